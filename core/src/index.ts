@@ -1,1 +1,76 @@
-export * from "./errors.ts";
+export { errorCodes, type ErrorCode, isPeerageError, PeerageError } from "./errors.ts";
+export { isVerified, type Verified } from "./verified.ts";
+export { formatTime, parseTime, SKEW_SECONDS, unixSeconds } from "./time.ts";
+
+export { concat, equalBytes, fromHex, fromUtf8, randomBytes, toHex, utf8 } from "./encoding/bytes.ts";
+export { fromBase64, fromBase64url, toBase64, toBase64url } from "./encoding/base64.ts";
+export { LruMap } from "./encoding/lru.ts";
+export { sha256, sha256Hex } from "./encoding/sha256.ts";
+
+export { canonicalize } from "./json/canonical.ts";
+export { digest, type Digest, isDigest, tokenDigest } from "./json/digest.ts";
+export { MAX_JSON_DEPTH, parseJson, type ParseJsonOptions } from "./json/parse.ts";
+export {
+  isJsonObject,
+  type JsonArray,
+  type JsonObject,
+  type JsonValue,
+  member,
+  setMember,
+  without,
+} from "./json/types.ts";
+
+export { type Ed25519Defect, publicKeyDefect, signatureDefect } from "./ed25519/checks.ts";
+export { type Ed25519Backend, ed25519Backend } from "./ed25519/backends.ts";
+export { PublicKey, verifySignature, verifySignatureAsync } from "./ed25519/verify.ts";
+
+export {
+  type Did,
+  didFromPublicKey,
+  formatMultibaseKey,
+  type KeyId,
+  keyIdOf,
+  type MultibaseKey,
+  multibaseOf,
+  parseDid,
+  parseMultibaseKey,
+  publicKeyOf,
+} from "./did/did-key.ts";
+export { generateIdentity, generateSeed, type Identity, identityFromSeed, type Signer } from "./did/identity.ts";
+export { resolveDid } from "./did/resolve.ts";
+
+export { type CompactJws, MAX_JWS_BYTES, signCompactJws, verifyCompactJws } from "./jws/compact.ts";
+export {
+  CALL_META,
+  CALL_TYP,
+  type CallProof,
+  type CallSubject,
+  checkCallAudienceAndTime,
+  checkCallMessage,
+  HISTORY_META,
+  MAX_CALL_LIFETIME_SECONDS,
+  parseCallProof,
+  RECEIPT_META,
+  signCall,
+  type SignCallOptions,
+} from "./call/proof.ts";
+export { canonicalAudience, requestDigest, resultDigest, toolOf } from "./call/request.ts";
+
+export {
+  type Entry,
+  ENTRY_TYP,
+  generateRun,
+  isKnownEntry,
+  parseEntry,
+  signEntry,
+  type SignEntryOptions,
+} from "./history/entry.ts";
+export { type History, MAX_HISTORY_BYTES, MAX_HISTORY_ENTRIES, verifyHistory } from "./history/history.ts";
+export {
+  issueReceipt,
+  type IssueReceiptOptions,
+  type ReceiptResult,
+  verifyReceipt,
+  type VerifyReceiptContext,
+} from "./history/receipt.ts";
+export { type ApprovalContext, findApprovals, MAX_APPROVAL_SECONDS } from "./history/approval.ts";

@@ -1,0 +1,88 @@
+import type { CallProof } from "../call/proof.ts";
+import { resultDigest } from "../call/request.ts";
+import type { Did } from "../did/did-key.ts";
+import type { Signer } from "../did/identity.ts";
+import { isPeerageError, PeerageError } from "../errors.ts";
+import type { Digest } from "../json/digest.ts";
+import { type JsonValue, member } from "../json/types.ts";
+import type { Verified } from "../verified.ts";
+import { type Entry, generateRun, parseEntry, signEntry } from "./entry.ts";
+
+export type ReceiptResult = "executed" | "errored" | "refused";
+
+export interface IssueReceiptOptions {
+  /** The verified proof of the call that is answered. */
+  readonly call: CallProof;
+  readonly result: ReceiptResult;
+  /** The JSON-RPC result, of which the digest without `_meta` is attested; absent for a refusal or a JSON-RPC error. */
+  readonly response?: JsonValue | undefined;
+  /** Digest of the policy that decided. */
+  readonly policy: Digest;
+  /** Tips of the presented history. */
+  readonly tips: readonly Digest[];
+  /** The run of the presented history; a receipt without one begins a run. */
+  readonly run?: string | undefined;
+  readonly now?: Date;
+}
+
+/** Signs the receipt of one call: the entry that a tool server adds to its caller's history. */
+export function issueReceipt(signer: Signer, options: IssueReceiptOptions): Promise<string> {
+  const { call, response } = options;
+  return signEntry(signer, {
+    run: options.run ?? generateRun(),
+    prev: options.tips,
+    step: "tool_call",
+    result: options.result,
+    req: call.req,
+    call: call.jti,
+    tool: call.tool,
+    aud: call.issuer,
+    sub: { policy: options.policy, ...(response === undefined ? {} : { res: resultDigest(response) }) },
+    now: options.now,
+  });
+}
+
+export interface VerifyReceiptContext {
+  /** The server that was called: its pinned DID, never one that the receipt names. */
+  readonly server: Did;
+  readonly call: Pick<CallProof, "jti" | "req"> & { readonly tool?: string | undefined };
+  /** Tips of the history that was presented with the call. */
+  readonly prev: readonly Digest[];
+  /** The result that arrived; undefined or null for an error. */
+  readonly result?: JsonValue | undefined;
+}
+
+/**
+ * Checks that a receipt is this server's word on this very call, request, tool, history and result.
+ * @throws {PeerageError} ERR_RECEIPT_INVALID
+ */
+export function verifyReceipt(token: unknown, context: VerifyReceiptContext): Verified<Entry> {
+  const receipt = readReceipt(token);
+  const invalid = (detail: string): PeerageError =>
+    new PeerageError("ERR_RECEIPT_INVALID", `the receipt does not belong to this call: ${detail}`, { detail });
+  if (receipt.issuer !== context.server) throw invalid("issuer");
+  if (receipt.step !== "tool_call") throw invalid("step");
+  if (receipt.call !== context.call.jti) throw invalid("call");
+  if (receipt.req !== context.call.req) throw invalid("req");
+  if (receipt.tool !== context.call.tool) throw invalid("tool");
+  if (receipt.prev.length !== context.prev.length || !context.prev.every((tip) => receipt.prev.includes(tip))) {
+    throw invalid("prev");
+  }
+  const attested = member(receipt.sub, "res");
+  if (attested !== undefined && (context.result == null || attested !== resultDigest(context.result))) {
+    throw invalid("result");
+  }
+  return receipt;
+}
+
+function readReceipt(token: unknown): Verified<Entry> {
+  try {
+    return parseEntry(token);
+  } catch (cause) {
+    if (!isPeerageError(cause)) throw cause;
+    throw new PeerageError("ERR_RECEIPT_INVALID", `the receipt does not verify: ${cause.message}`, {
+      detail: cause.detail ?? cause.code,
+      cause,
+    });
+  }
+}
