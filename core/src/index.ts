@@ -74,3 +74,34 @@ export {
   type VerifyReceiptContext,
 } from "./history/receipt.ts";
 export { type ApprovalContext, findApprovals, MAX_APPROVAL_SECONDS } from "./history/approval.ts";
+
+export { addProof, hashData, verifyProof, verifySecuredDocument } from "./statement/data-integrity.ts";
+export {
+  DEFAULT_VOUCH_SECONDS,
+  issueKeyInit,
+  issueProfile,
+  issueRevocation,
+  issueVouch,
+  type RevocationOptions,
+  type VouchOptions,
+} from "./statement/issue.ts";
+export { checkKeyEvent, keyDigest } from "./statement/key-event.ts";
+export { createNote, type Note, noteDigest, parseNote } from "./statement/note.ts";
+export { MAX_STATEMENT_BYTES, MAX_VOUCH_SECONDS, STATEMENT_CONTEXT, statementJsonSchemas } from "./statement/schema.ts";
+export type {
+  AgentProfile,
+  KeyEvent,
+  RecoverySet,
+  Report,
+  Revocation,
+  Statement,
+  StatementKind,
+  Vouch,
+} from "./statement/types.ts";
+export {
+  checkStatementTime,
+  STATEMENT_SKEW_SECONDS,
+  trustStoredStatement,
+  verifyStatement,
+  type VerifyStatementOptions,
+} from "./statement/verify.ts";

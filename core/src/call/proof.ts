@@ -66,7 +66,8 @@ export interface SignCallOptions {
  */
 export function signCall(signer: Signer, options: SignCallOptions): Promise<string> {
   const lifetime = options.lifetimeSeconds ?? 60;
-  if (!(lifetime >= 1 && lifetime <= MAX_CALL_LIFETIME_SECONDS)) throw new RangeError("lifetimeSeconds must be 1 to 300");
+  if (!(lifetime >= 1 && lifetime <= MAX_CALL_LIFETIME_SECONDS))
+    throw new RangeError("lifetimeSeconds must be 1 to 300");
   const issuedAt = unixSeconds(options.now ?? new Date());
   const { method, params } = options.message;
   const tool = toolOf(method, params);
@@ -106,7 +107,8 @@ function readClaims(token: string, kid: KeyId, did: Did, claims: JsonObject): Ca
   if (iss !== did) throw malformed("kid", "kid is not a key of iss");
   if (typeof aud !== "string") throw malformed("audience", "aud must be one string");
   if (!isTime(iat) || !isTime(exp)) throw malformed("claims", "iat and exp must be whole seconds");
-  if (exp <= iat || exp - iat > MAX_CALL_LIFETIME_SECONDS) throw malformed("lifetime", "a proof lives 1 to 300 seconds");
+  if (exp <= iat || exp - iat > MAX_CALL_LIFETIME_SECONDS)
+    throw malformed("lifetime", "a proof lives 1 to 300 seconds");
   if (typeof jti !== "string" || !jtiForm.test(jti)) throw malformed("claims", "jti must hold at least 128 bits");
   if (typeof method !== "string") throw malformed("claims", "method must be a string");
   if (tool !== undefined && typeof tool !== "string") throw malformed("claims", "tool must be a string");
@@ -125,7 +127,7 @@ function readClaims(token: string, kid: KeyId, did: Did, claims: JsonObject): Ca
     method,
     req,
     ...(tool === undefined ? {} : { tool }),
-    ...(head === undefined ? {} : { head: head as Digest[] }),
+    ...(head === undefined ? {} : { head: head }),
   };
 }
 

@@ -13,7 +13,10 @@ export async function resolveDid(text: unknown): Promise<DIDDocument> {
   const [{ Resolver }, { default: key }] = await Promise.all([import("did-resolver"), import("key-did-resolver")]);
   const { didDocument, didResolutionMetadata } = await new Resolver(key.getResolver()).resolve(did);
   if (didDocument?.id !== did) {
-    throw new PeerageError("ERR_DID_UNRESOLVED", `${did} did not resolve: ${didResolutionMetadata.error ?? "no document"}`);
+    throw new PeerageError(
+      "ERR_DID_UNRESOLVED",
+      `${did} did not resolve: ${didResolutionMetadata.error ?? "no document"}`,
+    );
   }
   return didDocument;
 }

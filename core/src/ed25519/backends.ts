@@ -56,7 +56,8 @@ export const nobleBackend: Ed25519Backend = {
   name: "noble",
   importKey: (key) => key,
   verify: (key, message, signature) =>
-    isTorsionFreePoint(signature.subarray(0, 32)) && nobleVerify(signature, message, key as Uint8Array, { zip215: false }),
+    isTorsionFreePoint(signature.subarray(0, 32)) &&
+    nobleVerify(signature, message, key as Uint8Array, { zip215: false }),
 };
 
 /** WebCrypto where it knows Ed25519; its synchronous form is noble. */

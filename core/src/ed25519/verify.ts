@@ -18,7 +18,8 @@ export class PublicKey {
    */
   static import(bytes: Uint8Array): PublicKey {
     const defect = publicKeyDefect(bytes);
-    if (defect) throw new PeerageError("ERR_DID_INVALID", `the public key is not acceptable: ${defect}`, { detail: defect });
+    if (defect)
+      throw new PeerageError("ERR_DID_INVALID", `the public key is not acceptable: ${defect}`, { detail: defect });
     return new PublicKey(Uint8Array.from(bytes));
   }
 
@@ -38,7 +39,11 @@ export function verifySignature(key: PublicKey, message: Uint8Array, signature: 
 }
 
 /** As {@link verifySignature}, on the thread pool or by WebCrypto where there is one. */
-export async function verifySignatureAsync(key: PublicKey, message: Uint8Array, signature: Uint8Array): Promise<boolean> {
+export async function verifySignatureAsync(
+  key: PublicKey,
+  message: Uint8Array,
+  signature: Uint8Array,
+): Promise<boolean> {
   if (signatureDefect(signature)) return false;
   const backend = ed25519Backend();
   if (!backend.verifyAsync) return backend.verify(key.imported, message, signature);

@@ -31,7 +31,10 @@ export interface ApprovalContext {
  * @returns the entries that count, at least one
  * @throws {PeerageError} ERR_APPROVAL_DENIED, ERR_APPROVAL_EXPIRED, ERR_APPROVAL_INVALID, ERR_APPROVAL_REQUIRED
  */
-export function findApprovals(entries: readonly Verified<Entry>[], context: ApprovalContext): readonly Verified<Entry>[] {
+export function findApprovals(
+  entries: readonly Verified<Entry>[],
+  context: ApprovalContext,
+): readonly Verified<Entry>[] {
   const byDigest = new Map(entries.map((entry) => [entry.digest, entry]));
   const decisions = entries.filter((entry) => entry.step === "human_approval");
   const candidates = decisions.filter((entry) => isApprover(entry, context));

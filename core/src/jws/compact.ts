@@ -110,6 +110,9 @@ function readBase64url(part: string): Uint8Array {
   try {
     return fromBase64url(part);
   } catch (cause) {
-    throw new PeerageError("ERR_PROOF_MALFORMED", "the token is not canonical base64url", { detail: "base64url", cause });
+    throw new PeerageError("ERR_PROOF_MALFORMED", "the token is not canonical base64url", {
+      detail: "base64url",
+      cause,
+    });
   }
 }
