@@ -1,0 +1,115 @@
+import { type Did, PeerageError } from "@peerage/core";
+
+const MAX_SESSIONS = 65_536;
+const MAX_SESSIONS_PER_DID = 1_024;
+const IDLE_MS = 86_400_000;
+const MAX_IN_FLIGHT = 1_024;
+const MAX_IN_FLIGHT_PER_DID = 64;
+
+function bound(detail: string): PeerageError {
+  return new PeerageError("ERR_SESSION_BOUND", "this session belongs to another identity", { detail });
+}
+
+/** One pipe, or one HTTP session in process: whose it is and which requests are running in it. */
+export interface Connection {
+  /** The DID of the session's first admitted message; undefined while nobody has signed. */
+  owner: Did | undefined;
+  /** Requests that were forwarded and not answered, with who asked; undefined for the unsigned lifecycle set. */
+  readonly inFlight: Map<string | number, Did | undefined>;
+}
+
+/**
+ * Sessions and ids in flight. A session id is no authority: whoever knows one still needs the key of the DID to which
+ * the session is bound.
+ */
+export class Sessions {
+  readonly #connections = new WeakMap<object, Connection>();
+  readonly #owners = new Map<string, { readonly did: Did; seen: number }>();
+  readonly #perDid = new Map<Did, number>();
+  readonly #running = new Map<Did, number>();
+
+  connection(key: object): Connection {
+    let connection = this.#connections.get(key);
+    if (!connection) this.#connections.set(key, (connection = { owner: undefined, inFlight: new Map() }));
+    return connection;
+  }
+
+  /** To whom a session is bound: an HTTP session by its id, otherwise the connection itself. */
+  owner(connection: Connection, session: string | undefined, now: Date): Did | undefined {
+    if (session === undefined) return connection.owner;
+    const known = this.#owners.get(session);
+    if (known) known.seen = now.getTime();
+    return known?.did;
+  }
+
+  /**
+   * Binds a session, unless it is bound. A bound one is never forgotten while it is used.
+   * @throws {PeerageError} ERR_SESSION_BOUND if it is another's, or no more can be kept
+   */
+  bind(connection: Connection, session: string | undefined, did: Did, now: Date): void {
+    const owner = this.owner(connection, session, now);
+    if (owner !== undefined && owner !== did) throw bound("owner");
+    if (owner !== undefined) return;
+    if (session === undefined) {
+      connection.owner = did;
+      return;
+    }
+    if (this.#owners.size >= MAX_SESSIONS) this.#removeIdle(now.getTime());
+    const held = this.#perDid.get(did) ?? 0;
+    if (this.#owners.size >= MAX_SESSIONS || held >= MAX_SESSIONS_PER_DID) throw bound("too-many-sessions");
+    this.#owners.set(session, { did, seen: now.getTime() });
+    this.#perDid.set(did, held + 1);
+  }
+
+  /** Forgets a session that its owner ended. */
+  end(session: string): void {
+    const known = this.#owners.get(session);
+    if (!known) return;
+    this.#owners.delete(session);
+    lower(this.#perDid, known.did);
+  }
+
+  /**
+   * Marks a request as running.
+   * @throws {PeerageError} ERR_MESSAGE_INVALID if its id is in flight, ERR_RATE_LIMITED if too much is running
+   */
+  begin(connection: Connection, id: string | number, did: Did | undefined): void {
+    checkIdFree(connection, id);
+    const running = did === undefined ? 0 : (this.#running.get(did) ?? 0);
+    if (connection.inFlight.size >= MAX_IN_FLIGHT || running >= MAX_IN_FLIGHT_PER_DID) {
+      throw new PeerageError("ERR_RATE_LIMITED", "too many calls are running", { detail: "in-flight" });
+    }
+    connection.inFlight.set(id, did);
+    if (did !== undefined) this.#running.set(did, running + 1);
+  }
+
+  /** Marks a request as answered; false if it was not running. */
+  finish(connection: Connection, id: string | number): boolean {
+    if (!connection.inFlight.has(id)) return false;
+    const did = connection.inFlight.get(id);
+    connection.inFlight.delete(id);
+    if (did !== undefined) lower(this.#running, did);
+    return true;
+  }
+
+  #removeIdle(now: number): void {
+    for (const [session, { seen }] of this.#owners) if (now - seen > IDLE_MS) this.end(session);
+  }
+}
+
+/** @throws {PeerageError} ERR_MESSAGE_INVALID if a request with this id is running */
+export function checkIdFree(connection: Connection, id: string | number): void {
+  if (!connection.inFlight.has(id)) return;
+  throw new PeerageError("ERR_MESSAGE_INVALID", "a request with this id is running", { detail: "id-in-flight" });
+}
+
+/** @throws {PeerageError} ERR_SESSION_BOUND if the owner is somebody else */
+export function checkOwner(owner: Did | undefined, did: Did): void {
+  if (owner !== undefined && owner !== did) throw bound("owner");
+}
+
+function lower(counts: Map<Did, number>, did: Did): void {
+  const left = (counts.get(did) ?? 1) - 1;
+  if (left > 0) counts.set(did, left);
+  else counts.delete(did);
+}
