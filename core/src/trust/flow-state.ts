@@ -1,0 +1,239 @@
+/* eslint-disable @typescript-eslint/no-non-null-assertion -- every index is within bounds by construction */
+import { type EdgeRun, WEIGHT, grown } from "./edge-list.ts";
+import type { EdgeEdit, EdgeGraph } from "./edge-graph.ts";
+
+/** The constants of the metric: decay a hop, the weight beyond which vouching dilutes, and the longest chain. */
+export const FLOW: { readonly mu: number; readonly K: number; readonly L: number } = { mu: 0.7, K: 30, L: 6 };
+
+/**
+ * What an agent with this power passes on for each unit of weight: μ · min(1, p) · min(1, K / W).
+ * A root is stored as {@link ROOT_SHARE} instead, because its word counts in full and is never the one left out.
+ */
+export function shareOf(power: number, outWeight: number): number {
+  return FLOW.mu * Math.min(1, power) * Math.min(1, FLOW.K / outWeight);
+}
+
+/** Marks a root in an array of shares. */
+export const ROOT_SHARE = -1;
+
+/** Evidence e(u) and, of it, the largest contribution m(u) by an agent that is no root. */
+export interface Evidence {
+  evidence: number;
+  largest: number;
+}
+
+/** Adds up a run of incoming edges in its order. */
+export function gather(run: EdgeRun, share: Float64Array, into: Evidence): void {
+  const { peers, confidences, end } = run;
+  let evidence = 0;
+  let largest = 0;
+  for (let i = run.start; i < end; i++) {
+    const s = share[peers[i]!]!;
+    const w = WEIGHT[confidences[i]!]!;
+    if (s < 0) {
+      evidence += w;
+    } else {
+      const c = s * w;
+      evidence += c;
+      if (c > largest) largest = c;
+    }
+  }
+  into.evidence = evidence;
+  into.largest = largest;
+}
+
+/** One value that an update changed, so that it can be put back. Layer L is the evidence. */
+interface Change {
+  layer: number;
+  agent: number;
+  before: number;
+}
+
+/**
+ * The metric over a whole graph for fixed roots, with every intermediate layer, so that a change of one edge needs only
+ * the agents whose numbers it changes. 48 bytes an agent.
+ */
+export class FlowState {
+  readonly graph: EdgeGraph;
+  readonly #roots = new Set<number>();
+  /** Shares after 1 … L − 1 hops; index 0 is unused. */
+  readonly #layers: Float64Array[] = [];
+  #evidence: Float64Array;
+  #mark: Uint8Array;
+  readonly #sum: Evidence = { evidence: 0, largest: 0 };
+
+  constructor(graph: EdgeGraph, roots: Iterable<number>) {
+    this.graph = graph;
+    for (const root of roots) this.#roots.add(root);
+    for (let k = 0; k < FLOW.L; k++) this.#layers.push(new Float64Array(k === 0 ? 0 : graph.agents));
+    this.#evidence = new Float64Array(graph.agents);
+    this.#mark = new Uint8Array(graph.agents);
+    this.#run();
+  }
+
+  isRoot(agent: number): boolean {
+    return this.#roots.has(agent);
+  }
+  /** Evidence after L hops: the score before it is capped at 1; 0 is unknown. Roots have none. */
+  evidence(agent: number): number {
+    return this.#evidence[agent] ?? 0;
+  }
+  /** The shares with which layer k + 1 is computed: those after k hops, 1 ≤ k < L. */
+  shares(k: number): Float64Array {
+    return this.#layers[k]!;
+  }
+  /** Bytes held beside the graph. */
+  get byteLength(): number {
+    return (this.#layers.length - 1 + 1) * this.#evidence.byteLength + this.#mark.byteLength;
+  }
+
+  /** Makes an agent a root, one that was not in the graph so far. Its edges must be passed to {@link update}. */
+  addRoot(agent: number): void {
+    this.#grow();
+    this.#roots.add(agent);
+    for (let k = 1; k < FLOW.L; k++) this.#layers[k]![agent] = ROOT_SHARE;
+  }
+
+  /**
+   * Follows edits that were made to the graph. The result equals a fresh run bit for bit.
+   * @returns the agents whose evidence changed
+   */
+  update(edits: readonly EdgeEdit[]): Uint32Array {
+    this.#grow();
+    const log: Change[] = [];
+    this.#propagate(edits, log);
+    return Uint32Array.from(
+      log.filter((change) => change.layer === FLOW.L),
+      (change) => change.agent,
+    );
+  }
+
+  /** Runs `read` on the state as it would be after some edits, and leaves graph and state as they were. */
+  whatIf<R>(edits: readonly EdgeEdit[], read: () => R): R {
+    return this.graph.withEdits(edits, () => {
+      const log: Change[] = [];
+      try {
+        this.#propagate(edits, log);
+        return read();
+      } finally {
+        for (const { layer, agent, before } of log.reverse()) this.#layer(layer)[agent] = before;
+      }
+    });
+  }
+
+  #layer(k: number): Float64Array {
+    return k === FLOW.L ? this.#evidence : this.#layers[k]!;
+  }
+
+  /** The full run: each pass recomputes the agents next to a share that the pass before it changed. */
+  #run(): void {
+    const { graph } = this;
+    for (let k = 1; k < FLOW.L; k++) for (const root of this.#roots) this.#layers[k]![root] = ROOT_SHARE;
+    let changed = Uint32Array.from(this.#roots);
+    const buffer = new Uint32Array(graph.agents);
+    for (let k = 1; k <= FLOW.L && changed.length > 0; k++) {
+      const before = this.#layers[Math.max(1, k - 1)]!;
+      const after = k < FLOW.L ? this.#layers[k]! : undefined;
+      if (after && k > 1) after.set(before);
+      const dirty = this.#neighbours(changed);
+      let count = 0;
+      for (let i = 0; i < (dirty ? dirty.length : graph.agents); i++) {
+        const u = dirty ? dirty[i]! : i;
+        if (k === 1) this.#gatherRoots(u);
+        else gather(graph.incoming(u), before, this.#sum);
+        if (before[u]! < 0) continue;
+        this.#evidence[u] = this.#sum.evidence;
+        if (!after) continue;
+        const share = shareOf(this.#sum.evidence - this.#sum.largest, graph.outWeight[u]!);
+        if (share !== (k === 1 ? 0 : before[u])) {
+          after[u] = share;
+          buffer[count++] = u;
+        }
+      }
+      if (!after) return;
+      changed = buffer.slice(0, count);
+      if (count === 0) for (let later = k + 1; later < FLOW.L; later++) this.#layers[later]!.set(after);
+    }
+  }
+
+  /** After one hop only the roots have spoken. */
+  #gatherRoots(agent: number): void {
+    const run = this.graph.incoming(agent);
+    const share = this.#layers[1]!;
+    let evidence = 0;
+    for (let i = run.start; i < run.end; i++) {
+      if (share[run.peers[i]!]! < 0) evidence += WEIGHT[run.confidences[i]!]!;
+    }
+    this.#sum.evidence = evidence;
+    this.#sum.largest = 0;
+  }
+
+  /** The agents with an edge from one of these, or undefined if that is so much of the graph that a sweep is cheaper. */
+  #neighbours(agents: Uint32Array): Uint32Array | undefined {
+    const { graph } = this;
+    let edges = 0;
+    for (const agent of agents) {
+      const run = graph.outgoing(agent);
+      edges += run.end - run.start;
+    }
+    if (edges > graph.edges >> 2) return undefined;
+    const found: number[] = [];
+    for (const agent of agents) this.#markOutgoing(agent, found);
+    for (const agent of found) this.#mark[agent] = 0;
+    return Uint32Array.from(found);
+  }
+
+  #markOutgoing(agent: number, found: number[]): void {
+    const run = this.graph.outgoing(agent);
+    for (let i = run.start; i < run.end; i++) {
+      const u = run.peers[i]!;
+      if (this.#mark[u] === 0) {
+        this.#mark[u] = 1;
+        found.push(u);
+      }
+    }
+  }
+
+  #propagate(edits: readonly EdgeEdit[], log: Change[]): void {
+    const { graph } = this;
+    // A changed edge changes what its subject gathers and, through W, what its issuer passes on, in every layer.
+    const always = new Set<number>();
+    for (const { issuer, subject } of edits) {
+      if (!this.#roots.has(issuer)) always.add(issuer);
+      if (!this.#roots.has(subject)) always.add(subject);
+    }
+    let changed: number[] = [];
+    for (let k = 1; k <= FLOW.L; k++) {
+      const layer = this.#layer(k);
+      const dirty: number[] = [];
+      for (const agent of always) {
+        this.#mark[agent] = 1;
+        dirty.push(agent);
+      }
+      for (const agent of changed) this.#markOutgoing(agent, dirty);
+      changed = [];
+      for (const u of dirty) {
+        this.#mark[u] = 0;
+        if (this.#roots.has(u)) continue;
+        if (k === 1) this.#gatherRoots(u);
+        else gather(graph.incoming(u), this.#layers[k - 1]!, this.#sum);
+        const { evidence, largest } = this.#sum;
+        const value = k === FLOW.L ? evidence : shareOf(evidence - largest, graph.outWeight[u]!);
+        const before = layer[u]!;
+        if (value === before) continue;
+        log.push({ layer: k, agent: u, before });
+        layer[u] = value;
+        changed.push(u);
+      }
+    }
+  }
+
+  #grow(): void {
+    const { agents } = this.graph;
+    if (agents <= this.#evidence.length) return;
+    const capacity = agents + (agents >> 4) + 16;
+    this.#evidence = grown(this.#evidence, capacity);
+    this.#mark = grown(this.#mark, capacity);
+    for (let k = 1; k < FLOW.L; k++) this.#layers[k] = grown(this.#layers[k]!, capacity);
+  }
+}

@@ -1,0 +1,14 @@
+export { FLOW } from "./flow-state.ts";
+export { flow, FlowVector, scoreVector } from "./flow.ts";
+export { buildTrustGraph, TrustGraph, type GraphChange, type VouchEdge, type VouchFields } from "./graph.ts";
+export {
+  formatScore,
+  type MetricName,
+  type Provenance,
+  type Score,
+  type ScoreVector,
+  type TrustMetric,
+} from "./metric.ts";
+export { path } from "./path.ts";
+export { rank } from "./rank.ts";
+export { metrics, trustScore, type TrustScore } from "./score.ts";
