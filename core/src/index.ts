@@ -105,3 +105,4 @@ export {
   verifyStatement,
   type VerifyStatementOptions,
 } from "./statement/verify.ts";
+export * from "./tlog/index.ts";
