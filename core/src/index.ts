@@ -106,3 +106,85 @@ export {
   type VerifyStatementOptions,
 } from "./statement/verify.ts";
 export * from "./tlog/index.ts";
+
+export {
+  addSignature,
+  type Checkpoint,
+  type CheckpointPolicy,
+  CompactRange,
+  type CompletedTile,
+  consistencyTiles,
+  type ConsistencyProof,
+  createVerifierKey,
+  decodeEntryBundle,
+  emptyRoot,
+  encodeEntryBundle,
+  type ForkEvidence,
+  forkEvidence,
+  formatCheckpoint,
+  formatLogProof,
+  formatNote as formatSignedNote,
+  formatTilePath,
+  formatVerifierKey,
+  HASH_BYTES,
+  type InclusionProof,
+  inclusionTiles,
+  leafHash,
+  LOG_TYPE,
+  LogForkedError,
+  type LogProof,
+  nodeHash,
+  noteSignerFromSeed,
+  type NoteSigner,
+  openNote as openSignedNote,
+  parseCheckpoint,
+  parseLogProof,
+  parseNote as parseSignedNote,
+  parseTilePath,
+  parseVerifierKey,
+  partialTiles,
+  ProofBuilder,
+  type ProvenLeaf,
+  type ReadTile,
+  signCheckpoint,
+  type SignedCheckpoint,
+  splitTile,
+  TILE_BYTES,
+  TILE_HEIGHT,
+  TILE_WIDTH,
+  type TileCoordinates,
+  TileEdge,
+  tileRoot,
+  tileWidth,
+  verifyCheckpoint,
+  verifyConsistency,
+  verifyExtension,
+  verifyForkEvidence,
+  verifyInclusion,
+  verifyLogProof,
+  type VerifierKey,
+  WITNESS_TYPE,
+  type WitnessTime,
+} from "./tlog/index.ts";
+export * from "./trust/index.ts";
+export * from "./policy/index.ts";
+
+export {
+  HttpRegistryReader,
+  type HttpReaderOptions,
+  type PinStore,
+  type RegistryPin,
+  registryUrl,
+} from "./network/http-reader.ts";
+export { Network, type NetworkOptions, type RejectedLeaf } from "./network/network.ts";
+export type { LogLeaf, RegistryReader } from "./network/reader.ts";
+export {
+  type AgentStatements,
+  type KeyState,
+  keyStateAt,
+  type KeyStatus,
+  type Logged,
+  StatementSet,
+} from "./network/statement-set.ts";
+export { type AgentRecord, View, type ViewHead } from "./network/view.ts";
+export type { VouchRecord, VouchStatus } from "./network/vouch-status.ts";

@@ -1,0 +1,159 @@
+import type { Did } from "../did/did-key.ts";
+import type { Digest } from "../json/digest.ts";
+import type { AgentProfile, Vouch } from "../statement/types.ts";
+import { buildTrustGraph, type TrustGraph } from "../trust/graph.ts";
+import { type KeyState, keyStateAt, type Logged, type StatementSet } from "./statement-set.ts";
+import { judgeVouches, type VouchRecord } from "./vouch-status.ts";
+
+/** Where and when a view was taken. */
+export interface ViewHead {
+  readonly origin: string;
+  /** Entries of the log under it. */
+  readonly size: number;
+  /** 32 bytes. */
+  readonly root: Uint8Array;
+  /** The time asked about, Unix seconds: by default that of the checkpoint. */
+  readonly time: number;
+  /** By the follower's own policy, never by what a server says. */
+  readonly witnessed: boolean;
+  /** The signed note. */
+  readonly note: string;
+}
+
+/** All that a view knows about one agent. */
+export interface AgentRecord {
+  readonly did: Did;
+  /** Its first appearance in the log. */
+  readonly first: { readonly index: number; readonly time: number };
+  readonly key: KeyState;
+  /** The latest profile, if it published one. */
+  readonly profile?: Logged<AgentProfile>;
+  readonly given: readonly VouchRecord[];
+  readonly received: readonly VouchRecord[];
+}
+
+/**
+ * What the statements of a log mean at one size and one time: the same for everyone who asks. Made by `Network`; it does
+ * not change, but for caches.
+ */
+export class View implements ViewHead {
+  readonly origin: string;
+  readonly size: number;
+  readonly root: Uint8Array;
+  readonly time: number;
+  readonly witnessed: boolean;
+  readonly note: string;
+  readonly #set: StatementSet;
+  readonly #graphs = new Map<string, TrustGraph>();
+  #inForce: { readonly vouches: readonly VouchRecord[]; readonly changesAt: number } | undefined;
+
+  constructor(set: StatementSet, head: ViewHead) {
+    this.#set = set;
+    this.origin = head.origin;
+    this.size = head.size;
+    this.root = head.root;
+    this.time = head.time;
+    this.witnessed = head.witnessed;
+    this.note = head.note;
+  }
+
+  /** The same log at another time, for a guard whose clock has moved on while the registry was silent. */
+  at(time: number): View {
+    const { origin, size, root, witnessed, note } = this;
+    return new View(this.#set, { origin, size, root, witnessed, note, time });
+  }
+
+  get agentCount(): number {
+    return this.#set.agentCount;
+  }
+
+  /** Every DID that the log names, in order of first appearance. */
+  *agents(): Generator<Did> {
+    for (const agent of this.#set.agents()) yield agent.did;
+  }
+
+  agent(did: Did): AgentRecord | undefined {
+    const agent = this.#set.agent(did);
+    if (!agent) return undefined;
+    const [profile] = agent.profiles.toSorted(newestProfile);
+    return {
+      did,
+      first: agent.first,
+      key: this.keyState(did),
+      ...(profile ? { profile } : {}),
+      given: judgeVouches(this.#set, agent.given, "subject", this.time),
+      received: judgeVouches(this.#set, agent.received, "issuer", this.time),
+    };
+  }
+
+  keyState(did: Did): KeyState {
+    return keyStateAt(did, this.#set.agent(did), this.time);
+  }
+
+  statement(id: Digest): Logged | undefined {
+    return this.#set.byId(id);
+  }
+
+  /** One vouch with what became of it. */
+  vouch(id: Digest): VouchRecord | undefined {
+    const logged = this.#set.byId(id);
+    if (logged?.statement.kind !== "Vouch") return undefined;
+    const { issuer, subject } = logged.statement;
+    const given = this.#set.agent(issuer)?.given.filter((vouch) => vouch.statement.subject === subject) ?? [];
+    return judgeVouches(this.#set, given, "subject", this.time).find((vouch) => vouch.statement.id === id);
+  }
+
+  /** The scopes in which vouches are in force, with their numbers, most used first. */
+  scopes(): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>();
+    for (const { scopes } of this.#judged().vouches) {
+      for (const scope of scopes) counts.set(scope, (counts.get(scope) ?? 0) + 1);
+    }
+    return new Map([...counts].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1)));
+  }
+
+  /** The vouches in force at this view's time, in log order. */
+  vouchesInForce(): readonly VouchRecord[] {
+    return this.#judged().vouches;
+  }
+
+  /** The trust graph of one scope: built once, then kept. */
+  graph(scope: string): TrustGraph {
+    let graph = this.#graphs.get(scope);
+    if (!graph) {
+      const covering: Logged<Vouch>["statement"][] = [];
+      for (const { statement, scopes } of this.#judged().vouches) if (scopes.includes(scope)) covering.push(statement);
+      graph = buildTrustGraph(covering, { scope });
+      this.#graphs.set(scope, graph);
+    }
+    return graph;
+  }
+
+  /** The next time, Unix seconds, at which a vouch begins or ends: until then every answer stays the same. */
+  get changesAt(): number {
+    return this.#judged().changesAt;
+  }
+
+  #judged(): { readonly vouches: readonly VouchRecord[]; readonly changesAt: number } {
+    if (!this.#inForce) {
+      const vouches: VouchRecord[] = [];
+      let changesAt = Number.POSITIVE_INFINITY;
+      for (const agent of this.#set.agents()) {
+        if (agent.given.length === 0) continue;
+        for (const record of judgeVouches(this.#set, agent.given, "subject", this.time)) {
+          const { validFrom, validUntil } = record.statement;
+          if (validFrom > this.time) changesAt = Math.min(changesAt, validFrom);
+          else if (validUntil > this.time) changesAt = Math.min(changesAt, validUntil);
+          if (record.status === "in-force") vouches.push(record);
+        }
+      }
+      vouches.sort((a, b) => a.index - b.index);
+      this.#inForce = { vouches, changesAt };
+    }
+    return this.#inForce;
+  }
+}
+
+function newestProfile(a: Logged<AgentProfile>, b: Logged<AgentProfile>): number {
+  return b.statement.issuedAt - a.statement.issuedAt || (a.statement.id < b.statement.id ? -1 : 1);
+}
