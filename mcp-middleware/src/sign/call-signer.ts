@@ -1,0 +1,265 @@
+import {
+  CALL_META,
+  type CallSubject,
+  canonicalAudience,
+  type Did,
+  type Digest,
+  HISTORY_META,
+  isJsonObject,
+  isPeerageError,
+  type JsonObject,
+  type JsonValue,
+  member,
+  parseDid,
+  PeerageError,
+  RECEIPT_META,
+  signCall,
+  type Signer,
+  toolOf,
+  verifyReceipt,
+} from "@peerage/core";
+import { HistoryChain } from "./chain.ts";
+import { commandEndpoint, MemoryPinStore, type PinStore } from "./pins.ts";
+import { MemoryReceiptStore, type ReceiptStore } from "./receipts.ts";
+
+/** The server that is called: by URL over HTTP, or by the command that starts it. */
+export type Endpoint = { readonly url: string | URL } | { readonly command: string; readonly args: readonly string[] };
+
+export interface CallSignerOptions {
+  readonly signer: Signer;
+  readonly endpoint: Endpoint;
+  /** The server's DID where it is known beforehand; otherwise it is learned at first contact and pinned. */
+  readonly server?: Did;
+  readonly pins?: PinStore;
+  readonly receipts?: ReceiptStore;
+  /** `chain`: receipts become the history of the next calls. By default calls carry none. */
+  readonly history?: "none" | "chain";
+  /** Entries to present from the first call on, for example an approval; with `history: "chain"`. */
+  readonly entries?: readonly string[];
+  /** 1 to 300; 60 by default. */
+  readonly lifetimeSeconds?: number;
+  readonly now?: () => Date;
+  /** ERR_RECEIPT_INVALID, ERR_AUDIENCE_CHANGED or ERR_HISTORY_TOO_LONG: what a user should hear of. */
+  readonly onReport?: (error: PeerageError) => void;
+}
+
+/** Signs the messages of one client to one server, and keeps what the server answers for. */
+export interface CallSigner {
+  readonly did: Did;
+  /** What the next proof is made for; undefined before the first contact with a stdio server. */
+  readonly audience: string | undefined;
+  /**
+   * The message with a fresh proof in `params._meta`. Left as it is: a response, a message that carries a proof already,
+   * and what is sent before a stdio server has named itself.
+   * @throws {PeerageError} ERR_AUDIENCE_CHANGED; nothing is signed from then on
+   */
+  sign(message: JsonObject): Promise<JsonObject>;
+  /**
+   * A proof for the header `Peerage-Call`, for what has no `params`: GET, DELETE and JSON-RPC responses by POST.
+   * @throws {PeerageError} ERR_AUDIENCE_CHANGED
+   */
+  signHeader(subject: CallSubject): Promise<string | undefined>;
+  /** Looks at a message of the server: learns whom it is from, verifies and keeps its receipt. Changes nothing in it. */
+  received(message: JsonValue): void;
+}
+
+interface Sent {
+  readonly method: string;
+  readonly tool?: string;
+  readonly proof?: { readonly jti: string; readonly req: Digest };
+  readonly prev: readonly Digest[];
+}
+
+const LIFECYCLE = new Set(["initialize", "server/discover"]);
+const REMEMBERED_REQUESTS = 4_096;
+
+/** Makes the signer for one server. @throws {TypeError} if a URL is not http(s) */
+export function createCallSigner(options: CallSignerOptions): CallSigner {
+  return new EndpointSigner(options);
+}
+
+class EndpointSigner implements CallSigner {
+  readonly #options: CallSignerOptions;
+  readonly #endpoint: string;
+  readonly #url: string | undefined;
+  readonly #pins: PinStore;
+  readonly #receipts: ReceiptStore;
+  readonly #now: () => Date;
+  readonly #sent = new Map<string, Sent>();
+  #chain: HistoryChain | undefined;
+  #server: Did | undefined;
+  #stopped: PeerageError | undefined;
+
+  constructor(options: CallSignerOptions) {
+    const { endpoint } = options;
+    this.#options = options;
+    this.#url = "url" in endpoint ? canonicalAudience(endpoint.url) : undefined;
+    this.#endpoint =
+      "url" in endpoint ? canonicalAudience(endpoint.url) : commandEndpoint(endpoint.command, endpoint.args);
+    this.#pins = options.pins ?? new MemoryPinStore();
+    this.#receipts = options.receipts ?? new MemoryReceiptStore();
+    this.#now = options.now ?? (() => new Date());
+    this.#server = options.server ?? this.#pins.get(this.#endpoint)?.did;
+    if (options.history === "chain") this.#chain = new HistoryChain(options.entries);
+  }
+
+  get did(): Did {
+    return this.#options.signer.did;
+  }
+
+  /** Over HTTP the URL that was dialled, never one that a server names. */
+  get audience(): string | undefined {
+    return this.#url ?? this.#server;
+  }
+
+  async sign(message: JsonObject): Promise<JsonObject> {
+    if (this.#stopped) throw this.#stopped;
+    const { method, id } = message;
+    const params = message["params"] ?? {};
+    if (typeof method !== "string" || !isJsonObject(params)) return message;
+    const meta = member(params, "_meta") ?? {};
+    if (!isJsonObject(meta) || Object.hasOwn(meta, CALL_META)) return message;
+    const tool = toolOf(method, params);
+    const { audience } = this;
+    if (audience === undefined) {
+      this.#remember(id, { method, prev: [] });
+      return message;
+    }
+    const history = await this.#history();
+    const token = await this.#prove({ method, params }, audience, history?.tips);
+    this.#remember(id, {
+      method,
+      ...(tool === undefined ? {} : { tool }),
+      proof: claimsOf(token),
+      prev: history?.tips ?? [],
+    });
+    const added = { [CALL_META]: token, ...(history ? { [HISTORY_META]: history.tokens } : {}) };
+    return { ...message, params: { ...params, _meta: { ...meta, ...added } } };
+  }
+
+  async signHeader(subject: CallSubject): Promise<string | undefined> {
+    if (this.#stopped) throw this.#stopped;
+    return this.audience === undefined ? undefined : await this.#prove(subject, this.audience);
+  }
+
+  received(message: JsonValue): void {
+    if (!isJsonObject(message) || Object.hasOwn(message, "method")) return;
+    const id = message["id"];
+    if (typeof id !== "string" && typeof id !== "number") return;
+    const key = keyOf(id);
+    const sent = this.#sent.get(key);
+    if (!sent) return;
+    this.#sent.delete(key);
+    if (LIFECYCLE.has(sent.method)) this.#meet(message);
+    this.#keepReceipt(sent, message);
+  }
+
+  #prove(message: CallSubject, audience: string, head?: readonly Digest[]): Promise<string> {
+    const { signer, lifetimeSeconds } = this.#options;
+    return signCall(signer, {
+      audience,
+      message,
+      now: this.#now(),
+      ...(head === undefined ? {} : { head }),
+      ...(lifetimeSeconds === undefined ? {} : { lifetimeSeconds }),
+    });
+  }
+
+  #remember(id: JsonValue | undefined, sent: Sent): void {
+    if (typeof id !== "string" && typeof id !== "number") return;
+    this.#sent.set(keyOf(id), sent);
+    // Cancelled requests are never answered; the oldest go first.
+    const [oldest] = this.#sent.keys();
+    if (this.#sent.size > REMEMBERED_REQUESTS && oldest !== undefined) this.#sent.delete(oldest);
+  }
+
+  async #history(): Promise<{ readonly tokens: readonly string[]; readonly tips: readonly Digest[] } | undefined> {
+    if (this.#chain?.full) {
+      this.#report(
+        new PeerageError("ERR_HISTORY_TOO_LONG", "the history is full: a new run begins with the next call"),
+      );
+      this.#chain = new HistoryChain();
+    }
+    return await this.#chain?.present(this.#options.signer, this.#now());
+  }
+
+  /** Reads who the server says it is. Only the answer to `initialize` or `server/discover` can tell: no refusal can. */
+  #meet(message: JsonObject): void {
+    const extensions = member(member(member(message, "result"), "capabilities"), "extensions");
+    const did = advertisedDid(member(member(extensions, CALL_META), "aud"));
+    if (did === undefined || did === this.#server) return;
+    if (this.#server !== undefined) {
+      this.#stop(`it says to be ${did}, but ${this.#endpoint} was known as ${this.#server}`);
+      return;
+    }
+    const elsewhere = this.#pins.endpointsOf(did).find((endpoint) => endpoint !== this.#endpoint);
+    // Over HTTP the URL is signed, so a server that names another's DID gains nothing by it. Over a pipe it could pass
+    // our calls on.
+    if (this.#url === undefined && elsewhere !== undefined) {
+      this.#stop(`it says to be ${did}, which is known as ${elsewhere}`);
+      return;
+    }
+    this.#server = did;
+    this.#pins.put({ endpoint: this.#endpoint, did, at: this.#now().toISOString() });
+  }
+
+  #stop(why: string): void {
+    this.#stopped = new PeerageError(
+      "ERR_AUDIENCE_CHANGED",
+      `the server's identity is not the expected one: ${why}. Nothing is signed until you accept it.`,
+    );
+    this.#report(this.#stopped);
+  }
+
+  #keepReceipt(sent: Sent, message: JsonObject): void {
+    const result = member(message, "result");
+    const token =
+      member(member(result, "_meta"), RECEIPT_META) ?? member(member(member(message, "error"), "data"), "receipt");
+    if (token === undefined || !sent.proof) return;
+    try {
+      if (this.#server === undefined) {
+        throw new PeerageError("ERR_RECEIPT_INVALID", "the receipt's server is not known", { detail: "issuer" });
+      }
+      const { jti, req } = sent.proof;
+      const call = { jti, req, ...(sent.tool === undefined ? {} : { tool: sent.tool }) };
+      const receipt = verifyReceipt(token, { server: this.#server, call, prev: sent.prev, result });
+      this.#chain?.add(receipt);
+      this.#receipts.append({
+        token: receipt.token,
+        endpoint: this.#endpoint,
+        method: sent.method,
+        ...(sent.tool === undefined ? {} : { tool: sent.tool }),
+        receivedAt: this.#now().toISOString(),
+      });
+    } catch (error) {
+      if (!isPeerageError(error)) throw error;
+      this.#report(error);
+    }
+  }
+
+  #report(error: PeerageError): void {
+    this.#options.onReport?.(error);
+  }
+}
+
+function keyOf(id: string | number): string {
+  return typeof id === "string" ? `s${id}` : `n${id}`;
+}
+
+/** The one DID in an advertised list of audiences; a list with two is no identity. */
+function advertisedDid(audiences: JsonValue | undefined): Did | undefined {
+  if (!Array.isArray(audiences)) return undefined;
+  const dids = audiences.filter((audience: JsonValue) => typeof audience === "string" && audience.startsWith("did:"));
+  if (dids.length !== 1) return undefined;
+  try {
+    return parseDid(dids[0]);
+  } catch {
+    return undefined;
+  }
+}
+
+/** `jti` and `req` of a token that was just made here. */
+function claimsOf(token: string): { readonly jti: string; readonly req: Digest } {
+  const part = token.split(".")[1] ?? "";
+  return JSON.parse(Buffer.from(part, "base64url").toString()) as { readonly jti: string; readonly req: Digest };
+}

@@ -1,0 +1,43 @@
+import type { JsonObject, JsonValue } from "@peerage/core";
+import type { CallSigner } from "./call-signer.ts";
+
+/** What both SDK majors call a transport, as far as signing needs it. */
+export interface SignableTransport {
+  start(): Promise<void>;
+  send(message: never, options?: never): Promise<void>;
+  onmessage?: ((message: never, extra?: never) => void) | undefined;
+}
+
+/** The parts that are replaced, in a type that both majors' own types convert to. */
+interface Loose {
+  start(): Promise<void>;
+  send(message: JsonObject, options?: unknown): Promise<void>;
+  onmessage?: ((message: JsonValue, extra?: unknown) => void) | undefined;
+}
+
+/**
+ * Makes an SDK client's transport (stdio, in-memory; both majors) sign every request and notification, and look at what
+ * the server answers. Messages leave in the order in which they were sent. Returns the same transport; hand it to
+ * `client.connect`. For HTTP use `signFetch`, which can also sign GET and DELETE.
+ */
+export function signTransport<T extends SignableTransport>(transport: T, signer: CallSigner): T {
+  const loose = transport as unknown as Loose;
+  const start = loose.start.bind(loose);
+  const send = loose.send.bind(loose);
+  let signed: Promise<unknown> = Promise.resolve();
+  loose.start = () => {
+    // The SDK has set its own handler by now: it does so before it starts a transport.
+    const onmessage = loose.onmessage;
+    loose.onmessage = (message, extra) => {
+      signer.received(message);
+      onmessage?.call(loose, message, extra);
+    };
+    return start();
+  };
+  loose.send = async (message, options) => {
+    const mine = signed.then(() => signer.sign(message));
+    signed = mine.catch(() => undefined);
+    await send(await mine, options);
+  };
+  return transport;
+}
