@@ -1,1 +1,19 @@
-export {};
+export { createGuard } from "./guard/create-guard.ts";
+export { type GuardOptions, MAX_BODY_BYTES, MAX_LINE_BYTES } from "./guard/guard.ts";
+export { MemoryReplayStore, type Nonce, type ReplayLimits, type ReplayStore } from "./guard/replay.ts";
+export { SqliteReplayStore } from "./guard/replay-sqlite.ts";
+export { errorNumber, REFUSAL_META } from "./guard/refusal.ts";
+export { type Advertisement, receiptOf } from "./guard/results.ts";
+export { type LifecycleMethod, lifecycleMethods, type Synthetic } from "./guard/subject.ts";
+export type { KeyState, TrustSource } from "./guard/trust.ts";
+export type {
+  Admission,
+  Binding,
+  Caller,
+  Context,
+  DecisionRecord,
+  Guard,
+  JsonRpcMessage,
+  Step,
+  Verdict,
+} from "./guard/types.ts";

@@ -14,19 +14,19 @@ export const META_PREFIX = "dev.peerage/";
 export const PROTOCOL_VERSION_META = "io.modelcontextprotocol/protocolVersion";
 const FIRST_MODERN_VERSION = "2026-07-28";
 
+interface Call {
+  readonly message: JsonObject;
+  readonly method: string;
+  readonly params: JsonObject | undefined;
+  readonly meta: JsonObject | undefined;
+  /** The revision that a modern message names; undefined for the legacy era. */
+  readonly modern: string | undefined;
+}
+
 /** One JSON-RPC message whose shape was checked. */
 export type Inbound =
-  | {
-      readonly kind: "request" | "notification";
-      readonly message: JsonObject;
-      readonly method: string;
-      readonly params: JsonObject | undefined;
-      readonly meta: JsonObject | undefined;
-      /** Undefined for a notification. */
-      readonly id: string | number | undefined;
-      /** The revision that a modern message names; undefined for the legacy era. */
-      readonly modern: string | undefined;
-    }
+  | (Call & { readonly kind: "request"; readonly id: string | number })
+  | (Call & { readonly kind: "notification"; readonly id?: undefined })
   | { readonly kind: "response"; readonly message: JsonObject; readonly id: string | number };
 
 function invalid(message: string): PeerageError {
@@ -71,7 +71,7 @@ function readCall(message: JsonObject): Inbound {
   const modern = typeof version === "string" && version >= FIRST_MODERN_VERSION ? version : undefined;
   const isNotification = method.startsWith("notifications/");
   if (Object.hasOwn(message, "id") === isNotification) throw invalid("requests have an id, notifications have none");
-  if (isNotification) return { kind: "notification", message, method, params, meta, id: undefined, modern };
+  if (isNotification) return { kind: "notification", message, method, params, meta, modern };
   if (!isUsableId(id)) throw invalid("id must be a string or a safe integer");
   return { kind: "request", message, method, params, meta, id, modern };
 }
@@ -93,7 +93,6 @@ const targetFields: ReadonlyMap<string, string> = new Map([
   ["prompts/get", "name"],
   ["resources/read", "uri"],
   ["resources/subscribe", "uri"],
-  ["resources/unsubscribe", "uri"],
 ]);
 
 /**

@@ -1,4 +1,4 @@
-import type { CallProof, Did, Digest, ErrorCode, JsonObject, JsonValue, Verified } from "@peerage/core";
+import type { CallProof, Did, Digest, Entry, ErrorCode, JsonObject, JsonValue, Verified } from "@peerage/core";
 
 /** A JSON-RPC request, notification or response, exactly as parsed; never a batch. */
 export type JsonRpcMessage = JsonObject;
@@ -12,7 +12,7 @@ export interface Context {
   readonly session?: string;
   /** Reads a request header by lower-case name; undefined on stdio. A duplicated header is refused before this. */
   readonly header?: (name: string) => string | undefined;
-  /** Aborted when the client goes away. */
+  /** Aborted when the client goes away; admission waits for nothing yet and does not read it. */
   readonly signal?: AbortSignal;
 }
 
@@ -26,6 +26,8 @@ export interface Caller {
   readonly binding: Binding;
   /** The score from this guard's roots in the policy's scope; a stranger is `"unknown"`, which is not 0. */
   readonly score: number | "unknown";
+  /** The presented history, verified whole; empty if none was presented. */
+  readonly history: readonly Verified<Entry>[];
 }
 
 /** The steps of the pipeline in mcp.md section 2, in order. */
@@ -80,6 +82,17 @@ export type Admission =
       /** HTTP status for that answer. */
       readonly status: number;
       readonly decision?: DecisionRecord;
+    };
+
+/** What was decided, beside the record of what it was decided on. */
+export type Verdict =
+  | { readonly admitted: true }
+  | {
+      readonly admitted: false;
+      readonly step: Step;
+      readonly reason: ErrorCode;
+      /** A finer word for the operator; never sent. */
+      readonly detail?: string;
     };
 
 /** Admits or refuses MCP messages; free of any SDK and transport. */
