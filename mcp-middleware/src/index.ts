@@ -5,7 +5,7 @@ export { SqliteReplayStore } from "./guard/replay-sqlite.ts";
 export { errorNumber, REFUSAL_META } from "./guard/refusal.ts";
 export { type Advertisement, receiptOf } from "./guard/results.ts";
 export { type LifecycleMethod, lifecycleMethods, type Synthetic } from "./guard/subject.ts";
-export type { KeyState, TrustSource } from "./guard/trust.ts";
+export { trustFromNetwork, type TrustFromNetworkOptions, type TrustSource } from "./guard/trust.ts";
 export type {
   Admission,
   Binding,

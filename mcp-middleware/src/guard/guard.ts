@@ -20,7 +20,7 @@ import { checkStandardHeaders } from "./headers.ts";
 import { judge, type PipelineParts, type Trace } from "./pipeline.ts";
 import { couldUse } from "./policy.ts";
 import { RateLimited, RateLimiter } from "./rates.ts";
-import { refusalReply, withReceipt } from "./refusal.ts";
+import { refusalReply } from "./refusal.ts";
 import { MemoryReplayStore, type ReplayStore } from "./replay.ts";
 import {
   type Advertisement,
@@ -230,7 +230,7 @@ export class GuardCore implements Guard {
     if (!isReceipted) return { ...refused, reply };
     return this.#receipt(record, reply, "refused").then((receipt) => ({
       ...refused,
-      reply: receipt === undefined ? reply : withReceipt(reply, receipt),
+      reply: receipt === undefined ? reply : attachReceipt(reply, receipt),
     }));
   }
 

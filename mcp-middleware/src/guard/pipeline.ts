@@ -6,6 +6,7 @@ import {
   type ErrorCode,
   type History,
   HISTORY_META,
+  type KeyStatus,
   parseCallProof,
   PeerageError,
   type Policy,
@@ -18,7 +19,7 @@ import type { RateLimiter } from "./rates.ts";
 import type { ReplayStore } from "./replay.ts";
 import { checkOwner, type Connection, type Sessions } from "./sessions.ts";
 import { needsNoRule, type Subject } from "./subject.ts";
-import type { KeyState, TrustSource } from "./trust.ts";
+import type { TrustSource } from "./trust.ts";
 import type { Caller, Context, Step } from "./types.ts";
 
 /** What the steps need; one call is decided on one policy and one snapshot. */
@@ -124,7 +125,7 @@ function checkCancellation(subject: Subject, connection: Connection, did: Did): 
     checkOwner(connection.inFlight.get(requestId), did);
 }
 
-const keyCodes: Readonly<Record<Exclude<KeyState, "active">, ErrorCode>> = {
+const keyCodes: Readonly<Record<Exclude<KeyStatus, "active">, ErrorCode>> = {
   burnt: "ERR_KEY_REVOKED",
   suspended: "ERR_KEY_REVOKED",
   disputed: "ERR_KEY_DISPUTED",

@@ -1,4 +1,4 @@
-import { type ErrorCode, type JsonObject, type JsonValue, RECEIPT_META } from "@peerage/core";
+import type { ErrorCode, JsonObject, JsonValue } from "@peerage/core";
 import { type Inbound, targetOf } from "./message.ts";
 import type { Context, JsonRpcMessage } from "./types.ts";
 
@@ -131,15 +131,6 @@ export function refusalReply(refusal: Refusal, context: Context): RefusalReply {
     return { reply: { jsonrpc: "2.0", id, result }, status: 200 };
   }
   return { reply: { jsonrpc: "2.0", id, error: { code, message, data } }, status: 200 };
-}
-
-/** Puts a receipt where the client looks for it in a reply of {@link refusalReply}. */
-export function withReceipt(reply: JsonRpcMessage, receipt: string): JsonRpcMessage {
-  const { result, error } = reply as { result?: JsonObject; error?: { data?: JsonObject } & JsonObject };
-  if (result)
-    return { ...reply, result: { ...result, _meta: { ...(result["_meta"] as JsonObject), [RECEIPT_META]: receipt } } };
-  if (error) return { ...reply, error: { ...error, data: { ...error.data, receipt } } };
-  return reply;
 }
 
 function refusalData(refusal: Refusal): JsonObject {

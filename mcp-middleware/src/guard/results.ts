@@ -90,8 +90,8 @@ function privately(result: JsonObject): JsonObject {
 }
 
 /**
- * Puts a receipt into a response: `result._meta`, or `error.data` of an error. Where neither can hold it, the response
- * stays as it is.
+ * Puts a receipt where clients look for it: `result._meta`, or `error.data.receipt`. Where neither can hold it, the
+ * response stays as it is.
  */
 export function attachReceipt(response: JsonRpcMessage, receipt: string): JsonRpcMessage {
   const result = member(response, "result");
@@ -102,15 +102,15 @@ export function attachReceipt(response: JsonRpcMessage, receipt: string): JsonRp
   const error = member(response, "error");
   if (!isJsonObject(error)) return response;
   const data = error["data"];
-  if (data !== undefined && !isJsonObject(data)) return response;
-  return { ...response, error: { ...error, data: { ...data, [RECEIPT_META]: receipt } } };
+  if (data !== undefined && (!isJsonObject(data) || Object.hasOwn(data, "receipt"))) return response;
+  return { ...response, error: { ...error, data: { ...data, receipt } } };
 }
 
-/** The receipt of a response as a guard sends it: in `result._meta`, in `error.data`, or in a refusal's own data. */
+/** The receipt of a response as a guard sends it, not yet verified. */
 export function receiptOf(response: JsonValue): string | undefined {
-  const data = member(member(response, "error"), "data");
-  const places = [member(member(member(response, "result"), "_meta"), RECEIPT_META), member(data, RECEIPT_META)];
-  return [...places, member(data, "receipt")].find((receipt) => typeof receipt === "string");
+  const ofResult = member(member(member(response, "result"), "_meta"), RECEIPT_META);
+  const receipt = ofResult ?? member(member(member(response, "error"), "data"), "receipt");
+  return typeof receipt === "string" ? receipt : undefined;
 }
 
 /** True if a response says that the call failed: a JSON-RPC error, or a tool's own `isError`. */

@@ -1,18 +1,70 @@
-import type { Did } from "@peerage/core";
-
-/** What stands behind a DID now: only an `active` key may call. */
-export type KeyState = "active" | "burnt" | "suspended" | "disputed";
+import {
+  type Did,
+  flow,
+  type KeyStatus,
+  type Network,
+  type Score,
+  type ScoreVector,
+  unixSeconds,
+  type View,
+} from "@peerage/core";
 
 /**
  * What this guard knows of others, from statements that it verified itself: a local snapshot, refreshed in the
- * background, so that no method waits or fails.
+ * background, so that no method waits.
  */
 export interface TrustSource {
   /** The score of an agent from this guard's roots in a scope, in [0, 1]; a stranger is `"unknown"`, never a number. */
-  score(did: Did, scope: string): number | "unknown";
-  keyState(did: Did): KeyState;
+  score(did: Did, scope: string): Score;
+  /** What stands behind a DID now: only an `active` key may call. */
+  keyState(did: Did): KeyStatus;
   /** How old the snapshot is, in seconds. */
   ageSeconds(): number;
   /** Older than this it decides nothing any more. */
   readonly maxAgeSeconds: number;
+}
+
+export interface TrustFromNetworkOptions {
+  /** From whom this guard starts to trust; without roots everyone is unknown. */
+  readonly roots: Iterable<Did>;
+  /** 24 h by default. */
+  readonly maxAgeSeconds?: number;
+  readonly now?: () => Date;
+}
+
+/**
+ * Trust from the log that a {@link Network} follows. All scores of a scope are computed once for a view and looked up for
+ * each call; a vouch that begins or ends between two checkpoints counts by this guard's own clock.
+ */
+export function trustFromNetwork(
+  network: Pick<Network, "view" | "ageSeconds">,
+  options: TrustFromNetworkOptions,
+): TrustSource {
+  const roots = [...options.roots];
+  const now = options.now ?? ((): Date => new Date());
+  let source: View | undefined;
+  let view: View | undefined;
+  let vectors = new Map<string, ScoreVector>();
+
+  function current(): View {
+    const time = unixSeconds(now());
+    const newest = network.view;
+    if (view && source === newest && time < view.changesAt) return view;
+    source = newest;
+    vectors = new Map();
+    view = time > newest.time ? newest.at(time) : newest;
+    return view;
+  }
+
+  return {
+    maxAgeSeconds: options.maxAgeSeconds ?? 86_400,
+    ageSeconds: () => network.ageSeconds(),
+    keyState: (did) => current().keyState(did).status,
+    score(did, scope) {
+      const graph = current();
+      let vector = vectors.get(scope);
+      if (!vector) vectors.set(scope, (vector = flow.scoreVector(graph.graph(scope), roots)));
+      return vector.score(did);
+    },
+  };
 }
