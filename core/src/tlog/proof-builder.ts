@@ -54,37 +54,38 @@ export class ProofBuilder {
   }
 
   async #hashes(ranges: readonly Range[], size: number): Promise<Uint8Array[]> {
-    const held = new Map<string, ExpandedTile>();
-    const waiting: Promise<unknown>[] = [];
-    const keep = (key: string, tile: TileCoordinates, bytes: Uint8Array): void => {
+    const reading = new Map<string, Promise<ExpandedTile>>();
+    const tiles = ranges.map((range) => range.map((subtree) => this.#tile(tileOf(subtree, size), reading)));
+    if (reading.size > 0) await Promise.all(reading.values());
+    const hashes: Uint8Array[] = [];
+    for (const [i, range] of ranges.entries()) {
+      const nodes: Uint8Array[] = [];
+      for (const [j, { height, index }] of range.entries()) {
+        const tile = tiles[i]?.[j];
+        if (!tile) throw new TypeError("each subtree has a tile");
+        const within = height % TILE_HEIGHT;
+        nodes.push(nodeAt(tile instanceof Promise ? await tile : tile, within, index % 2 ** (TILE_HEIGHT - within)));
+      }
+      // A copy, so that a proof of a few hashes does not keep whole tiles alive.
+      hashes.push((foldRight(nodes) ?? emptyRoot).slice());
+    }
+    return hashes;
+  }
+
+  #tile(tile: TileCoordinates, reading: Map<string, Promise<ExpandedTile>>): ExpandedTile | Promise<ExpandedTile> {
+    const key = keyOf(tile);
+    const known = this.#tiles.get(key) ?? reading.get(key);
+    if (known) return known;
+    const keep = (bytes: Uint8Array): ExpandedTile => {
       const expanded = expandTile(tile, bytes);
       this.#tiles.set(key, expanded);
-      held.set(key, expanded);
+      return expanded;
     };
-    const fetched = new Set<string>();
-    for (const subtree of ranges.flat()) {
-      const tile = tileOf(subtree, size);
-      const key = keyOf(tile);
-      if (fetched.has(key)) continue;
-      fetched.add(key);
-      const cached = this.#tiles.get(key);
-      if (cached) {
-        held.set(key, cached);
-        continue;
-      }
-      const bytes = this.#read(tile.level, tile.n, tile.width);
-      if (bytes instanceof Uint8Array) keep(key, tile, bytes);
-      else waiting.push(bytes.then((read) => keep(key, tile, read)));
-    }
-    if (waiting.length > 0) await Promise.all(waiting);
-    const node = (subtree: Subtree): Uint8Array => {
-      const tile = held.get(keyOf(tileOf(subtree, size)));
-      if (!tile) throw new TypeError("the tile was not read");
-      const height = subtree.height % TILE_HEIGHT;
-      return nodeAt(tile, height, subtree.index % 2 ** (TILE_HEIGHT - height));
-    };
-    // A copy, so that a proof of a few hashes does not keep whole tiles alive.
-    return ranges.map((range) => Uint8Array.from(foldRight(range.map(node)) ?? emptyRoot));
+    const bytes = this.#read(tile.level, tile.n, tile.width);
+    if (bytes instanceof Uint8Array) return keep(bytes);
+    const expanded = bytes.then(keep);
+    reading.set(key, expanded);
+    return expanded;
   }
 }
 
