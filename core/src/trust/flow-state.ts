@@ -42,6 +42,27 @@ export function gather(run: EdgeRun, share: Float64Array, into: Evidence): void 
   into.largest = largest;
 }
 
+/** Hops of the shortest chain from each agent to a target, as far as {@link FLOW}.L; 255 beyond or where there is none. */
+export function hopsTo(graph: EdgeGraph, target: number): Uint8Array {
+  const hops = new Uint8Array(graph.agents).fill(255);
+  hops[target] = 0;
+  let ring = [target];
+  for (let distance = 1; distance <= FLOW.L && ring.length > 0; distance++) {
+    const next: number[] = [];
+    for (const agent of ring) {
+      const run = graph.incoming(agent);
+      for (let i = run.start; i < run.end; i++) {
+        const v = run.peers[i]!;
+        if (hops[v] !== 255) continue;
+        hops[v] = distance;
+        next.push(v);
+      }
+    }
+    ring = next;
+  }
+  return hops;
+}
+
 /** One value that an update changed, so that it can be put back. Layer L is the evidence. */
 interface Change {
   layer: number;
@@ -108,13 +129,16 @@ export class FlowState {
     );
   }
 
-  /** Runs `read` on the state as it would be after some edits, and leaves graph and state as they were. */
-  whatIf<R>(edits: readonly EdgeEdit[], read: () => R): R {
+  /**
+   * The evidence of one agent as it would be after some edits; graph and state are left as they were.
+   * @param hops see {@link hopsTo} of that agent
+   */
+  evidenceAfter(edits: readonly EdgeEdit[], agent: number, hops: Uint8Array): number {
     return this.graph.withEdits(edits, () => {
       const log: Change[] = [];
       try {
-        this.#propagate(edits, log);
-        return read();
+        this.#propagate(edits, log, hops);
+        return this.evidence(agent);
       } finally {
         for (const { layer, agent, before } of log.reverse()) this.#layer(layer)[agent] = before;
       }
@@ -194,7 +218,8 @@ export class FlowState {
     }
   }
 
-  #propagate(edits: readonly EdgeEdit[], log: Change[]): void {
+  /** @param hops if given, only numbers that can still reach the agent it was made for are brought up to date */
+  #propagate(edits: readonly EdgeEdit[], log: Change[], hops?: Uint8Array): void {
     const { graph } = this;
     // A changed edge changes what its subject gathers and, through W, what its issuer passes on, in every layer.
     const always = new Set<number>();
@@ -215,6 +240,7 @@ export class FlowState {
       for (const u of dirty) {
         this.#mark[u] = 0;
         if (this.#roots.has(u)) continue;
+        if (hops && hops[u]! > FLOW.L - k) continue;
         if (k === 1) this.#gatherRoots(u);
         else gather(graph.incoming(u), this.#layers[k - 1]!, this.#sum);
         const { evidence, largest } = this.#sum;

@@ -1,5 +1,17 @@
+export {
+  type ChainStep,
+  type Contribution,
+  type Explanation,
+  type ExplainOptions,
+  explainTrust,
+  type HoldsUp,
+  independentVouchers,
+  type NotCounted,
+  type RaiseOption,
+} from "./explain.ts";
 export { FLOW } from "./flow-state.ts";
 export { flow, FlowVector, scoreVector } from "./flow.ts";
+export { formatExplanation, type FormatOptions } from "./format-explanation.ts";
 export { buildTrustGraph, TrustGraph, type GraphChange, type VouchEdge, type VouchFields } from "./graph.ts";
 export {
   formatScore,
