@@ -39,11 +39,14 @@ export class StatementSet {
     return this.#byId.size;
   }
 
-  /** Adds a statement; the same id again keeps the earlier witnessed time. */
-  add(logged: Logged): void {
-    const { statement, index, time } = logged;
+  /** Adds a statement; of the same id, from several logs, the earlier witnessed time stays. */
+  add({ statement, index, time }: Logged): void {
     const known = this.#byId.get(statement.id);
-    if (known && known.time <= time) return;
+    if (known) {
+      if (time < known.time) Object.assign(known, { index, time });
+      return;
+    }
+    const logged: Logged = { statement, index, time };
     this.#byId.set(statement.id, logged);
     const issuer = this.#agent(statement.issuer, index, time);
     switch (statement.kind) {
