@@ -17,3 +17,5 @@ export type {
   Step,
   Verdict,
 } from "./guard/types.ts";
+export { type AuthInfo, bindInstance, currentCaller } from "./adapters/caller.ts";
+export { type GuardableTransport, guardTransport, type GuardTransportOptions } from "./adapters/guard-transport.ts";

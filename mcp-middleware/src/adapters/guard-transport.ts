@@ -1,0 +1,251 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { isJsonObject, type JsonObject, member } from "@peerage/core";
+import type { Admission, Context, DecisionRecord, Guard, JsonRpcMessage } from "../guard/types.ts";
+import { type AuthInfo, rememberSender, runAs, withCaller } from "./caller.ts";
+import { type HttpVerdict, judgeRequest, readLimited } from "./http-request.ts";
+
+/** What both SDK majors call a server transport, as far as guarding needs it. */
+export interface GuardableTransport {
+  start(): Promise<void>;
+  send(message: never, options?: never): Promise<void>;
+  onmessage?: ((message: never, extra?: never) => void) | undefined;
+  onclose?: (() => void) | undefined;
+}
+
+export interface GuardTransportOptions {
+  /** False: handlers find the caller by `currentCaller()` only, and `authInfo` stays as it came. */
+  readonly authInfo?: boolean;
+}
+
+/** The parts that are replaced, in a type that both majors' own types convert to. */
+interface Loose {
+  start(): Promise<void>;
+  send(message: JsonRpcMessage, options?: unknown): Promise<void>;
+  onmessage?: ((message: object, extra?: unknown) => void) | undefined;
+  onclose?: (() => void) | undefined;
+  readonly sessionId?: string | undefined;
+  handleRequest?(request: Request | IncomingMessage, second?: unknown, third?: unknown): Promise<Response | undefined>;
+}
+
+type Admitted = Admission & { readonly admitted: true };
+
+/** What `handleRequest` has admitted, for the `onmessage` that it leads to. */
+interface Passed {
+  readonly transport: Loose;
+  readonly admission: Admitted | undefined;
+  readonly context: Context;
+  isUsed: boolean;
+}
+const passed = new AsyncLocalStorage<Passed | undefined>();
+
+/**
+ * Puts a guard into an SDK server's transport: stdio, in-memory and Streamable HTTP of both majors. Nothing reaches the
+ * server that the guard did not admit, and everything it answers is receipted and filtered. Returns the same transport;
+ * hand it to `server.connect`. For `createMcpHandler` and other fetch handlers use `guardFetch`; for SDK 2's `serveStdio`
+ * wrap the instance in `bindInstance` as well.
+ */
+export function guardTransport<T extends GuardableTransport>(
+  transport: T,
+  guard: Guard,
+  options: GuardTransportOptions = {},
+): T {
+  const guarded = new GuardedTransport(transport as unknown as Loose, guard, options.authInfo ?? true);
+  guarded.install();
+  return transport;
+}
+
+class GuardedTransport {
+  readonly #transport: Loose;
+  readonly #guard: Guard;
+  readonly #authInfo: boolean;
+  readonly #send: Loose["send"];
+  readonly #pending = new Map<string | number, DecisionRecord>();
+
+  constructor(transport: Loose, guard: Guard, authInfo: boolean) {
+    this.#transport = transport;
+    this.#guard = guard;
+    this.#authInfo = authInfo;
+    this.#send = transport.send.bind(transport);
+  }
+
+  install(): void {
+    const transport = this.#transport;
+    const start = transport.start.bind(transport);
+    transport.start = () => {
+      // The SDK has set its own handlers by now: it does so before it starts a transport.
+      const { onmessage, onclose } = transport;
+      transport.onmessage = (message, extra) => this.#receive(message, extra, onmessage);
+      transport.onclose = () => {
+        for (const decision of this.#pending.values()) this.#guard.abandon(decision, "abandoned");
+        this.#pending.clear();
+        onclose?.call(transport);
+      };
+      return start();
+    };
+    transport.send = (message, options) => this.#answer(message, options);
+    const handle = transport.handleRequest?.bind(transport);
+    if (handle) {
+      transport.handleRequest = (request, second, third) =>
+        request instanceof Request
+          ? this.#handleWeb(request, second as WebOptions | undefined, handle)
+          : this.#handleNode(request, second as ServerResponse, third, handle);
+    }
+  }
+
+  #receive(message: object, extra: unknown, onmessage: Loose["onmessage"]): void {
+    const pass = passed.getStore();
+    if (pass?.transport === this.#transport && pass.admission && !pass.isUsed) {
+      pass.isUsed = true;
+      this.#deliver(message, pass.admission, pass.context, extra, onmessage);
+      return;
+    }
+    const context: Context = contextOf(this.#transport, extra);
+    const verdict = this.#guard.admit(message, context);
+    if (verdict instanceof Promise)
+      void verdict.then((admission) => this.#decided(admission, context, extra, onmessage));
+    else this.#decided(verdict, context, extra, onmessage);
+  }
+
+  #decided(admission: Admission, context: Context, extra: unknown, onmessage: Loose["onmessage"]): void {
+    if (admission.admitted) this.#deliver(admission.message, admission, context, extra, onmessage);
+    // Without an id there is nobody to answer.
+    else if (admission.reply && Object.hasOwn(admission.reply, "id")) this.#send(admission.reply).catch(ignore);
+  }
+
+  #deliver(
+    message: object,
+    admission: Admitted,
+    context: Context,
+    extra: unknown,
+    onmessage: Loose["onmessage"],
+  ): void {
+    const { caller, decision } = admission;
+    const { requestId } = decision;
+    if (requestId !== undefined) this.#pending.set(requestId, decision);
+    if (decision.method === "notifications/cancelled") this.#cancel(admission.message);
+    const { sessionId } = this.#transport;
+    if (decision.method === "initialize" && context.transport === "http" && sessionId !== undefined) {
+      this.#guard.openSession(sessionId, context, caller);
+    }
+    rememberSender(message, caller);
+    const deliver = (): void =>
+      onmessage?.call(this.#transport, message, withCaller(extra, this.#authInfo ? caller : undefined));
+    // A handler of one parameter is a queue (serveStdio): it would run later messages on behalf of this caller.
+    if (onmessage && onmessage.length < 2) runAs(undefined, deliver);
+    else runAs(caller, deliver);
+  }
+
+  /** Servers do not answer a cancelled request, so its place is given back now. */
+  #cancel(message: JsonObject): void {
+    const id = member(message["params"], "requestId");
+    if (typeof id !== "string" && typeof id !== "number") return;
+    const decision = this.#pending.get(id);
+    if (!decision) return;
+    this.#pending.delete(id);
+    this.#guard.abandon(decision, "cancelled");
+  }
+
+  async #answer(message: JsonRpcMessage, options: unknown): Promise<void> {
+    const { id } = message as { id?: string | number };
+    if (id === undefined || Object.hasOwn(message, "method")) return this.#send(message, options);
+    const decision = this.#pending.get(id);
+    // Cancelled meanwhile: nobody waits for it, and for nobody it could be filtered.
+    if (!decision) return;
+    this.#pending.delete(id);
+    // What is receipted is what arrives: members that JSON drops or changes are dropped and changed first.
+    const plain = JSON.parse(JSON.stringify(message)) as JsonRpcMessage;
+    return this.#send(await this.#guard.settle(decision, plain), options);
+  }
+
+  async #handleWeb(request: Request, options: WebOptions | undefined, handle: Handle): Promise<Response | undefined> {
+    const verdict = await judgeRequest(this.#guard, {
+      method: request.method,
+      header: (name) => request.headers.get(name) ?? undefined,
+      connection: this.#transport,
+      parsedBody: options?.parsedBody,
+      readBody: async (maxBytes) => (request.body ? readLimited(request.body, maxBytes) : new Uint8Array()),
+    });
+    if (verdict.kind === "answer") return responseOf(verdict);
+    const parsedBody = verdict.admission?.message;
+    return this.#pass(verdict, () => handle(request, parsedBody ? { ...options, parsedBody } : options));
+  }
+
+  async #handleNode(
+    request: IncomingMessage,
+    response: ServerResponse,
+    parsedBody: unknown,
+    handle: Handle,
+  ): Promise<undefined> {
+    const verdict = await judgeRequest(this.#guard, {
+      method: request.method ?? "",
+      header: (name) => headerText(request.headers[name]),
+      connection: this.#transport,
+      parsedBody,
+      readBody: (maxBytes) => readLimited(request as AsyncIterable<Uint8Array>, maxBytes),
+    });
+    if (verdict.kind === "answer") {
+      const body = verdict.body === undefined ? undefined : JSON.stringify(verdict.body);
+      response.writeHead(verdict.status, { "content-type": verdict.contentType }).end(body);
+      return undefined;
+    }
+    await this.#pass(verdict, () => handle(request, response, verdict.admission?.message ?? parsedBody));
+    return undefined;
+  }
+
+  async #pass(
+    verdict: HttpVerdict & { kind: "pass" },
+    handle: () => Promise<Response | undefined>,
+  ): Promise<Response | undefined> {
+    const pass: Passed = {
+      transport: this.#transport,
+      admission: verdict.admission,
+      context: verdict.context,
+      isUsed: false,
+    };
+    try {
+      return await passed.run(pass, handle);
+    } finally {
+      // The transport refused it for reasons of its own, such as an unknown session.
+      if (pass.admission && !pass.isUsed) this.#guard.abandon(pass.admission.decision, "errored");
+    }
+  }
+}
+
+interface WebOptions {
+  readonly authInfo?: AuthInfo;
+  readonly parsedBody?: unknown;
+}
+type Handle = (request: Request | IncomingMessage, second?: unknown, third?: unknown) => Promise<Response | undefined>;
+
+/** A message that comes without `handleRequest`: by a pipe, or by HTTP if it brings a request along. */
+function contextOf(transport: Loose, extra: unknown): Context {
+  const { request, requestInfo } = (extra ?? {}) as {
+    request?: Request;
+    requestInfo?: { headers?: Record<string, unknown> };
+  };
+  const header = request
+    ? (name: string): string | undefined => request.headers.get(name) ?? undefined
+    : requestInfo && ((name: string): string | undefined => headerText(requestInfo.headers?.[name]));
+  if (!header) return { transport: "stdio", connection: transport };
+  const session = header("mcp-session-id");
+  return { transport: "http", connection: transport, header, ...(session === undefined ? {} : { session }) };
+}
+
+/** Repeated headers are joined, so that they equal nothing that was sent once. */
+function headerText(value: unknown): string | undefined {
+  if (Array.isArray(value)) return value.join(", ");
+  return typeof value === "string" ? value : undefined;
+}
+
+/** The HTTP answer to a refused request. */
+export function responseOf(answer: HttpVerdict & { kind: "answer" }): Response {
+  const { status, contentType, body } = answer;
+  if (!isJsonObject(body)) return new Response(null, { status });
+  return new Response(JSON.stringify(body), { status, headers: { "content-type": contentType } });
+}
+
+/** The connection is gone; who sent the refused message is no longer there. */
+function ignore(): void {
+  // nothing to do
+}

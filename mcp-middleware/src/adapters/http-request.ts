@@ -1,0 +1,75 @@
+import { LruMap } from "@peerage/core";
+import { MAX_BODY_BYTES } from "../guard/guard.ts";
+import type { Admission, Context, Guard, JsonRpcMessage } from "../guard/types.ts";
+import { streamSubject } from "../sign/sign-fetch.ts";
+
+/** One HTTP request of a client, as far as the guard judges it. */
+export interface HttpRequest {
+  readonly method: string;
+  readonly header: (name: string) => string | undefined;
+  /** Ids in flight belong to it. */
+  readonly connection: object;
+  /** The body where someone parsed it already. */
+  readonly parsedBody?: unknown;
+  /** Reads the body, but stops once there are more bytes than this. */
+  readonly readBody: (maxBytes: number) => Promise<Uint8Array>;
+}
+
+/** What becomes of an HTTP request. */
+export type HttpVerdict =
+  /** Goes on; a POST with exactly this message as its body, a GET or DELETE as it is. */
+  | { readonly kind: "pass"; readonly admission?: Admission & { admitted: true }; readonly context: Context }
+  /** Is answered with this. */
+  | {
+      readonly kind: "answer";
+      readonly status: number;
+      readonly contentType: string;
+      readonly body: JsonRpcMessage | undefined;
+    };
+
+/** Judges a request of the Streamable HTTP transport: POST by its message; GET and DELETE by the header `Peerage-Call`. */
+export async function judgeRequest(guard: Guard, request: HttpRequest): Promise<HttpVerdict> {
+  const { header, connection } = request;
+  const session = header("mcp-session-id");
+  const context: Context = { transport: "http", connection, header, ...(session === undefined ? {} : { session }) };
+  const method = request.method.toUpperCase();
+  if (method === "GET" || method === "DELETE") {
+    const admission = await guard.admitSynthetic(streamSubject(method, header), context);
+    return admission.admitted ? { kind: "pass", context } : answer(admission, "application/problem+json");
+  }
+  // HEAD, OPTIONS and the like reach nothing in the SDKs, which answer 405.
+  if (method !== "POST") return { kind: "pass", context };
+  const { parsedBody } = request;
+  const admission = await (parsedBody === undefined
+    ? guard.admitText(await request.readBody(MAX_BODY_BYTES), context)
+    : guard.admit(parsedBody, context));
+  return admission.admitted ? { kind: "pass", admission, context } : answer(admission, "application/json");
+}
+
+function answer(refused: Admission & { admitted: false }, contentType: string): HttpVerdict {
+  return { kind: "answer", status: refused.status, contentType, body: refused.reply };
+}
+
+/** Reads a stream of bytes; stops once there are more than `maxBytes`. */
+export async function readLimited(chunks: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of chunks) {
+    parts.push(chunk);
+    length += chunk.length;
+    if (length > maxBytes) break;
+  }
+  return Buffer.concat(parts);
+}
+
+/** One connection object for each HTTP session, and a fresh one for what has no session. */
+export class SessionConnections {
+  readonly #bySession = new LruMap<string, object>(65_536);
+
+  of(session: string | undefined): object {
+    if (session === undefined) return {};
+    let connection = this.#bySession.get(session);
+    if (!connection) this.#bySession.set(session, (connection = {}));
+    return connection;
+  }
+}
