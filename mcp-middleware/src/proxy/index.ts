@@ -1,2 +1,3 @@
 export { type ExitStatus, exitCodeOf, type ServerCommand } from "./child.ts";
+export { type HttpGuard, type HttpGuardOptions, startHttpGuard } from "./http-guard.ts";
 export { runStdioGuard, type StdioGuardOptions } from "./stdio-guard.ts";

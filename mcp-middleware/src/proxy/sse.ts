@@ -34,9 +34,9 @@ export class SseSplitter {
     this.#maxBytes = options.maxBytes ?? MAX_EVENT_BYTES;
   }
 
-  /** True between two events: here something may be put in. */
+  /** True if all that was handed on are whole events: here something may be put in. */
   get atBoundary(): boolean {
-    return !this.#hasContent && !this.#oversize;
+    return !this.#oversize;
   }
 
   push(chunk: Buffer): void {

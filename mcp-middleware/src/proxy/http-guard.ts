@@ -1,0 +1,380 @@
+import {
+  createServer,
+  Agent as HttpAgent,
+  type IncomingMessage,
+  request as httpRequest,
+  type RequestOptions,
+  type Server,
+  type ServerResponse,
+} from "node:http";
+import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import {
+  canonicalAudience,
+  type ErrorCode,
+  isJsonObject,
+  type JsonValue,
+  parseJson,
+  PeerageError,
+} from "@peerage/core";
+import { MAX_BODY_BYTES } from "../guard/guard.ts";
+import type { Admission, Context, DecisionRecord, Guard } from "../guard/types.ts";
+import { header, readBody, sendJson, sendProblem } from "./http-io.ts";
+import { responseSubject, streamSubject } from "../sign/sign-fetch.ts";
+import { FailedProofs } from "./failed-proofs.ts";
+import { CALLER_HEADER, duplicatedHeader, forwardedRequestHeaders, isLoopbackHost } from "./http-headers.ts";
+import { relayResponse } from "./http-relay.ts";
+import { Exchanges, HttpSessions } from "./http-sessions.ts";
+import { errorReply, isResponse, methodOf, rpcCodes, upstreamReply } from "./json-rpc.ts";
+
+export interface HttpGuardOptions {
+  readonly guard: Guard;
+  /** The one endpoint behind the guard; a query in it is kept. */
+  readonly upstream: string | URL;
+  /** 127.0.0.1 and a free port by default. */
+  readonly listen?: { readonly host?: string; readonly port?: number };
+  /** The URL under which clients reach this guard, if that is not the one it listens on. It becomes an audience. */
+  readonly publicUrl?: string | URL;
+  /** Listening beyond loopback is for something in front that terminates TLS. */
+  readonly behindProxy?: boolean;
+  /** Name the verified caller to the server in `Peerage-Caller`. */
+  readonly injectIdentity?: boolean;
+  /** One line for the operator; stderr by default. */
+  readonly log?: (line: string) => void;
+  /** Silence on an event stream after which a comment is sent; 20 s. */
+  readonly keepAliveMs?: number;
+  /** Failed proofs per minute and connection; 120. */
+  readonly failedProofsPerMinute?: number;
+}
+
+export interface HttpGuard extends AsyncDisposable {
+  /** The endpoint on the address that it listens on. */
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+const CONNECT_TIMEOUT_MS = 10_000;
+
+/**
+ * Listens in front of one Streamable HTTP endpoint: every POST, GET and DELETE is decided on its own; responses stream
+ * through, with receipts put into answers.
+ * @throws {PeerageError} ERR_CONFIG_INVALID for an address beyond loopback without `behindProxy`
+ */
+export async function startHttpGuard(options: HttpGuardOptions): Promise<HttpGuard> {
+  const host = options.listen?.host ?? "127.0.0.1";
+  if (!isLoopbackHost(host) && options.behindProxy !== true) {
+    throw new PeerageError(
+      "ERR_CONFIG_INVALID",
+      "beyond loopback the guard listens only behind a TLS proxy (--behind-proxy)",
+    );
+  }
+  const proxy = new GuardProxy(options);
+  const server = createServer({ maxHeaderSize: 65_536 }, (request, response) => proxy.handle(request, response));
+  await listen(server, host, options.listen?.port ?? 0);
+  const address = server.address();
+  const port = typeof address === "object" && address ? address.port : 0;
+  const url = `http://${host.includes(":") ? `[${host}]` : host}:${port}${proxy.path}`;
+  if (isLoopbackHost(host)) options.guard.addAudience(url);
+  if (options.publicUrl !== undefined) options.guard.addAudience(canonicalAudience(options.publicUrl));
+  const close = async (): Promise<void> => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+    proxy.close();
+  };
+  return { url, close, [Symbol.asyncDispose]: close };
+}
+
+function listen(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, host, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+}
+
+class GuardProxy {
+  readonly path: string;
+  readonly #options: HttpGuardOptions;
+  readonly #guard: Guard;
+  readonly #upstream: URL;
+  readonly #agent: HttpAgent | HttpsAgent;
+  readonly #hosts: ReadonlySet<string>;
+  readonly #sessions = new HttpSessions();
+  readonly #failed: FailedProofs;
+  readonly #log: (line: string) => void;
+
+  constructor(options: HttpGuardOptions) {
+    const upstream = new URL(options.upstream);
+    canonicalAudience(upstream);
+    this.#options = options;
+    this.#guard = options.guard;
+    this.#upstream = upstream;
+    const agent = { keepAlive: true, maxSockets: Infinity };
+    this.#agent = upstream.protocol === "https:" ? new HttpsAgent(agent) : new HttpAgent(agent);
+    const publicUrl = options.publicUrl === undefined ? undefined : new URL(options.publicUrl);
+    this.path = publicUrl?.pathname ?? upstream.pathname;
+    this.#hosts = new Set(publicUrl ? [publicUrl.host] : []);
+    this.#failed = new FailedProofs(options.failedProofsPerMinute ?? 120);
+    this.#log = options.log ?? ((line) => void process.stderr.write(`peerage guard: ${line}\n`));
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  handle(request: IncomingMessage, response: ServerResponse): void {
+    response.on("error", () => undefined);
+    this.#handle(request, response).catch((error: unknown) => {
+      this.#log(error instanceof Error ? error.message : "a request failed");
+      if (response.headersSent) response.destroy();
+      else sendProblem(response, 500, "ERR_GUARD_FAULT", "the guard failed.");
+    });
+  }
+
+  async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const refused = this.#defect(request);
+    if (refused) {
+      response.setHeader("connection", "close");
+      if (refused.status === 405) response.setHeader("allow", "GET, POST, DELETE");
+      sendProblem(response, refused.status, refused.code, refused.detail);
+      return;
+    }
+    const wait = this.#failed.retryAfterSeconds(request.socket);
+    if (wait !== undefined) {
+      response.setHeader("retry-after", String(wait));
+      sendProblem(response, 429, "ERR_RATE_LIMITED", "too many failed proofs: retry later.");
+      return;
+    }
+    if (request.method === "POST") await this.#post(request, response);
+    else await this.#stream(request, response, request.method === "GET" ? "GET" : "DELETE");
+  }
+
+  /** What is wrong with a request before its body is looked at. */
+  #defect(request: IncomingMessage): { status: number; code: ErrorCode; detail: string } | undefined {
+    const { host } = request.headers;
+    // A page in a browser that was led here by a DNS answer names its own host.
+    if (!isLoopbackHost(host) && !this.#hosts.has(host ?? "")) {
+      return { status: 403, code: "ERR_REQUEST_INVALID", detail: "this host name is not served here." };
+    }
+    // The proof covers the path and no query, so another query or another form of the path is another endpoint.
+    if (request.url !== this.path) return { status: 404, code: "ERR_NOT_FOUND", detail: "there is nothing here." };
+    if (request.method !== "POST" && request.method !== "GET" && request.method !== "DELETE") {
+      return { status: 405, code: "ERR_REQUEST_INVALID", detail: "an MCP endpoint takes POST, GET and DELETE." };
+    }
+    const twice = duplicatedHeader(request.rawHeaders);
+    if (twice !== undefined) {
+      return { status: 400, code: "ERR_MESSAGE_INVALID", detail: `the header ${twice} came more than once.` };
+    }
+    const encoding = request.headers["content-encoding"]?.trim().toLowerCase() ?? "identity";
+    if (encoding !== "identity") {
+      return { status: 415, code: "ERR_MESSAGE_INVALID", detail: "a request body must not be encoded." };
+    }
+    return undefined;
+  }
+
+  async #post(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const body = await readBody(request, MAX_BODY_BYTES);
+    if (body === undefined) {
+      response.setHeader("connection", "close");
+      sendJson(response, 413, errorReply(null, rpcCodes.invalid, "ERR_MESSAGE_TOO_LARGE", "the message is too large."));
+      return;
+    }
+    const session = header(request, "mcp-session-id");
+    const known = session === undefined ? undefined : this.#sessions.get(session);
+    const exchanges = known ?? new Exchanges();
+    const context = this.#context(request, response, exchanges, session);
+    const { admission, text } = await this.#admitBody(body, context);
+    if (!admission.admitted) {
+      this.#refuse(request, response, admission);
+      return;
+    }
+    const { decision, caller } = admission;
+    if (session !== undefined && !known) {
+      this.#guard.abandon(decision, "abandoned");
+      // Its owner is not known here, for example after a restart: whoever knows the id must not become it.
+      sendJson(response, 404, {
+        ...errorReply(decision.requestId ?? null, -32001, "ERR_NOT_FOUND", "there is no such session."),
+      });
+      return;
+    }
+    if (response.destroyed) {
+      this.#guard.abandon(decision, "cancelled");
+      return;
+    }
+    const isRequest = decision.requestId !== undefined;
+    if (isRequest) exchanges.add(decision);
+    this.#endCancelled(admission.message, exchanges);
+    this.#forward(request, response, {
+      body: text,
+      exchanges,
+      decision: isRequest ? decision : undefined,
+      did: caller?.did,
+      onResponse: (upstream) => {
+        const opened = upstream.headers["mcp-session-id"];
+        if (decision.method !== "initialize" || typeof opened !== "string") return;
+        this.#guard.openSession(opened, context, caller);
+        for (const lost of this.#sessions.open(opened, exchanges)) this.#guard.abandon(lost, "abandoned");
+      },
+    });
+  }
+
+  /** Decides a POST body. A response has no `params`, so its proof is in the header. */
+  async #admitBody(body: Buffer, context: Context): Promise<{ admission: Admission; text: string }> {
+    if (context.header?.("peerage-call") !== undefined) {
+      let message: JsonValue;
+      try {
+        message = parseJson(body);
+      } catch {
+        return { admission: await this.#guard.admitText(body, context), text: "" };
+      }
+      if (isResponse(message)) {
+        return {
+          admission: await this.#guard.admitSynthetic(responseSubject(message), context),
+          text: JSON.stringify(message),
+        };
+      }
+    }
+    const verdict = this.#guard.admitText(body, context);
+    const admission = verdict instanceof Promise ? await verdict : verdict;
+    return { admission, text: admission.admitted ? JSON.stringify(admission.message) : "" };
+  }
+
+  /** A cancelled request gets no answer, so its place is given back at once. */
+  #endCancelled(message: JsonValue, exchanges: Exchanges): void {
+    if (!isJsonObject(message) || methodOf(message) !== "notifications/cancelled") return;
+    const params = message["params"];
+    const id = isJsonObject(params) ? params["requestId"] : undefined;
+    const decision = typeof id === "string" || typeof id === "number" ? exchanges.take(id) : undefined;
+    if (decision) this.#guard.abandon(decision, "cancelled");
+  }
+
+  async #stream(request: IncomingMessage, response: ServerResponse, method: "GET" | "DELETE"): Promise<void> {
+    request.resume();
+    const session = header(request, "mcp-session-id");
+    const known = session === undefined ? undefined : this.#sessions.get(session);
+    const exchanges = known ?? new Exchanges();
+    const context = this.#context(request, response, exchanges, session);
+    const subject = streamSubject(method, (name) => header(request, name));
+    const admission = await this.#guard.admitSynthetic(subject, context);
+    if (!admission.admitted) {
+      this.#refuse(request, response, admission);
+      return;
+    }
+    this.#guard.abandon(admission.decision, "abandoned");
+    if (session !== undefined && !known) {
+      sendProblem(response, 404, "ERR_NOT_FOUND", "there is no such session.");
+      return;
+    }
+    this.#forward(request, response, {
+      body: undefined,
+      exchanges,
+      decision: undefined,
+      did: admission.caller?.did,
+      onResponse: (upstream) => {
+        const status = upstream.statusCode ?? 500;
+        const isGone = status === 404 || (method === "DELETE" && status < 300);
+        if (session === undefined || !isGone) return;
+        for (const lost of this.#sessions.close(session)) this.#guard.abandon(lost, "cancelled");
+      },
+    });
+  }
+
+  #context(
+    request: IncomingMessage,
+    response: ServerResponse,
+    exchanges: Exchanges,
+    session: string | undefined,
+  ): Context {
+    const abort = new AbortController();
+    response.once("close", () => abort.abort());
+    return {
+      transport: "http",
+      connection: exchanges.connection,
+      ...(session === undefined ? {} : { session }),
+      header: (name) => header(request, name),
+      signal: abort.signal,
+    };
+  }
+
+  #refuse(request: IncomingMessage, response: ServerResponse, refusal: Admission & { admitted: false }): void {
+    if (refusal.step === "proof" || refusal.step === "audience" || refusal.step === "replay") {
+      this.#failed.add(request.socket);
+    }
+    const problem = request.method === "POST" ? "application/json" : "application/problem+json";
+    if (refusal.reply) sendJson(response, refusal.status, refusal.reply, problem);
+    else response.writeHead(refusal.status).end();
+  }
+
+  #forward(
+    request: IncomingMessage,
+    response: ServerResponse,
+    exchange: {
+      readonly body: string | undefined;
+      readonly exchanges: Exchanges;
+      readonly decision: DecisionRecord | undefined;
+      readonly did: string | undefined;
+      readonly onResponse: (upstream: IncomingMessage) => void;
+    },
+  ): void {
+    const { body, exchanges, decision, did } = exchange;
+    const outgoing = this.#request(request, body, did);
+    const failed = (why: string): void => {
+      if (decision && exchanges.waits(decision)) {
+        exchanges.take(decision.requestId ?? "");
+        this.#guard.abandon(decision, response.destroyed ? "cancelled" : "errored");
+      }
+      if (response.destroyed || response.headersSent) response.destroy();
+      else if (decision) sendJson(response, 200, upstreamReply(decision.requestId ?? null, why));
+      else sendProblem(response, 502, "ERR_UPSTREAM_UNAVAILABLE", why);
+    };
+    outgoing.on("error", (error) => {
+      if (!response.destroyed) this.#log(`the server behind the guard cannot be reached: ${error.message}`);
+      failed("the server behind the guard did not answer.");
+    });
+    outgoing.on("response", (upstream) => {
+      const status = upstream.statusCode ?? 502;
+      if (status >= 300 && status < 400) {
+        // Neither followed nor shown: proof, token and body are for this server and no other.
+        upstream.resume();
+        failed("the server behind the guard answered with a redirect.");
+        return;
+      }
+      exchange.onResponse(upstream);
+      relayResponse(upstream, response, {
+        guard: this.#guard,
+        exchanges,
+        decision,
+        keepAliveMs: this.#options.keepAliveMs ?? 20_000,
+        log: this.#log,
+      });
+    });
+    // A client that goes away ends the request upstream too: so modern clients cancel.
+    response.once("close", () => {
+      if (!response.writableFinished) outgoing.destroy();
+    });
+    outgoing.end(body);
+  }
+
+  #request(
+    request: IncomingMessage,
+    body: string | undefined,
+    did: string | undefined,
+  ): ReturnType<typeof httpRequest> {
+    const headers = forwardedRequestHeaders(request.rawHeaders);
+    const keepHost = isLoopbackHost(this.#upstream.hostname) && isLoopbackHost(request.headers.host);
+    headers["host"] = keepHost ? request.headers.host : this.#upstream.host;
+    if (body !== undefined) headers["content-length"] = Buffer.byteLength(body);
+    if (this.#options.injectIdentity === true && did !== undefined) headers[CALLER_HEADER] = did;
+    const options: RequestOptions = { method: request.method ?? "POST", headers, agent: this.#agent };
+    const secure = this.#upstream.protocol === "https:";
+    const outgoing = (secure ? httpsRequest : httpRequest)(this.#upstream, options);
+    outgoing.on("socket", (socket) => {
+      if (!socket.connecting) return;
+      const timer = setTimeout(() => outgoing.destroy(new Error("connect timeout")), CONNECT_TIMEOUT_MS);
+      for (const event of [secure ? "secureConnect" : "connect", "close"])
+        socket.once(event, () => clearTimeout(timer));
+    });
+    return outgoing;
+  }
+}

@@ -1,0 +1,90 @@
+import type { OutgoingHttpHeaders } from "node:http";
+
+/** Header in which a guard names the verified caller to its server, where that was asked for. */
+export const CALLER_HEADER = "peerage-caller";
+
+/** Headers of one connection, not of the message (RFC 9110 section 7.6.1, RFC 9112). */
+const hopByHop: ReadonlySet<string> = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "expect",
+]);
+const neverForwarded: ReadonlySet<string> = new Set(["host", "content-length", "accept-encoding"]);
+
+/** Pairs of a raw header list as `node:http` gives it: name, value, name, value… */
+export function* headerPairs(raw: readonly string[]): Generator<readonly [name: string, value: string]> {
+  for (let i = 0; i + 1 < raw.length; i += 2) yield [(raw[i] ?? "").toLowerCase(), raw[i + 1] ?? ""];
+}
+
+/**
+ * The first header that means something to MCP or to us and came more than once. Two hops could each read another of the
+ * two, so the request is refused.
+ */
+export function duplicatedHeader(raw: readonly string[]): string | undefined {
+  const seen = new Set<string>();
+  for (const [name] of headerPairs(raw)) {
+    const single = name.startsWith("mcp-") || name.startsWith("peerage-") || name === "last-event-id";
+    if (single && seen.has(name)) return name;
+    seen.add(name);
+  }
+  return undefined;
+}
+
+function connectionNames(raw: readonly string[]): ReadonlySet<string> {
+  const names = new Set(hopByHop);
+  for (const [name, value] of headerPairs(raw)) {
+    if (name === "connection") for (const named of value.split(",")) names.add(named.trim().toLowerCase());
+  }
+  return names;
+}
+
+/** What goes to the server: everything but the hop's own headers and every `Peerage-*` one. */
+export function forwardedRequestHeaders(raw: readonly string[]): OutgoingHttpHeaders {
+  const dropped = connectionNames(raw);
+  const headers: Record<string, string | string[]> = {};
+  for (const [name, value] of headerPairs(raw)) {
+    if (dropped.has(name) || neverForwarded.has(name) || name.startsWith("peerage-")) continue;
+    add(headers, name, value);
+  }
+  // Receipts are spliced into text, so the text must be readable.
+  headers["accept-encoding"] = "identity";
+  return headers;
+}
+
+/** What goes back to the client. Length and encoding are set anew by whoever writes the body. */
+export function forwardedResponseHeaders(raw: readonly string[]): Record<string, string | string[]> {
+  const dropped = connectionNames(raw);
+  const headers: Record<string, string | string[]> = {};
+  for (const [name, value] of headerPairs(raw)) {
+    if (!dropped.has(name) && name !== CALLER_HEADER) add(headers, name, value);
+  }
+  return headers;
+}
+
+function add(headers: Record<string, string | string[]>, name: string, value: string): void {
+  const before = headers[name];
+  if (before === undefined) headers[name] = value;
+  else headers[name] = [...(Array.isArray(before) ? before : [before]), value];
+}
+
+/** True for a host name or `Host` value that can only mean this machine. */
+export function isLoopbackHost(host: string | undefined): boolean {
+  if (host === undefined) return false;
+  const name = host
+    .replace(/:\d+$/, "")
+    .replace(/^\[|\]$/g, "")
+    .toLowerCase();
+  return name === "localhost" || name === "::1" || /^127(?:\.\d{1,3}){3}$/.test(name);
+}
+
+/** The media type of a `Content-Type`, lower-case, without parameters. */
+export function mediaType(contentType: string | undefined): string {
+  return contentType?.split(";")[0]?.trim().toLowerCase() ?? "";
+}
