@@ -1,0 +1,33 @@
+import { readMessage } from "./answer.ts";
+import type { HostSide } from "./bridge.ts";
+import { endServer, type ExitStatus, forwardSignals, type ServerCommand, startServer } from "./child.ts";
+import { LineSplitter } from "./framing.ts";
+import { upstreamReply } from "./json-rpc.ts";
+import { OrderedWriter } from "./ordered-writer.ts";
+
+/** Bridges a host to a child over stdio; the child's lines reach the host byte for byte. */
+export async function bridgeToChild(
+  host: HostSide,
+  options: ServerCommand & { readonly signals?: boolean; readonly graceMs?: number },
+): Promise<ExitStatus> {
+  const server = startServer(options);
+  using _signals = options.signals === false ? undefined : forwardSignals(server);
+  const toServer = new OrderedWriter(server.stdin, (full) => host.pause(full));
+  host.onPressure((full) => (full ? server.stdout.pause() : server.stdout.resume()));
+  const fromServer = new LineSplitter({
+    onLine: (line) => host.forward(line, readMessage(line)?.message),
+    onTooLarge: () => host.log("a line of the server is too long and was dropped"),
+  });
+  server.stdout.on("data", (chunk: Buffer) => fromServer.push(chunk));
+  host.start((signed) => toServer.write(`${JSON.stringify(signed)}\n`));
+  let status = await Promise.race([server.exited, host.left]);
+  if (status === undefined) {
+    await host.signed();
+    status = await endServer(server, {
+      busy: () => host.busy,
+      ...(options.graceMs === undefined ? {} : { graceMs: options.graceMs }),
+    });
+  }
+  await host.close((id) => upstreamReply(id, "the server has ended."));
+  return status;
+}
