@@ -8,23 +8,16 @@ import {
   type ServerResponse,
 } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
-import {
-  canonicalAudience,
-  type ErrorCode,
-  isJsonObject,
-  type JsonValue,
-  parseJson,
-  PeerageError,
-} from "@peerage/core";
+import { canonicalAudience, type ErrorCode, isJsonObject, type JsonValue, PeerageError } from "@peerage/core";
 import { MAX_BODY_BYTES } from "../guard/guard.ts";
 import type { Admission, Context, DecisionRecord, Guard } from "../guard/types.ts";
 import { header, readBody, sendJson, sendProblem } from "./http-io.ts";
-import { responseSubject, streamSubject } from "../sign/sign-fetch.ts";
+import { streamSubject } from "../sign/sign-fetch.ts";
 import { FailedProofs } from "./failed-proofs.ts";
 import { CALLER_HEADER, duplicatedHeader, forwardedRequestHeaders, isLoopbackHost } from "./http-headers.ts";
 import { relayResponse } from "./http-relay.ts";
 import { Exchanges, HttpSessions } from "./http-sessions.ts";
-import { errorReply, isResponse, methodOf, rpcCodes, upstreamReply } from "./json-rpc.ts";
+import { errorReply, methodOf, rpcCodes, upstreamReply } from "./json-rpc.ts";
 
 export interface HttpGuardOptions {
   readonly guard: Guard;
@@ -184,7 +177,8 @@ class GuardProxy {
     const known = session === undefined ? undefined : this.#sessions.get(session);
     const exchanges = known ?? new Exchanges();
     const context = this.#context(request, response, exchanges, session);
-    const { admission, text } = await this.#admitBody(body, context);
+    const verdict = this.#guard.admitText(body, context);
+    const admission = verdict instanceof Promise ? await verdict : verdict;
     if (!admission.admitted) {
       this.#refuse(request, response, admission);
       return;
@@ -193,9 +187,8 @@ class GuardProxy {
     if (session !== undefined && !known) {
       this.#guard.abandon(decision, "abandoned");
       // Its owner is not known here, for example after a restart: whoever knows the id must not become it.
-      sendJson(response, 404, {
-        ...errorReply(decision.requestId ?? null, -32001, "ERR_NOT_FOUND", "there is no such session."),
-      });
+      const id = decision.requestId ?? null;
+      sendJson(response, 404, errorReply(id, -32001, "ERR_NOT_FOUND", "there is no such session."));
       return;
     }
     if (response.destroyed) {
@@ -206,7 +199,7 @@ class GuardProxy {
     if (isRequest) exchanges.add(decision);
     this.#endCancelled(admission.message, exchanges);
     this.#forward(request, response, {
-      body: text,
+      body: JSON.stringify(admission.message),
       exchanges,
       decision: isRequest ? decision : undefined,
       did: caller?.did,
@@ -217,27 +210,6 @@ class GuardProxy {
         for (const lost of this.#sessions.open(opened, exchanges)) this.#guard.abandon(lost, "abandoned");
       },
     });
-  }
-
-  /** Decides a POST body. A response has no `params`, so its proof is in the header. */
-  async #admitBody(body: Buffer, context: Context): Promise<{ admission: Admission; text: string }> {
-    if (context.header?.("peerage-call") !== undefined) {
-      let message: JsonValue;
-      try {
-        message = parseJson(body);
-      } catch {
-        return { admission: await this.#guard.admitText(body, context), text: "" };
-      }
-      if (isResponse(message)) {
-        return {
-          admission: await this.#guard.admitSynthetic(responseSubject(message), context),
-          text: JSON.stringify(message),
-        };
-      }
-    }
-    const verdict = this.#guard.admitText(body, context);
-    const admission = verdict instanceof Promise ? await verdict : verdict;
-    return { admission, text: admission.admitted ? JSON.stringify(admission.message) : "" };
   }
 
   /** A cancelled request gets no answer, so its place is given back at once. */
