@@ -1,0 +1,63 @@
+import type { Hono } from "hono";
+import { PeerageError } from "@peerage/core";
+import { agentRoutes } from "./agents.ts";
+import { feedRoutes } from "./feed.ts";
+import { logRoutes } from "./log.ts";
+import { metaRoutes } from "./meta.ts";
+import { notFound, onError, problem } from "./problem.ts";
+import { type Ctx, type Env, type Route, serveRoutes } from "./route.ts";
+import type { Service } from "./service.ts";
+import { statementRoutes } from "./statements.ts";
+import { trustRoutes } from "./trust.ts";
+
+/** The routes of a registry with their descriptions. */
+export function registryRoutes(service: Service): Route[] {
+  const routes: Route[] = [
+    ...statementRoutes(service),
+    ...logRoutes(service),
+    ...agentRoutes(service),
+    ...trustRoutes(service),
+    ...feedRoutes(service),
+    ...metaRoutes(service, () => routes),
+  ];
+  return routes;
+}
+
+/** The HTTP interface of a registry. Reads write nothing, are open to every origin, and know no account. */
+export function registryApp(service: Service): Hono<Env> {
+  const routes = registryRoutes(service);
+  const app = serveRoutes(routes, {
+    before: (c, { method, live }) => {
+      if (method === "POST") return undefined;
+      c.header("Access-Control-Allow-Origin", "*");
+      c.header("Access-Control-Expose-Headers", "ETag");
+      c.header("X-Content-Type-Options", "nosniff");
+      if (live === true) return undefined;
+      const tag = etagOf(service);
+      if (c.req.header("if-none-match")?.split(/,\s*/).includes(tag) !== true) return undefined;
+      c.header("ETag", tag);
+      return c.body(null, 304);
+    },
+    after: (c, { method, live }, tag) => {
+      if (c.res.status !== 200 || method === "POST" || live === true) return;
+      c.res.headers.set("ETag", tag);
+      if (!c.res.headers.has("Cache-Control")) c.res.headers.set("Cache-Control", "public, max-age=1");
+    },
+    tag: () => etagOf(service),
+  });
+  app.onError(onError);
+  app.notFound((c) => problem(c, notFound("nothing is here")));
+  for (const path of new Set(routes.map(({ path }) => path))) {
+    const methods = routes.filter((route) => route.path === path).map(({ method }) => method);
+    app.all(path, (c: Ctx) => {
+      c.header("Allow", methods.includes("GET") ? ["HEAD", ...methods].join(", ") : methods.join(", "));
+      return problem(c, new PeerageError("ERR_REQUEST_INVALID", "this address does not know that method"), 405);
+    });
+  }
+  return app;
+}
+
+/** Size and time of the checkpoint: of one address, everything else being the same, they name one answer. */
+function etagOf({ published: { checkpoint } }: Service): string {
+  return `W/"${checkpoint.size}.${checkpoint.time}"`;
+}

@@ -1,0 +1,131 @@
+import type { Published } from "../published.ts";
+import type { LogReads, StoredCheckpoint, StoredEntry } from "../store/log-store.ts";
+import type { StreamLimits } from "./service.ts";
+
+export interface FeedStreamOptions {
+  readonly reads: LogReads;
+  readonly published: Published;
+  readonly limits: StreamLimits;
+  /** Index of the first entry to send. */
+  readonly from: number;
+  readonly describeEntry: (entry: StoredEntry) => Promise<object>;
+  readonly describeCheckpoint: (checkpoint: StoredCheckpoint) => object;
+  /** Once, when the stream has ended. `cut` if the reader did not take what was due. */
+  readonly onEnd: (cut: boolean) => void;
+}
+
+const PAGE = 64;
+const MAX_BEHIND = 10_000;
+const encoder = new TextEncoder();
+
+/**
+ * Published entries as server-sent events. The id of an event is the log index, so a reader that names the last one it
+ * saw gets every later one exactly once. Nothing is made before the reader takes it, so a slow one costs one page of
+ * memory; one that stops taking is cut.
+ */
+export function feedStream(options: FeedStreamOptions): ReadableStream<Uint8Array> {
+  return new ReadableStream<Uint8Array>(new FeedSource(options), { highWaterMark: 1 });
+}
+
+class FeedSource {
+  readonly #options: FeedStreamOptions;
+  #next: number;
+  #shown: StoredCheckpoint | undefined;
+  /** Since when the reader has not asked for more, or 0 while it waits for us. */
+  #idleSince = 0;
+  #wake: (() => void) | undefined;
+  #ended = false;
+  #unsubscribe: (() => void) | undefined;
+  #watch: NodeJS.Timeout | undefined;
+
+  constructor(options: FeedStreamOptions) {
+    this.#options = options;
+    this.#next = options.from;
+  }
+
+  start(controller: ReadableStreamDefaultController<Uint8Array>): void {
+    const { published, limits } = this.#options;
+    this.#unsubscribe = published.subscribe(() => this.#wake?.());
+    this.#watch = setInterval(() => this.#checkStall(controller), Math.max(10, limits.stallMs / 4));
+    this.#watch.unref();
+    controller.enqueue(encoder.encode("retry: 5000\n\n"));
+  }
+
+  async pull(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
+    this.#idleSince = 0;
+    const text = (await this.#produce()) ?? (await this.#waitThenProduce());
+    if (this.#ended) return;
+    controller.enqueue(encoder.encode(text.text));
+    this.#idleSince = performance.now();
+    if (text.last === true) {
+      controller.close();
+      this.#end(false);
+    }
+  }
+
+  cancel(): void {
+    this.#end(false);
+  }
+
+  async #produce(): Promise<{ text: string; last?: true } | undefined> {
+    const { reads, published, describeEntry, describeCheckpoint } = this.#options;
+    const { checkpoint } = published;
+    if (this.#next > checkpoint.size) return { text: closing("future-cursor"), last: true };
+    if (checkpoint.size - this.#next > MAX_BEHIND) return { text: closing("too-far-behind"), last: true };
+    let text = "";
+    if (this.#next < checkpoint.size) {
+      const entries = await reads.entries(this.#next, Math.min(this.#next + PAGE, checkpoint.size));
+      for (const entry of entries) text += event("statement", await describeEntry(entry), entry.index);
+      this.#next += entries.length;
+    }
+    if (this.#next === checkpoint.size && this.#shown !== checkpoint) {
+      this.#shown = checkpoint;
+      text += event("checkpoint", describeCheckpoint(checkpoint));
+    }
+    return text === "" ? undefined : { text };
+  }
+
+  async #waitThenProduce(): Promise<{ text: string; last?: true }> {
+    const published = await new Promise<boolean>((resolve) => {
+      // A publication may have slipped in since there was nothing to send.
+      if (this.#ended || this.#shown !== this.#options.published.checkpoint) {
+        resolve(true);
+        return;
+      }
+      const timer = setTimeout(() => resolve(false), this.#options.limits.heartbeatMs);
+      timer.unref();
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve(true);
+      };
+    });
+    this.#wake = undefined;
+    return (published && !this.#ended ? await this.#produce() : undefined) ?? { text: ": still here\n\n" };
+  }
+
+  #checkStall(controller: ReadableStreamDefaultController<Uint8Array>): void {
+    const { published, limits } = this.#options;
+    const due = this.#shown !== published.checkpoint;
+    if (!due || this.#idleSince === 0 || performance.now() - this.#idleSince < limits.stallMs) return;
+    this.#end(true);
+    controller.error(new Error("consumer-too-slow"));
+  }
+
+  #end(cut: boolean): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#unsubscribe?.();
+    clearInterval(this.#watch);
+    this.#wake?.();
+    this.#options.onEnd(cut);
+  }
+}
+
+function event(name: string, data: object, id?: number): string {
+  return `${id === undefined ? "" : `id: ${id}\n`}event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
+}
+
+/** Tells why the stream ends; a browser that reconnects by itself should not do so soon. */
+function closing(reason: "future-cursor" | "too-far-behind"): string {
+  return `retry: 60000\n${event("closed", { reason })}`;
+}

@@ -1,0 +1,81 @@
+import { PeerageError, toBase64 } from "@peerage/core";
+import { describeEntry, json, pageSchema } from "./answers.ts";
+import { feedStream } from "./feed-stream.ts";
+import { integer, limit } from "./parameters.ts";
+import { badRequest, problem } from "./problem.ts";
+import { bindingsOf, type Ctx, type Route, route } from "./route.ts";
+import type { Service } from "./service.ts";
+import { pageOf } from "./statements.ts";
+
+/** What was published, to read once or to listen to. */
+export function feedRoutes(service: Service): Route[] {
+  const open = { streams: 0 };
+  const page = (path: string): Route =>
+    route({
+      method: "GET",
+      path,
+      summary: "Published statements after a log index, oldest first",
+      query: { after: integer(-1).optional(), limit },
+      answers: { 200: { description: "A page", content: { "application/json": pageSchema } } },
+      handle: async (c, { query }) => json(c, await pageOf(service, {}, query.after ?? -1, query.limit)),
+    });
+  return [
+    page("/v1/feed"),
+    page("/v1/feed.json"),
+    route({
+      method: "GET",
+      path: "/v1/feed.sse",
+      live: true,
+      summary: "Statements and checkpoints as they are published (server-sent events)",
+      query: {
+        after: integer(-1)
+          .optional()
+          .describe(
+            "Log index of the last statement seen, -1 for none; by default only what comes. `Last-Event-ID` wins",
+          ),
+      },
+      answers: {
+        200: {
+          description:
+            "Events `statement` (id = log index), `checkpoint`, `closed` with reason `future-cursor` or `too-far-behind`; a reader that takes nothing is cut",
+          content: { "text/event-stream": null },
+        },
+      },
+      handle: (c, { query }) => stream(c, service, query.after, open),
+    }),
+  ];
+}
+
+function stream(c: Ctx, service: Service, after: number | undefined, open: { streams: number }): Response {
+  const last = c.req.header("last-event-id");
+  if (last !== undefined && !/^\d{1,15}$/.test(last)) throw badRequest("Last-Event-ID is not a log index");
+  if (open.streams >= service.streams.maximum) {
+    return problem(c, new PeerageError("ERR_REGISTRY_BUSY", "too many readers listen to the feed"));
+  }
+  const cursor = last === undefined ? after : Number(last);
+  open.streams++;
+  const { outgoing } = bindingsOf(c);
+  const body = feedStream({
+    reads: service.reads,
+    published: service.published,
+    limits: service.streams,
+    from: cursor === undefined ? service.published.checkpoint.size : cursor + 1,
+    describeEntry: (entry) => describeEntry(service, entry),
+    describeCheckpoint: ({ size, root, time, note }) => ({
+      origin: service.keys.origin,
+      size,
+      root: toBase64(root),
+      time,
+      note,
+    }),
+    onEnd: (cut) => {
+      open.streams--;
+      // Without this the socket of a reader that takes nothing would stay open with what the kernel holds for it.
+      if (cut) outgoing?.destroy();
+    },
+  });
+  c.header("Content-Type", "text/event-stream; charset=utf-8");
+  c.header("Cache-Control", "no-store");
+  c.header("X-Accel-Buffering", "no");
+  return c.body(body);
+}

@@ -1,0 +1,91 @@
+import { FLOW, formatVerifierKey, MAX_STATEMENT_BYTES, PeerageError, statementJsonSchemas } from "@peerage/core";
+import { z } from "zod";
+import { json } from "./answers.ts";
+import { MAX_BODY_BYTES } from "./body.ts";
+import { openApiDocument } from "./openapi.ts";
+import { problem } from "./problem.ts";
+import { type Route, route } from "./route.ts";
+import type { Service } from "./service.ts";
+
+const wellKnownSchema = z.object({
+  origin: z.string(),
+  logKey: z.string().describe("vkey of type 0x01"),
+  witnessKey: z.string().describe("vkey of type 0x04: the operator's own witness; never counts in a quorum"),
+  url: z.string().optional(),
+  witnessed: z.literal(false),
+  roots: z.array(z.string()),
+  cadenceSeconds: z.object({ grown: z.int(), unchanged: z.int() }),
+  limits: z.object({
+    statementBytes: z.int(),
+    bodyBytes: z.int(),
+    pageEntries: z.int(),
+    streams: z.int(),
+    writesPerMinute: z.int().nullable(),
+  }),
+  metric: z.looseObject({}),
+  statementSchemas: z.looseObject({}).describe("JSON Schema of each kind"),
+});
+
+/** What a registry says about itself. `all` is every route of the app, this one included. */
+export function metaRoutes(service: Service, all: () => readonly Route[]): Route[] {
+  return [
+    route({
+      method: "GET",
+      path: "/.well-known/peerage-registry.json",
+      summary: "Origin, keys, roots, cadence, limits",
+      answers: { 200: { description: "The registry", content: { "application/json": wellKnownSchema } } },
+      handle: (c) => {
+        const { keys, publicUrl, roots, limiter, streams } = service;
+        return json(c, {
+          origin: keys.origin,
+          logKey: formatVerifierKey(keys.log.key),
+          witnessKey: formatVerifierKey(keys.witness.key),
+          ...(publicUrl === undefined ? {} : { url: publicUrl }),
+          witnessed: false,
+          roots,
+          cadenceSeconds: { grown: 1, unchanged: 600 },
+          limits: {
+            statementBytes: MAX_STATEMENT_BYTES,
+            bodyBytes: MAX_BODY_BYTES,
+            pageEntries: 200,
+            streams: streams.maximum,
+            writesPerMinute: limiter?.perMinute ?? null,
+          },
+          metric: { name: "flow", ...FLOW },
+          statementSchemas: statementJsonSchemas(),
+        });
+      },
+    }),
+    route({
+      method: "GET",
+      path: "/openapi.json",
+      summary: "This interface (OpenAPI 3.1)",
+      answers: { 200: { description: "The document", content: { "application/json": z.looseObject({}) } } },
+      handle: (c) => json(c, openApiDocument(all(), service.publicUrl ?? "/")),
+    }),
+    route({
+      method: "GET",
+      path: "/healthz",
+      live: true,
+      summary: "The process answers",
+      answers: { 200: { description: "It does", content: { "text/plain": z.string() } } },
+      handle: (c) => {
+        c.header("Cache-Control", "no-store");
+        return c.text("ok\n");
+      },
+    }),
+    route({
+      method: "GET",
+      path: "/readyz",
+      live: true,
+      summary: "Statements can be submitted and are published",
+      answers: { 200: { description: "They are", content: { "text/plain": z.string() } } },
+      handle: (c) => {
+        const why = service.notWritable();
+        if (why !== undefined) return problem(c, new PeerageError("ERR_REGISTRY_BUSY", why));
+        c.header("Cache-Control", "no-store");
+        return c.text("ready\n");
+      },
+    }),
+  ];
+}

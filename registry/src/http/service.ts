@@ -1,0 +1,34 @@
+import type { Did, ProofBuilder } from "@peerage/core";
+import type { Submission } from "../admission/admission.ts";
+import type { LogKeys } from "../keys/log-keys.ts";
+import type { TileSource } from "../log/tile-source.ts";
+import type { Published } from "../published.ts";
+import type { LogReads } from "../store/log-store.ts";
+import type { WriteLimiter } from "./write-limiter.ts";
+
+/** What the routes work with. */
+export interface Service {
+  readonly keys: LogKeys;
+  readonly reads: LogReads;
+  readonly tiles: TileSource;
+  readonly proofs: ProofBuilder;
+  readonly published: Published;
+  /** From whom scores start where a request names nobody. */
+  readonly roots: readonly Did[];
+  readonly publicUrl: string | undefined;
+  readonly limiter: WriteLimiter | undefined;
+  readonly streams: StreamLimits;
+  submit(leaf: Uint8Array): Promise<Submission>;
+  /** Why nothing can be submitted now, if so. */
+  notWritable(): string | undefined;
+}
+
+/** Bounds of the live feed. */
+export interface StreamLimits {
+  /** At the same time, in all; 1,024 by default. */
+  readonly maximum: number;
+  /** A comment keeps the connection alive; 15,000 by default. */
+  readonly heartbeatMs: number;
+  /** A reader that has taken nothing for so long while more is due is cut; 30,000 by default. */
+  readonly stallMs: number;
+}

@@ -1,0 +1,77 @@
+import {
+  type LogLeaf,
+  type ProofBuilder,
+  type RegistryReader,
+  type SignedCheckpoint,
+  trustStoredStatement,
+  type Verified,
+  type VerifierKey,
+  verifyCheckpoint,
+} from "@peerage/core";
+import { type LogKeys, ownPolicy } from "./keys/log-keys.ts";
+import type { TileSource } from "./log/tile-source.ts";
+import type { LogReads, StoredCheckpoint } from "./store/log-store.ts";
+
+export interface StoreReaderOptions {
+  readonly keys: LogKeys;
+  readonly reads: LogReads;
+  readonly tiles: TileSource;
+  readonly proofs: ProofBuilder;
+  /** What is published now. */
+  readonly current: () => StoredCheckpoint;
+}
+
+const PAGE = 256;
+
+/**
+ * Reads the registry's own log in process, through the same interface as followers over HTTP. Statements were verified
+ * when they were admitted and are not verified again; that they hash to the signed root was checked when the store opened.
+ */
+export class StoreReader implements RegistryReader {
+  readonly origin: string;
+  readonly logKey: VerifierKey;
+  readonly #options: StoreReaderOptions;
+
+  constructor(options: StoreReaderOptions) {
+    this.origin = options.keys.origin;
+    this.logKey = options.keys.log.key;
+    this.#options = options;
+  }
+
+  checkpoint(): Promise<Verified<SignedCheckpoint>> {
+    return this.#verify(this.#options.current());
+  }
+
+  async *checkpoints(after: number, upTo: number): AsyncGenerator<Verified<SignedCheckpoint>> {
+    for (let last = after; ;) {
+      const page = await this.#options.reads.checkpoints(last, PAGE);
+      for (const stored of page) {
+        if (stored.size > upTo) return;
+        last = stored.size;
+        yield await this.#verify(stored);
+      }
+      if (page.length < PAGE) return;
+    }
+  }
+
+  async *leaves(from: number, to: number): AsyncGenerator<LogLeaf> {
+    const end = Math.min(to, this.#options.current().size);
+    for (let at = from; at < end; at += PAGE) {
+      for (const { index, body } of await this.#options.reads.entries(at, Math.min(at + PAGE, end))) {
+        yield { index, leaf: body, statement: trustStoredStatement(body) };
+      }
+    }
+  }
+
+  consistencyProof(from: number, to: number): Promise<readonly Uint8Array[]> {
+    return this.#options.proofs.consistency(from, to);
+  }
+
+  tile(level: number, n: number, width: number): Promise<Uint8Array> {
+    return this.#options.tiles.read(level, n, width);
+  }
+
+  #verify({ note }: StoredCheckpoint): Promise<Verified<SignedCheckpoint>> {
+    return verifyCheckpoint(note, ownPolicy(this.#options.keys));
+  }
+}

@@ -1,0 +1,56 @@
+import { type Kysely, sql } from "kysely";
+import { type Migration, Migrator } from "kysely/migration";
+import { sha256 } from "@peerage/core";
+import { PeerageError } from "@peerage/core";
+import type { Tables } from "./tables.ts";
+
+const statements: Record<string, readonly string[]> = {
+  "0001-log": [
+    `CREATE TABLE entry (idx INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE CHECK (length(id) = 32),
+       leaf BLOB NOT NULL CHECK (length(leaf) = 32), kind INTEGER NOT NULL,
+       issuer TEXT NOT NULL, subject TEXT, target BLOB, body BLOB NOT NULL) STRICT`,
+    `CREATE INDEX entry_issuer ON entry (issuer, idx)`,
+    `CREATE INDEX entry_subject ON entry (subject, idx)`,
+    `CREATE INDEX entry_target ON entry (target) WHERE target IS NOT NULL`,
+    `CREATE TABLE tile (level INTEGER NOT NULL, n INTEGER NOT NULL,
+       hashes BLOB NOT NULL CHECK (length(hashes) = 8192), PRIMARY KEY (level, n)) STRICT`,
+    `CREATE TABLE head (log INTEGER PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL, epoch INTEGER NOT NULL) STRICT`,
+    `CREATE TABLE checkpoint (size INTEGER PRIMARY KEY, root BLOB NOT NULL, time INTEGER NOT NULL, note TEXT NOT NULL) STRICT`,
+    ...["entry", "tile", "checkpoint"].flatMap((table) =>
+      ["UPDATE", "DELETE"].map(
+        (verb) => `CREATE TRIGGER ${table}_no_${verb.toLowerCase()} BEFORE ${verb} ON ${table}
+          BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END`,
+      ),
+    ),
+  ],
+};
+
+/**
+ * Brings a database to the present form. Forward only; what is stored never changes its shape, so an older log opens in
+ * every later release.
+ * @throws {PeerageError} ERR_STORE_CORRUPT if a migration fails or the database was written by a newer release
+ */
+export async function migrate(db: Kysely<Tables>): Promise<void> {
+  const migrations: Record<string, Migration> = {};
+  for (const [name, texts] of Object.entries(statements)) {
+    migrations[name] = {
+      up: async (on) => {
+        for (const text of texts) await sql.raw(text).execute(on);
+        if (name === "0001-log") await sql`INSERT INTO head VALUES (1, 0, ${Buffer.from(sha256(""))}, 0)`.execute(on);
+      },
+    };
+  }
+  const { error } = await new Migrator({
+    db,
+    provider: { getMigrations: () => Promise.resolve(migrations) },
+  }).migrateToLatest();
+  if (error !== undefined) {
+    throw new PeerageError(
+      "ERR_STORE_CORRUPT",
+      `the registry's database cannot be opened: ${error instanceof Error ? error.message : "a migration failed"}`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
