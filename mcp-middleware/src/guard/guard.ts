@@ -142,7 +142,7 @@ export class GuardCore implements Guard {
     return this.#receipt(decision, response);
   }
 
-  abandon(decision: DecisionRecord): void {
+  abandon(decision: DecisionRecord, _outcome: "abandoned" | "cancelled" | "errored"): void {
     this.#finish(decision);
   }
 
