@@ -4,9 +4,8 @@ import type { CompiledAllowRule, CompiledPolicy, CompiledRule, CompiledTrust, Ob
 import { readInput, type Facts, type PolicyInput } from "./input.ts";
 import type { Policy } from "./load.ts";
 
-/** What a decision can fail by. */
-export type Condition =
-  "policy" | "input" | "deny" | "target" | "agents" | "from" | "until" | "binding" | "trust" | "args" | "closed";
+/** What a decision can fail by; `target`: no allow rule is about this target, caller and time. */
+export type Condition = "policy" | "input" | "deny" | "target" | "binding" | "trust" | "args" | "closed";
 
 /** One condition that was not met, for the operator; a caller learns the kind of refusal only. */
 export interface Failure {

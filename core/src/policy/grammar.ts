@@ -91,7 +91,7 @@ const operators = z
     ifKnown("an absent argument meets no other operator"),
   );
 const test = z.union([value, values, operators], {
-  error: 'a value, a list of values, or operators such as {">": 0, "<": 100}',
+  error: 'a value, a list of values, operators such as {">": 0, "<": 100}, or {absent: true}',
 });
 const argumentPath = z
   .string()

@@ -34,7 +34,7 @@ function fromIssue(issue: Issue, above: Path, read: (path: Path) => unknown): Po
       // The alternative that was meant is the one that fails further in; if there is none, the union says what it takes.
       const meant = issue.errors.find((errors) => errors.every((one) => !isWrongType(one)));
       if (meant) return meant.flatMap((one) => fromIssue(one, path, read));
-      return [{ path, message: withFound(issue.message, read(path)) }];
+      return [{ path, message: withFound(missing(issue, path, read) ?? issue.message, read(path)) }];
     }
     case "invalid_key":
       return [{ path, message: issue.issues[0]?.message ?? issue.message }];
