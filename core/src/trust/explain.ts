@@ -7,7 +7,7 @@ import { type Evidence, FLOW, type FlowState, gather, hopsTo } from "./flow-stat
 import { FlowVector, scoreOf } from "./flow.ts";
 import type { TrustGraph, VouchFields } from "./graph.ts";
 import { findSupport } from "./holds-up.ts";
-import type { Provenance, Score } from "./metric.ts";
+import { type Provenance, publish, type Score } from "./metric.ts";
 import { findAdditions } from "./raise.ts";
 
 /** One vouch of a chain. */
@@ -195,17 +195,21 @@ function powerOf(state: FlowState, agent: number): number {
 function raiseTo(vector: FlowVector, target: number, threshold: number): RaiseOption[] {
   const { graph, state, roots } = vector;
   if (target >= 0) {
-    const additions = findAdditions(state, target, hopsTo(graph.edges, target), threshold);
-    return additions.map(({ issuers, confidence, evidenceAfter }) => ({
+    const additions = findAdditions(state, target, threshold);
+    const options = additions.map(({ issuers, confidence, evidenceAfter }) => ({
       by: issuers.map((issuer) => graph.did(issuer)),
       confidence,
       scoreAfter: scoreOf(evidenceAfter),
     }));
+    if (options[0]?.by.length === 1) return options;
   }
-  // Nobody vouches for the target yet, so a root's word is all it would have, and counts in full.
+  // A root that is in no vouch yet can always give its word, which counts in full beside what there is.
+  const evidence = target < 0 ? 0 : state.evidence(target);
+  const absent = roots.filter((root) => target < 0 || graph.indexOf(root) < 0);
   let confidence = 1;
-  while (WEIGHT[confidence]! < threshold) confidence++;
-  return roots.slice(0, 3).map((root) => ({ by: [root], confidence, scoreAfter: WEIGHT[confidence]! }));
+  while (confidence < 100 && publish(Math.min(1, evidence + WEIGHT[confidence]!)) < threshold) confidence++;
+  const scoreAfter = scoreOf(evidence + WEIGHT[confidence]!);
+  return absent.slice(0, 3).map((root) => ({ by: [root], confidence, scoreAfter }));
 }
 
 function step(graph: TrustGraph, { issuer, subject, confidence, value }: Hop): ChainStep {

@@ -42,13 +42,20 @@ export function gather(run: EdgeRun, share: Float64Array, into: Evidence): void 
   into.largest = largest;
 }
 
-/** Hops of the shortest chain from each agent to a target, as far as {@link FLOW}.L; 255 beyond or where there is none. */
-export function hopsTo(graph: EdgeGraph, target: number): Uint8Array {
+/**
+ * Hops of the shortest chain from each agent to a target, as far as {@link FLOW}.L; 255 beyond or where there is none.
+ * @param issuers agents that are taken to vouch for the target although they do not
+ */
+export function hopsTo(graph: EdgeGraph, target: number, issuers: readonly number[] = []): Uint8Array {
   const hops = new Uint8Array(graph.agents).fill(255);
   hops[target] = 0;
   let ring = [target];
   for (let distance = 1; distance <= FLOW.L && ring.length > 0; distance++) {
     const next: number[] = [];
+    if (distance === 1) {
+      next.push(...issuers);
+      for (const issuer of issuers) hops[issuer] = 1;
+    }
     for (const agent of ring) {
       const run = graph.incoming(agent);
       for (let i = run.start; i < run.end; i++) {
@@ -131,7 +138,7 @@ export class FlowState {
 
   /**
    * The evidence of one agent as it would be after some edits; graph and state are left as they were.
-   * @param hops see {@link hopsTo} of that agent
+   * @param hops {@link hopsTo} of that agent, in a graph with all edges that the edits add
    */
   evidenceAfter(edits: readonly EdgeEdit[], agent: number, hops: Uint8Array): number {
     return this.graph.withEdits(edits, () => {

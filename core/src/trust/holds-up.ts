@@ -36,7 +36,8 @@ export function findSupport(state: FlowState, target: number, hops: Uint8Array):
   const slopes = backwardSlopes(state, target, hops);
   const floor = (drop: number): number => Math.min(drop * Math.min(1, 1 / evidence), drop - (evidence - score));
   const candidates = boundedEdges(state, slopes, floor);
-  candidates.sort((a, b) => b.bound - a.bound || a.subject - b.subject || a.issuer - b.issuer);
+  const order = (a: number, b: number): number => (a === b ? 0 : state.graph.precedes(a, b) ? -1 : 1);
+  candidates.sort((a, b) => b.bound - a.bound || order(a.subject, b.subject) || order(a.issuer, b.issuer));
   let best: { issuer: number; subject: number; evidenceAfter: number } | undefined;
   let loss = 0;
   let trials = 0;

@@ -1,7 +1,7 @@
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- every index is within bounds by construction */
 import { contribution } from "./chain.ts";
 import type { EdgeEdit } from "./edge-graph.ts";
-import { FLOW, type FlowState, shareOf } from "./flow-state.ts";
+import { FLOW, type FlowState, hopsTo, shareOf } from "./flow-state.ts";
 import { publish } from "./metric.ts";
 
 /** Vouches that do not exist yet and would together lift the target to a threshold. */
@@ -22,8 +22,10 @@ const MOST_ALTERNATIVES = 3;
  * The fewest vouches by agents that do not vouch for the target yet with which it reaches a threshold: up to three
  * single agents (roots first), or one group. Each outcome is computed, with the dilution that another vouch brings.
  */
-export function findAdditions(state: FlowState, target: number, hops: Uint8Array, threshold: number): Addition[] {
+export function findAdditions(state: FlowState, target: number, threshold: number): Addition[] {
   const voucherGains = strongest(state, target, MOST_VOUCHERS);
+  const candidates = voucherGains.map(({ issuer }) => issuer);
+  const hops = hopsTo(state.graph, target, candidates);
   const singles: Addition[] = [];
   for (const { issuer, gain } of voucherGains.slice(0, MOST_ALTERNATIVES)) {
     const addition = leastConfidence(state, target, hops, threshold, issuer, gain);
@@ -44,6 +46,8 @@ export function findAdditions(state: FlowState, target: number, hops: Uint8Array
 function strongest(state: FlowState, target: number, most: number): { issuer: number; gain: number }[] {
   const { graph } = state;
   const share = state.shares(FLOW.L - 1);
+  const weaker = (other: { issuer: number; gain: number }, issuer: number, gain: number): boolean =>
+    other.gain < gain || (other.gain === gain && graph.precedes(issuer, other.issuer));
   const given = new Set<number>([target]);
   const run = graph.incoming(target);
   for (let i = run.start; i < run.end; i++) given.add(run.peers[i]!);
@@ -51,10 +55,11 @@ function strongest(state: FlowState, target: number, most: number): { issuer: nu
   for (let issuer = 0; issuer < graph.agents; issuer++) {
     if (share[issuer] === 0) continue;
     const gain = gainOf(share[issuer]!, graph.outWeight[issuer]!);
-    if (best.length === most && gain <= best[most - 1]!.gain) continue;
+    if (best.length === most && gain < best[most - 1]!.gain) continue;
     if (given.has(issuer)) continue;
     let at = best.length;
-    while (at > 0 && best[at - 1]!.gain < gain) at--;
+    while (at > 0 && weaker(best[at - 1]!, issuer, gain)) at--;
+    if (at === most) continue;
     best.splice(at, 0, { issuer, gain });
     if (best.length > most) best.pop();
   }
