@@ -2,7 +2,7 @@ import { readMessage } from "./answer.ts";
 import type { HostSide } from "./bridge.ts";
 import { endServer, type ExitStatus, forwardSignals, type ServerCommand, startServer } from "./child.ts";
 import { LineSplitter } from "./framing.ts";
-import { upstreamReply } from "./json-rpc.ts";
+import { toLine, upstreamReply } from "./json-rpc.ts";
 import { OrderedWriter } from "./ordered-writer.ts";
 
 /** Bridges a host to a child over stdio; the child's lines reach the host byte for byte. */
@@ -19,7 +19,7 @@ export async function bridgeToChild(
     onTooLarge: () => host.log("a line of the server is too long and was dropped"),
   });
   server.stdout.on("data", (chunk: Buffer) => fromServer.push(chunk));
-  host.start((signed) => toServer.write(`${JSON.stringify(signed)}\n`));
+  host.start((signed) => toServer.write(toLine(signed)));
   let status = await Promise.race([server.exited, host.left]);
   if (status === undefined) {
     await host.signed();

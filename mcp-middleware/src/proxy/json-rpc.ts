@@ -75,3 +75,14 @@ export function holdsList(message: JsonObject): boolean {
   const result = message["result"];
   return isJsonObject(result) && listMembers.some((name) => Object.hasOwn(result, name));
 }
+
+/**
+ * A message as one line for a server's stdin. U+2028 and U+2029 are escaped: they are legal in JSON strings, but some line
+ * readers, Node's `readline` among them, end a line there.
+ */
+export function toLine(message: JsonObject): string {
+  const escaped = JSON.stringify(message).replaceAll(/[\u2028\u2029]/g, (character) =>
+    character === "\u2028" ? "\\u2028" : "\\u2029",
+  );
+  return `${escaped}\n`;
+}

@@ -21,6 +21,7 @@ import {
   methodOf,
   type RequestId,
   rpcCodes,
+  toLine,
   upstreamReply,
 } from "./json-rpc.ts";
 import { OrderedWriter } from "./ordered-writer.ts";
@@ -156,7 +157,7 @@ class StdioGuard {
     if (methodOf(message) === "notifications/cancelled" && this.#cancelled(message)) return;
     if (decision.requestId !== undefined && !isResponse(message))
       this.#pending.set(idKey(decision.requestId), decision);
-    this.#toServer.write(JSON.stringify(message) + "\n");
+    this.#toServer.write(toLine(message));
   }
 
   /** True if the cancelled request never left: there is nothing to tell the server. */
