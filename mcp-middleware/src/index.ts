@@ -19,3 +19,6 @@ export type {
 } from "./guard/types.ts";
 export { type AuthInfo, bindInstance, currentCaller } from "./adapters/caller.ts";
 export { type GuardableTransport, guardTransport, type GuardTransportOptions } from "./adapters/guard-transport.ts";
+export { type FetchHandler, type FetchHandlerOptions, guardFetch } from "./adapters/guard-fetch.ts";
+export * from "./proxy/index.ts";
+export * from "./sign/index.ts";

@@ -1,9 +1,9 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { isJsonObject, type JsonObject, member } from "@peerage/core";
+import { type JsonObject, member } from "@peerage/core";
 import type { Admission, Context, DecisionRecord, Guard, JsonRpcMessage } from "../guard/types.ts";
 import { type AuthInfo, rememberSender, runAs, withCaller } from "./caller.ts";
-import { type HttpVerdict, judgeRequest, readLimited } from "./http-request.ts";
+import { type HttpVerdict, judgeRequest, readLimited, responseOf } from "./http-request.ts";
 
 /** What both SDK majors call a server transport, as far as guarding needs it. */
 export interface GuardableTransport {
@@ -236,13 +236,6 @@ function contextOf(transport: Loose, extra: unknown): Context {
 function headerText(value: unknown): string | undefined {
   if (Array.isArray(value)) return value.join(", ");
   return typeof value === "string" ? value : undefined;
-}
-
-/** The HTTP answer to a refused request. */
-export function responseOf(answer: HttpVerdict & { kind: "answer" }): Response {
-  const { status, contentType, body } = answer;
-  if (!isJsonObject(body)) return new Response(null, { status });
-  return new Response(JSON.stringify(body), { status, headers: { "content-type": contentType } });
 }
 
 /** The connection is gone; who sent the refused message is no longer there. */

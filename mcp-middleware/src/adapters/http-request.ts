@@ -50,6 +50,13 @@ function answer(refused: Admission & { admitted: false }, contentType: string): 
   return { kind: "answer", status: refused.status, contentType, body: refused.reply };
 }
 
+/** The HTTP answer to a refused request. */
+export function responseOf(answer: HttpVerdict & { kind: "answer" }): Response {
+  const { status, contentType, body } = answer;
+  if (body === undefined) return new Response(null, { status });
+  return new Response(JSON.stringify(body), { status, headers: { "content-type": contentType } });
+}
+
 /** Reads a stream of bytes; stops once there are more than `maxBytes`. */
 export async function readLimited(chunks: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
