@@ -169,6 +169,8 @@ class GuardProxy {
   async #post(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await readBody(request, MAX_BODY_BYTES);
     if (body === undefined) {
+      // What still comes is read and thrown away, or the client would see a reset before the answer.
+      request.resume();
       response.setHeader("connection", "close");
       sendJson(response, 413, errorReply(null, rpcCodes.invalid, "ERR_MESSAGE_TOO_LARGE", "the message is too large."));
       return;
