@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Caller } from "../guard/types.ts";
+import { interceptHandler } from "./intercept.ts";
 
 const storage = new AsyncLocalStorage<Caller | undefined>();
 /** Who sent a message that was handed to an SDK: survives a queue between the guard and the handler. */
@@ -50,13 +51,10 @@ interface Connectable {
 }
 
 interface Loose {
-  connect(transport: LooseTransport): Promise<void>;
+  connect(transport: object): Promise<void>;
 }
 
-interface LooseTransport {
-  start(): Promise<void>;
-  onmessage?: ((message: object, extra?: unknown) => void) | undefined;
-}
+type OnMessage = (message: object, extra?: unknown) => void;
 
 /**
  * For SDK 2's `serveStdio`, whose queue loses the async context: `serveStdio(() => bindInstance(build()), { transport:
@@ -66,15 +64,10 @@ export function bindInstance<T extends Connectable>(instance: T, options: { read
   const loose = instance as unknown as Loose;
   const connect = loose.connect.bind(loose);
   loose.connect = (transport) => {
-    const start = transport.start.bind(transport);
-    transport.start = () => {
-      const { onmessage } = transport;
-      transport.onmessage = (message, extra) => {
-        const caller = senders.get(message);
-        runAs(caller, () => onmessage?.call(transport, message, withCaller(extra, caller, options.authInfo)));
-      };
-      return start();
-    };
+    interceptHandler<OnMessage>(transport, "onmessage", (handler) => (message, extra) => {
+      const caller = senders.get(message);
+      runAs(caller, () => handler.call(transport, message, withCaller(extra, caller, options.authInfo)));
+    });
     return connect(transport);
   };
   return instance;

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { type JsonObject, member } from "@peerage/core";
 import type { Admission, Context, DecisionRecord, Guard, JsonRpcMessage } from "../guard/types.ts";
 import { type AuthInfo, rememberSender, runAs, withCaller } from "./caller.ts";
+import { interceptHandler } from "./intercept.ts";
 import { type HttpVerdict, judgeRequest, readLimited, responseOf } from "./http-request.ts";
 
 /** What both SDK majors call a server transport, as far as guarding needs it. */
@@ -18,12 +19,12 @@ export interface GuardTransportOptions {
   readonly authInfo?: boolean;
 }
 
+type OnMessage = (message: object, extra?: unknown) => void;
+
 /** The parts that are replaced, in a type that both majors' own types convert to. */
 interface Loose {
-  start(): Promise<void>;
   send(message: JsonRpcMessage, options?: unknown): Promise<void>;
-  onmessage?: ((message: object, extra?: unknown) => void) | undefined;
-  onclose?: (() => void) | undefined;
+  onmessage?: OnMessage | undefined;
   readonly sessionId?: string | undefined;
   handleRequest?(request: Request | IncomingMessage, second?: unknown, third?: unknown): Promise<Response | undefined>;
 }
@@ -71,18 +72,17 @@ class GuardedTransport {
 
   install(): void {
     const transport = this.#transport;
-    const start = transport.start.bind(transport);
-    transport.start = () => {
-      // The SDK has set its own handlers by now: it does so before it starts a transport.
-      const { onmessage, onclose } = transport;
-      transport.onmessage = (message, extra) => this.#receive(message, extra, onmessage);
-      transport.onclose = () => {
-        for (const decision of this.#pending.values()) this.#guard.abandon(decision, "abandoned");
-        this.#pending.clear();
-        onclose?.call(transport);
-      };
-      return start();
+    interceptHandler<OnMessage>(transport, "onmessage", (handler) => {
+      return (message, extra) => this.#receive(message, extra, handler);
+    });
+    const abandonAll = (): void => {
+      for (const decision of this.#pending.values()) this.#guard.abandon(decision, "abandoned");
+      this.#pending.clear();
     };
+    interceptHandler<() => void>(transport, "onclose", (handler) => () => {
+      abandonAll();
+      handler.call(transport);
+    });
     transport.send = (message, options) => this.#answer(message, options);
     const handle = transport.handleRequest?.bind(transport);
     if (handle) {
@@ -93,7 +93,7 @@ class GuardedTransport {
     }
   }
 
-  #receive(message: object, extra: unknown, onmessage: Loose["onmessage"]): void {
+  #receive(message: object, extra: unknown, onmessage: OnMessage): void {
     const pass = passed.getStore();
     if (pass?.transport === this.#transport && pass.admission && !pass.isUsed) {
       pass.isUsed = true;
@@ -107,19 +107,13 @@ class GuardedTransport {
     else this.#decided(verdict, context, extra, onmessage);
   }
 
-  #decided(admission: Admission, context: Context, extra: unknown, onmessage: Loose["onmessage"]): void {
+  #decided(admission: Admission, context: Context, extra: unknown, onmessage: OnMessage): void {
     if (admission.admitted) this.#deliver(admission.message, admission, context, extra, onmessage);
     // Without an id there is nobody to answer.
     else if (admission.reply && Object.hasOwn(admission.reply, "id")) this.#send(admission.reply).catch(ignore);
   }
 
-  #deliver(
-    message: object,
-    admission: Admitted,
-    context: Context,
-    extra: unknown,
-    onmessage: Loose["onmessage"],
-  ): void {
+  #deliver(message: object, admission: Admitted, context: Context, extra: unknown, onmessage: OnMessage): void {
     const { caller, decision } = admission;
     const { requestId } = decision;
     if (requestId !== undefined) this.#pending.set(requestId, decision);
@@ -130,9 +124,9 @@ class GuardedTransport {
     }
     rememberSender(message, caller);
     const deliver = (): void =>
-      onmessage?.call(this.#transport, message, withCaller(extra, this.#authInfo ? caller : undefined));
+      onmessage.call(this.#transport, message, withCaller(extra, this.#authInfo ? caller : undefined));
     // A handler of one parameter is a queue (serveStdio): it would run later messages on behalf of this caller.
-    if (onmessage && onmessage.length < 2) runAs(undefined, deliver);
+    if (onmessage.length < 2) runAs(undefined, deliver);
     else runAs(caller, deliver);
   }
 

@@ -1,4 +1,5 @@
 import type { JsonObject, JsonValue } from "@peerage/core";
+import { interceptHandler } from "../adapters/intercept.ts";
 import type { CallSigner } from "./call-signer.ts";
 
 /** What both SDK majors call a transport, as far as signing needs it. */
@@ -10,7 +11,6 @@ export interface SignableTransport {
 
 /** The parts that are replaced, in a type that both majors' own types convert to. */
 interface Loose {
-  start(): Promise<void>;
   send(message: JsonObject, options?: unknown): Promise<void>;
   onmessage?: ((message: JsonValue, extra?: unknown) => void) | undefined;
 }
@@ -22,18 +22,12 @@ interface Loose {
  */
 export function signTransport<T extends SignableTransport>(transport: T, signer: CallSigner): T {
   const loose = transport as unknown as Loose;
-  const start = loose.start.bind(loose);
   const send = loose.send.bind(loose);
   let signed: Promise<unknown> = Promise.resolve();
-  loose.start = () => {
-    // The SDK has set its own handler by now: it does so before it starts a transport.
-    const onmessage = loose.onmessage;
-    loose.onmessage = (message, extra) => {
-      signer.received(message);
-      onmessage?.call(loose, message, extra);
-    };
-    return start();
-  };
+  interceptHandler<NonNullable<Loose["onmessage"]>>(loose, "onmessage", (handler) => (message, extra) => {
+    signer.received(message);
+    handler.call(loose, message, extra);
+  });
   loose.send = async (message, options) => {
     const mine = signed.then(() => signer.sign(message));
     signed = mine.catch(() => undefined);
