@@ -160,31 +160,99 @@ export class FlowState {
   #run(): void {
     const { graph } = this;
     for (let k = 1; k < FLOW.L; k++) for (const root of this.#roots) this.#layers[k]![root] = ROOT_SHARE;
+    const moved = new Uint32Array(graph.agents);
     let changed = Uint32Array.from(this.#roots);
-    const buffer = new Uint32Array(graph.agents);
-    for (let k = 1; k <= FLOW.L && changed.length > 0; k++) {
-      const before = this.#layers[Math.max(1, k - 1)]!;
+    for (let k = 1; k <= FLOW.L; k++) {
       const after = k < FLOW.L ? this.#layers[k]! : undefined;
+      const before = this.#layers[Math.max(1, k - 1)]!;
       if (after && k > 1) after.set(before);
-      const dirty = this.#neighbours(changed);
-      let count = 0;
-      for (let i = 0; i < (dirty ? dirty.length : graph.agents); i++) {
-        const u = dirty ? dirty[i]! : i;
-        if (k === 1) this.#gatherRoots(u);
-        else gather(graph.incoming(u), before, this.#sum);
-        if (before[u]! < 0) continue;
-        this.#evidence[u] = this.#sum.evidence;
-        if (!after) continue;
-        const share = shareOf(this.#sum.evidence - this.#sum.largest, graph.outWeight[u]!);
-        if (share !== (k === 1 ? 0 : before[u])) {
-          after[u] = share;
-          buffer[count++] = u;
-        }
+      let edges = 0;
+      for (const agent of changed) {
+        const run = graph.outgoing(agent);
+        edges += run.end - run.start;
       }
-      if (!after) return;
-      changed = buffer.slice(0, count);
-      if (count === 0) for (let later = k + 1; later < FLOW.L; later++) this.#layers[later]!.set(after);
+      // Few: visit them. Many: pass over the arrays in their own order and skip the others. Most: skip none.
+      const dirty: number[] = [];
+      if (edges <= graph.edges >> 2) for (const agent of changed) this.#markOutgoing(agent, dirty);
+      let count: number;
+      if (edges <= graph.agents >> 3) {
+        for (const agent of dirty) this.#mark[agent] = 0;
+        count = this.#visit(k, dirty, moved);
+      } else {
+        count = this.#sweep(before, after, k === 1, dirty.length > 0, moved);
+        this.#mark.fill(0);
+      }
+      changed = moved.subarray(0, count).slice();
     }
+  }
+
+  /** One pass over some agents; notes those whose share moved, and returns how many. */
+  #visit(k: number, agents: readonly number[], moved: Uint32Array): number {
+    const { graph } = this;
+    const layer = this.#layer(k);
+    let count = 0;
+    for (const u of agents) {
+      if (this.#layers[1]![u]! < 0) continue;
+      if (k === 1) this.#gatherRoots(u);
+      else gather(graph.incoming(u), this.#layers[k - 1]!, this.#sum);
+      const { evidence, largest } = this.#sum;
+      this.#evidence[u] = evidence;
+      if (k === FLOW.L) continue;
+      const share = shareOf(evidence - largest, graph.outWeight[u]!);
+      if (share === layer[u]) continue;
+      layer[u] = share;
+      moved[count++] = u;
+    }
+    return count;
+  }
+
+  /** The same over all agents, or all that are marked: the innermost loop of a full run, over the sorted arrays. */
+  #sweep(
+    before: Float64Array,
+    after: Float64Array | undefined,
+    first: boolean,
+    marked: boolean,
+    moved: Uint32Array,
+  ): number {
+    const { graph } = this;
+    const { base, overlaid, outWeight, agents } = graph;
+    const { inOffset, inPeer, inConfidence } = base;
+    const evidenceOf = this.#evidence;
+    const mark = this.#mark;
+    const sorted = base.agents;
+    let count = 0;
+    for (let u = 0; u < agents; u++) {
+      if ((marked && mark[u] === 0) || before[u]! < 0) continue;
+      let evidence = 0;
+      let largest = 0;
+      if (first) {
+        this.#gatherRoots(u);
+        evidence = this.#sum.evidence;
+      } else if (u < sorted && (overlaid[u]! & 1) === 0) {
+        const end = inOffset[u + 1]!;
+        for (let i = inOffset[u]!; i < end; i++) {
+          const s = before[inPeer[i]!]!;
+          const w = WEIGHT[inConfidence[i]!]!;
+          if (s < 0) {
+            evidence += w;
+          } else {
+            const c = s * w;
+            evidence += c;
+            if (c > largest) largest = c;
+          }
+        }
+      } else {
+        gather(graph.incoming(u), before, this.#sum);
+        ({ evidence, largest } = this.#sum);
+      }
+      evidenceOf[u] = evidence;
+      if (!after) continue;
+      const share = shareOf(evidence - largest, outWeight[u]!);
+      if (share === after[u]) continue;
+      after[u] = share;
+      moved[count++] = u;
+    }
+    return count;
   }
 
   /** After one hop only the roots have spoken. */
@@ -197,21 +265,6 @@ export class FlowState {
     }
     this.#sum.evidence = evidence;
     this.#sum.largest = 0;
-  }
-
-  /** The agents with an edge from one of these, or undefined if that is so much of the graph that a sweep is cheaper. */
-  #neighbours(agents: Uint32Array): Uint32Array | undefined {
-    const { graph } = this;
-    let edges = 0;
-    for (const agent of agents) {
-      const run = graph.outgoing(agent);
-      edges += run.end - run.start;
-    }
-    if (edges > graph.edges >> 2) return undefined;
-    const found: number[] = [];
-    for (const agent of agents) this.#markOutgoing(agent, found);
-    for (const agent of found) this.#mark[agent] = 0;
-    return Uint32Array.from(found);
   }
 
   #markOutgoing(agent: number, found: number[]): void {
@@ -246,7 +299,7 @@ export class FlowState {
       changed = [];
       for (const u of dirty) {
         this.#mark[u] = 0;
-        if (this.#roots.has(u)) continue;
+        if (this.#layers[1]![u]! < 0) continue;
         if (hops && hops[u]! > FLOW.L - k) continue;
         if (k === 1) this.#gatherRoots(u);
         else gather(graph.incoming(u), this.#layers[k - 1]!, this.#sum);
