@@ -241,7 +241,7 @@ describe("SDK 1 over node:http", () => {
     );
     const server = new McpServer({ name: "node", version: "1" });
     server.registerTool("whoami", {}, () => ({ content: [{ type: "text", text: currentCaller()?.did ?? "nobody" }] }));
-    await server.connect(transport as never);
+    await server.connect(transport);
     const listener = createServer((request, response) => void transport.handleRequest(request, response));
     servers.push(listener);
     await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
