@@ -172,10 +172,11 @@ export class FlowState {
         edges += run.end - run.start;
       }
       // Few: visit them. Many: pass over the arrays in their own order and skip the others. Most: skip none.
+      const few = edges <= graph.agents >> 3;
       const dirty: number[] = [];
-      if (edges <= graph.edges >> 2) for (const agent of changed) this.#markOutgoing(agent, dirty);
+      if (few || edges <= graph.edges >> 2) for (const agent of changed) this.#markOutgoing(agent, dirty);
       let count: number;
-      if (edges <= graph.agents >> 3) {
+      if (few) {
         for (const agent of dirty) this.#mark[agent] = 0;
         count = this.#visit(k, dirty, moved);
       } else {
