@@ -1,0 +1,49 @@
+import { join, resolve } from "node:path";
+import type { Did } from "@peerage/core";
+import { openRegistry } from "@peerage/registry";
+import { parseAddress } from "../address.ts";
+import { findAgent } from "../agents.ts";
+import type { Context } from "../context.ts";
+import { describeError } from "../errors.ts";
+import { tilde } from "../files/paths.ts";
+import { exitAfter, stopSignal } from "../interrupt.ts";
+import { serveApp } from "../serve.ts";
+import type { Args } from "../tree.ts";
+import { count } from "../ui/time.ts";
+
+/** Default port of a registry. */
+export const REGISTRY_PORT = 7075;
+
+/** `peerage registry serve`: a registry and its observatory on one address. */
+export async function run(context: Context, { options }: Args): Promise<number> {
+  const listen = parseAddress(text(options["listen"]), REGISTRY_PORT, options["behindProxy"] === true);
+  const dataDir = resolve(context.io.cwd, text(options["data"]) ?? join(context.paths.data, "registry"));
+  const given = (options["root"] as string[] | undefined) ?? [];
+  const roots: Did[] = await Promise.all(given.map(async (word) => (await findAgent(context, word)).did));
+  const publicUrl = text(options["publicUrl"]);
+  const stopped = Promise.withResolvers<number>();
+  const signal = stopSignal();
+  await using registry = await openRegistry({
+    dataDir,
+    roots,
+    now: context.io.now,
+    ...(publicUrl === undefined ? {} : { publicUrl }),
+    onFailure: (error) => {
+      context.warn(`the registry stops: ${describeError(error).message}`);
+      stopped.resolve(1);
+    },
+  });
+  await using server = await serveApp(registry, listen);
+  const { err } = context;
+  context.say(`  ${err.good(err.mark.on)} registry   ${err.link(server.url)}`);
+  context.say(`    origin     ${registry.origin}`);
+  context.say(`    log        ${count(registry.view.size, "entry")}, unwitnessed`);
+  context.say(`    data       ${tilde(context.paths, dataDir)}`);
+  if (registry.readOnly !== undefined) context.warn(`read-only: ${registry.readOnly}`);
+  context.say(`    ${err.dim("Ctrl-C stops it")}`);
+  return await Promise.race([stopped.promise, signal.then(exitAfter)]);
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}

@@ -1,0 +1,238 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import {
+  type CheckpointPolicy,
+  fromUtf8,
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+  parseCallProof,
+  parseJson,
+  parseVerifierKey,
+  utf8,
+} from "@peerage/core";
+import { checkedDid } from "../agents.ts";
+import type { Context, Options } from "../context.ts";
+import { CliError, describeError, usage } from "../errors.ts";
+import { readBook } from "../files/book.ts";
+import { codeOf } from "../files/safe-file.ts";
+import { openSnapshot, pinsForm } from "../network.ts";
+import type { Result } from "../output.ts";
+import type { Args } from "../tree.ts";
+import { visible } from "../ui/visible.ts";
+import type { Verdict } from "../verify/check.ts";
+import {
+  type LogKeys,
+  verifyCheckpointText,
+  verifyCredential,
+  verifyEvidence,
+  verifyLogProofText,
+  verifyStatementText,
+} from "../verify/statements.ts";
+import { type Given, verifyCallProof, verifyCallRecord, verifyEntry, verifyWholeHistory } from "../verify/tokens.ts";
+
+const MAX_BYTES = 4 * 1_048_576;
+
+/** `peerage verify`: recognises a signed thing and makes every check of it. Exit 6 if it is not authentic, 3 if not good now. */
+export async function run(context: Context, { words: [path = ""], options }: Args): Promise<Result> {
+  const started = performance.now();
+  const bytes = await readInput(context, path);
+  const now = timeOf(options, context.io.now());
+  const verdict = await recognise(context, bytes, options, now);
+  const exit = verdict.verdict === "valid" ? 0 : verdict.verdict === "not-now" ? 3 : 6;
+  const { ui } = context;
+  const took = performance.now() - started;
+  const summary = verdict.verdict === "valid" ? ui.good(verdict.summary) : ui.bad(verdict.summary);
+  return {
+    exit,
+    data: {
+      type: verdict.type,
+      verdict: verdict.verdict,
+      checks: verdict.checks,
+      summary: verdict.summary,
+      ...(verdict.data ? { content: verdict.data } : {}),
+    },
+    text: [
+      ...ui.facts(verdict.checks.map(({ name, state, text }) => ({ mark: state, label: name, value: text }))),
+      `  ${summary}   ${ui.dim(`${verdict.type} ${ui.mark.dot} exit ${exit} ${ui.mark.dot} checked in ${Math.max(1, Math.round(took))} ms`)}`,
+    ],
+    plain: verdict.checks.map(({ name, state, text }) => [name, state, text]),
+  };
+}
+
+async function recognise(context: Context, bytes: Uint8Array, options: Options, now: Date): Promise<Verdict> {
+  const text = decode(bytes);
+  const given = await givenOf(context, options, now);
+  const logs = await logKeys(context, options);
+  const trimmed = text.trim();
+  if (/^[\w-]+\.[\w-]*\.[\w-]*$/.test(trimmed)) return token(trimmed, given);
+  if (text.startsWith("c2sp.org/tlog-proof@")) {
+    const path = textOf(options["statement"]);
+    return verifyLogProofText(
+      text,
+      path === undefined ? undefined : withoutLineEnd(await readInput(context, path)),
+      now,
+      logs,
+    );
+  }
+  if (text.includes("\n\n\u2014 ")) return verifyCheckpointText(text, now, logs);
+  let json: JsonValue;
+  try {
+    json = parseJson(bytes, { maxBytes: MAX_BYTES });
+  } catch (error) {
+    const { code, message } = describeError(error);
+    return {
+      type: "unknown",
+      checks: [{ name: "form", state: "no", text: message, code }],
+      verdict: "invalid",
+      summary: "Nothing that can be verified.",
+    };
+  }
+  if (typeof json === "string") return token(json, given);
+  if (Array.isArray(json)) return verifyWholeHistory(json, given);
+  if (isJsonObject(json)) {
+    if (json["type"] === "ForkEvidence") return verifyEvidence(json);
+    if (json["proof"] !== undefined && json["receipt"] !== undefined) return verifyCallRecord(json, given);
+    if (isOurs(json)) return verifyStatementText(utf8(trimmed), now, logs);
+    if (isJsonObject(json["proof"])) return verifyCredential(json);
+    const carried = proofIn(json);
+    if (carried !== undefined) return verifyCallProof(carried, { ...given, message: json });
+  }
+  return {
+    type: "unknown",
+    checks: [
+      {
+        name: "form",
+        state: "no",
+        text: "no statement, call proof, receipt, history, checkpoint or log proof",
+        code: "ERR_REQUEST_INVALID",
+      },
+    ],
+    verdict: "invalid",
+    summary: "Nothing that can be verified.",
+  };
+}
+
+function token(text: string, given: Given): Promise<Verdict> {
+  // Only to choose the words: what the header says is believed by nobody until the signature holds.
+  const header = Buffer.from(text.split(".")[0] ?? "", "base64url").toString("latin1");
+  return header.includes("peerage-call+jwt") ? verifyCallProof(text, given) : verifyEntry(text, given);
+}
+
+function isOurs(json: JsonObject): boolean {
+  const type = json["type"];
+  if (Array.isArray(type)) return type.includes("Vouch");
+  return ["Revocation", "AgentProfile", "KeyEvent", "Report"].includes(typeof type === "string" ? type : "");
+}
+
+function proofIn(json: JsonObject): string | undefined {
+  const params = json["params"];
+  const meta = isJsonObject(params) ? params["_meta"] : undefined;
+  const proof = isJsonObject(meta) ? meta["dev.peerage/call"] : undefined;
+  return typeof proof === "string" ? proof : undefined;
+}
+
+async function givenOf(context: Context, options: Options, now: Date): Promise<Given> {
+  const call = textOf(options["call"]);
+  const server = textOf(options["server"]);
+  const message = await jsonFile(context, textOf(options["message"]));
+  if (message !== undefined && !isJsonObject(message)) throw usage("--message is a JSON-RPC message");
+  return {
+    now,
+    audience: textOf(options["audience"]),
+    server: server === undefined ? undefined : checkedDid(server),
+    call: call === undefined ? undefined : await callFile(context, call),
+    message,
+    result: await jsonFile(context, textOf(options["result"])),
+  };
+}
+
+async function callFile(context: Context, path: string): Promise<NonNullable<Given["call"]>> {
+  const text = decode(await readInput(context, path)).trim();
+  try {
+    return parseCallProof(text);
+  } catch (error) {
+    throw new CliError("ERR_PROOF_INVALID", `${path}: ${describeError(error).message}`, { cause: error });
+  }
+}
+
+/** The logs whose keys are known: those named by flags, and those pinned at first contact. */
+async function logKeys(context: Context, options: Options): Promise<LogKeys> {
+  const key = textOf(options["logKey"]);
+  const origin = textOf(options["origin"]);
+  const policies: CheckpointPolicy[] = [];
+  if (key !== undefined) {
+    const logKey = parseVerifierKey(key);
+    policies.push({ origin: origin ?? logKey.name, logKey });
+  }
+  const pins = (await readBook(join(context.paths.data, "registries.json"), pinsForm))?.pins ?? {};
+  for (const pin of Object.values(pins)) {
+    policies.push({
+      origin: pin.origin,
+      logKey: parseVerifierKey(pin.logKey),
+      operatorWitness: parseVerifierKey(pin.witnessKey),
+    });
+  }
+  return {
+    policies,
+    snapshot: async () => ((await context.registry()) === undefined ? undefined : openSnapshot(context)),
+  };
+}
+
+async function readInput(context: Context, path: string): Promise<Uint8Array> {
+  if (path === "-") {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    for await (const chunk of context.io.stdin) {
+      const bytes = Buffer.from(chunk);
+      size += bytes.length;
+      if (size > MAX_BYTES) throw usage("that is too large to be something signed");
+      chunks.push(bytes);
+    }
+    return Buffer.concat(chunks);
+  }
+  try {
+    const bytes = await readFile(path);
+    if (bytes.length > MAX_BYTES) throw usage(`${path} is too large to be something signed`);
+    return bytes;
+  } catch (error) {
+    if (error instanceof CliError) throw error;
+    if (codeOf(error) === "ENOENT") throw new CliError("ERR_NOT_FOUND", `there is no file ${visible(path, 200)}`);
+    throw new CliError("ERR_USAGE", `${visible(path, 200)} cannot be read (${codeOf(error) ?? "unknown"})`);
+  }
+}
+
+async function jsonFile(context: Context, path: string | undefined): Promise<JsonValue | undefined> {
+  if (path === undefined) return undefined;
+  try {
+    return parseJson(await readInput(context, path), { maxBytes: MAX_BYTES });
+  } catch (error) {
+    if (error instanceof CliError) throw error;
+    throw usage(`${path}: ${describeError(error).message}`);
+  }
+}
+
+/** A statement has no line end; a file of it often does. */
+function withoutLineEnd(bytes: Uint8Array): Uint8Array {
+  return bytes.at(-1) === 0x0a ? bytes.subarray(0, -1) : bytes;
+}
+
+function decode(bytes: Uint8Array): string {
+  try {
+    return fromUtf8(bytes);
+  } catch {
+    return "";
+  }
+}
+
+function timeOf(options: Options, now: Date): Date {
+  const at = options["at"];
+  if (at === undefined) return now;
+  if (typeof at !== "string" || Number.isNaN(Date.parse(at)))
+    throw usage("--at is a time", "--at 2027-01-31T12:00:00Z");
+  return new Date(at);
+}
+
+function textOf(value: Options[string]): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}

@@ -1,0 +1,126 @@
+import { writeFile } from "node:fs/promises";
+import { type Did, type Digest, fromUtf8, isDigest, issueVouch, type Statement, unixSeconds } from "@peerage/core";
+import { findAgentToSign } from "../agents.ts";
+import type { Context, Options } from "../context.ts";
+import { usage } from "../errors.ts";
+import { directoryOf } from "../network.ts";
+import type { Result } from "../output.ts";
+import { submit, type Submitted } from "../submit.ts";
+import type { Args } from "../tree.ts";
+import { styledDid } from "../ui/agent.ts";
+import type { Fact } from "../ui/terminal.ts";
+import { rfc3339 } from "../ui/time.ts";
+import { visible } from "../ui/visible.ts";
+
+/** `peerage vouch`: signs a vouch and hands it to the registry, where it is public for ever. */
+export async function run(context: Context, { words: [text = ""], options }: Args): Promise<Result> {
+  const wanted = await read(context, options);
+  const agent = await findAgentToSign(context, text, "a vouch", () => directoryOf(context));
+  const me = await context.identityFile();
+  if (me.did === agent.did) throw usage("nobody vouches for itself", "peerage whoami --share");
+  const dryRun = options["dryRun"] === true;
+  const registry = dryRun ? await context.registry() : await context.needRegistry();
+  if (!dryRun) await agree(context, agent.did, wanted);
+  const signer = await context.signer({ passphraseFile: options["passphraseFile"] });
+  const vouch = await issueVouch(signer, { subject: agent.did, ...wanted });
+  const submitted = await deliver(registry, vouch, options, dryRun);
+  const { ui } = context;
+  const facts: Fact[] = [
+    { mark: dryRun ? "none" : "ok", label: dryRun ? "would sign" : "vouched", value: styledDid(ui, agent.did) },
+    {
+      label: "scope",
+      value: `${ui.accent(vouch.scope.join(" "))}, confidence ${vouch.confidence}, until ${rfc3339(vouch.validUntil)}`,
+    },
+    { label: "id", value: vouch.id },
+  ];
+  if (submitted) facts.push({ label: "log", value: `entry #${submitted.index} of ${registry ?? ""}` });
+  return statementResult(context, vouch, facts, submitted, dryRun, {
+    subject: agent.did,
+    scope: vouch.scope,
+    confidence: vouch.confidence,
+    validUntil: rfc3339(vouch.validUntil),
+  });
+}
+
+interface Wanted {
+  readonly scope: string[];
+  readonly confidence: number;
+  readonly validFrom: Date;
+  readonly validUntil: Date;
+  readonly evidence: Digest[];
+}
+
+async function read(context: Context, options: Options): Promise<Wanted> {
+  const given = options["scope"];
+  const scope = Array.isArray(given) ? given : [await context.scope(undefined)];
+  for (const word of scope) await context.scope(word);
+  const confidence = whole(options["confidence"] ?? "80", 1, 100, "--confidence");
+  const validFrom = new Date(unixSeconds(context.io.now()) * 1000);
+  const until = options["until"];
+  if (until !== undefined && options["days"] !== undefined) throw usage("give --days or --until, not both");
+  const days = whole(options["days"] ?? "90", 1, 180, "--days");
+  const validUntil = typeof until === "string" ? time(until) : new Date(validFrom.getTime() + days * 86_400_000);
+  const evidence = (options["evidence"] as string[] | undefined) ?? [];
+  for (const digest of evidence)
+    if (!isDigest(digest)) throw usage(`${visible(digest)} is no digest`, "sha256: and 64 hex digits");
+  return { scope, confidence, validFrom, validUntil, evidence: evidence as Digest[] };
+}
+
+/** Signing tools say what cannot be undone before they sign. Without a terminal the command itself is the yes. */
+async function agree(context: Context, subject: Did, { scope, confidence }: Wanted): Promise<void> {
+  if (context.globals.yes === true || !context.canAsk) return;
+  context.say(`  ${styledDid(context.err, subject)}`);
+  const yes = await context.confirm(
+    `Vouch for it in ${scope.join(", ")} with confidence ${confidence}? A vouch is public for ever.`,
+  );
+  if (!yes) throw usage("nothing was signed");
+}
+
+/** Keeps a signed statement in a file if asked to, and hands it to the registry unless this is a rehearsal. */
+export async function deliver(
+  registry: string | undefined,
+  statement: Statement,
+  options: Options,
+  dryRun: boolean,
+): Promise<Submitted | undefined> {
+  if (dryRun || registry === undefined) return undefined;
+  if (typeof options["out"] === "string") await writeFile(options["out"], statement.bytes, { mode: 0o600, flag: "wx" });
+  return submit(registry, statement);
+}
+
+/** What `vouch` and `unvouch` answer: the facts, and in a rehearsal the exact bytes. */
+export function statementResult(
+  context: Context,
+  statement: Statement,
+  facts: readonly Fact[],
+  submitted: Submitted | undefined,
+  dryRun: boolean,
+  data: object,
+): Result {
+  const bytes = fromUtf8(statement.bytes);
+  return {
+    data: {
+      id: statement.id,
+      issuer: statement.issuer,
+      ...data,
+      dryRun,
+      ...(dryRun ? { statement: bytes } : {}),
+      ...(submitted ? { index: submitted.index, fresh: submitted.fresh } : {}),
+    },
+    text: [...context.ui.facts(facts), ...(dryRun ? ["", bytes] : [])],
+    plain: [[statement.id, submitted?.index ?? ""]],
+  };
+}
+
+function whole(value: string | boolean | string[], min: number, max: number, flag: string): number {
+  const number = typeof value === "string" && /^\d{1,4}$/.test(value) ? Number(value) : NaN;
+  if (!(number >= min && number <= max)) throw usage(`${flag} is a whole number from ${min} to ${max}`);
+  return number;
+}
+
+function time(text: string): Date {
+  if (!/^\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\dZ)?$/.test(text) || Number.isNaN(Date.parse(text))) {
+    throw usage(`${visible(text)} is no time`, "2027-01-31 or 2027-01-31T12:00:00Z");
+  }
+  return new Date(text);
+}

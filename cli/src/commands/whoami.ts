@@ -1,0 +1,120 @@
+import { type Did, toHex, type VouchRecord } from "@peerage/core";
+import { ownName } from "../agents.ts";
+import type { Context } from "../context.ts";
+import { tilde } from "../files/paths.ts";
+import { openSnapshot } from "../network.ts";
+import type { Result } from "../output.ts";
+import type { Args } from "../tree.ts";
+import { agentLabel, styledDid } from "../ui/agent.ts";
+import type { Fact } from "../ui/terminal.ts";
+import { count, day, rfc3339 } from "../ui/time.ts";
+
+/** `peerage whoami`: the identity in use and, with a registry, who vouches for it. The key stays closed. */
+export async function run(context: Context, { options }: Args): Promise<Result> {
+  const file = await context.identityFile();
+  const registry = await context.registry();
+  if (options["share"] === true) return share(context, file.did, file.name, registry);
+  const { ui } = context;
+  const facts: Fact[] = [
+    { mark: "ok", label: file.name, value: styledDid(ui, file.did) },
+    {
+      label: "key",
+      value: `${tilde(context.paths, file.path)} ${ui.dim(file.locked ? "(sealed)" : "(no passphrase)")}`,
+    },
+    { label: "roots", value: count((await context.roots()).length, "root") },
+  ];
+  const known = registry === undefined ? undefined : await whoVouches(context, file.did);
+  if (known === undefined) facts.push({ label: "registry", value: "none named: everything local works without" });
+  else facts.push(...known.facts);
+  return {
+    data: {
+      name: file.name,
+      did: file.did,
+      path: file.path,
+      locked: file.locked,
+      roots: await context.roots(),
+      registry: registry ?? null,
+      ...(known?.data ?? {}),
+    },
+    text: ui.facts(facts),
+    plain: [[file.name, file.did, file.path]],
+  };
+}
+
+async function whoVouches(context: Context, did: Did): Promise<{ facts: Fact[]; data: object }> {
+  const { url, view } = await openSnapshot(context);
+  const { ui } = context;
+  const record = view.agent(did);
+  const vouches = (record?.received ?? []).filter((vouch) => vouch.status === "in-force");
+  const facts: Fact[] = [
+    {
+      label: "registry",
+      value:
+        record === undefined
+          ? `${url}, which does not know you (peerage init)`
+          : `${url}, since entry #${record.first.index}`,
+    },
+    vouches.length > 0
+      ? {
+          mark: "ok",
+          label: "vouches",
+          value: `${count(vouches.length, "vouch")} in force`,
+        }
+      : { mark: "warn", label: "vouches", value: "none: most servers will refuse you (peerage whoami --share)" },
+  ];
+  for (const vouch of vouches) facts.push({ label: "", value: await vouchLine(context, vouch) });
+  return {
+    facts,
+    data: {
+      log: {
+        origin: view.origin,
+        size: view.size,
+        root: toHex(view.root),
+        time: rfc3339(view.time),
+        witnessed: view.witnessed,
+      },
+      keyStatus: record?.key.status ?? "unregistered",
+      vouches: vouches.map(({ statement, index, scopes }) => ({
+        id: statement.id,
+        index,
+        issuer: statement.issuer,
+        scope: scopes,
+        confidence: statement.confidence,
+        validUntil: rfc3339(statement.validUntil),
+      })),
+    },
+  };
+
+  async function vouchLine({ ui: _ }: Context, { statement, scopes, index }: VouchRecord): Promise<string> {
+    const who = agentLabel(ui, statement.issuer, await ownName(context, statement.issuer));
+    return `${who}  ${statement.confidence}  ${ui.accent(scopes.join(" "))}  ${ui.dim(`until ${day(statement.validUntil)} (#${index})`)}`;
+  }
+}
+
+/** A message to send to somebody who could vouch. It asks; nothing is signed. */
+function share(context: Context, did: Did, name: string, registry: string | undefined): Result {
+  const at = registry === undefined ? "" : ` --registry ${registry}`;
+  const command = `peerage vouch ${did}${at}`;
+  const { ui } = context;
+  return {
+    data: {
+      did,
+      name,
+      registry: registry ?? null,
+      command,
+      link: registry === undefined ? null : `${registry}/a/${did.slice(8)}`,
+    },
+    text: [
+      `  ${ui.dim("send this to someone who knows your work:")}`,
+      "",
+      `  Would you vouch for ${name}?`,
+      `  ${did}`,
+      ...(registry === undefined ? [] : [`  ${ui.link(`${registry}/a/${did.slice(8)}`)}`]),
+      "",
+      `  peerage vouch \\`,
+      `    ${did}${at === "" ? "" : " \\"}`,
+      ...(at === "" ? [] : [`   ${at}`]),
+    ],
+    plain: [[did, command]],
+  };
+}

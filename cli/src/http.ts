@@ -1,0 +1,80 @@
+import { type ErrorCode, errorCodes, type JsonValue, parseJson, PeerageError } from "@peerage/core";
+import { CliError } from "./errors.ts";
+import { visible } from "./ui/visible.ts";
+
+/** A registry's answer to a request, its body parsed strictly. */
+export interface Answer {
+  readonly status: number;
+  readonly body: JsonValue;
+}
+
+const MAX_ANSWER_BYTES = 1_048_576;
+
+/**
+ * Sends one request to a registry. No redirect is followed, so what was meant for one origin reaches no other.
+ * @throws {CliError} ERR_REGISTRY_UNREACHABLE, or the code of the problem document that came back
+ */
+export async function request(
+  base: string,
+  path: string,
+  options: { method?: "GET" | "POST" | "PUT"; body?: Uint8Array | string; prefer?: string; seconds?: number } = {},
+): Promise<Answer> {
+  let response: Response;
+  try {
+    response = await fetch(base + path, {
+      method: options.method ?? "GET",
+      redirect: "manual",
+      headers: {
+        accept: "application/json",
+        ...(options.body === undefined ? {} : { "content-type": "application/json" }),
+        ...(options.prefer === undefined ? {} : { prefer: options.prefer }),
+      },
+      ...(options.body === undefined ? {} : { body: options.body }),
+      signal: AbortSignal.timeout((options.seconds ?? 10) * 1000),
+    });
+  } catch (error) {
+    throw unreachable(base, reasonOf(error), error);
+  }
+  if (response.type === "opaqueredirect" || (response.status >= 300 && response.status < 400)) {
+    throw unreachable(base, "it redirects elsewhere, which is not followed");
+  }
+  let body: JsonValue;
+  try {
+    body = parseJson(new Uint8Array(await response.arrayBuffer()), { maxBytes: MAX_ANSWER_BYTES });
+  } catch (error) {
+    if (!response.ok) throw unreachable(base, `it answered ${response.status}`, error);
+    throw new PeerageError("ERR_REGISTRY_RESPONSE", `${base} sent something that is not JSON`, { cause: error });
+  }
+  if (!response.ok) throw problem(base, response.status, body);
+  return { status: response.status, body };
+}
+
+/** A registry that cannot be reached, as an error with the way out. */
+export function unreachable(base: string, why: string, cause?: unknown): CliError {
+  return new CliError("ERR_REGISTRY_UNREACHABLE", `${base} cannot be reached: ${why}`, { cause });
+}
+
+function problem(base: string, status: number, body: JsonValue): CliError {
+  const { code, detail, title } = (typeof body === "object" && body !== null ? body : {}) as Record<string, unknown>;
+  const known: ErrorCode | undefined = errorCodes.find((candidate) => candidate === code);
+  const text = typeof detail === "string" ? detail : typeof title === "string" ? title : `HTTP ${status}`;
+  return new CliError(
+    known ?? (status === 404 ? "ERR_NOT_FOUND" : "ERR_REGISTRY_RESPONSE"),
+    `${base} refused: ${visible(text, 300)}`,
+  );
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return "unknown reason";
+  if (error.name === "TimeoutError") return "no answer in time";
+  const cause = error.cause as { code?: string; message?: string } | undefined;
+  switch (cause?.code) {
+    case "ECONNREFUSED":
+      return "nothing listens there";
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+      return "its name does not resolve";
+    default:
+      return visible(cause?.code ?? cause?.message ?? error.message, 120);
+  }
+}

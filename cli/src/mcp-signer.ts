@@ -1,0 +1,67 @@
+import { join } from "node:path";
+import type { Did, Identity } from "@peerage/core";
+import {
+  type CallSigner,
+  createCallSigner,
+  type Endpoint,
+  FilePinStore,
+  FileReceiptStore,
+} from "@peerage/mcp-middleware";
+import { checkedDid } from "./agents.ts";
+import type { Context, Options } from "./context.ts";
+import { usage } from "./errors.ts";
+import { isLoopback } from "./files/config.ts";
+import { visible } from "./ui/visible.ts";
+
+/** What signs for one server, with the user's pins and receipts. */
+export interface ServerSigner {
+  readonly signer: CallSigner;
+  readonly identity: Identity;
+  readonly receipts: FileReceiptStore;
+  readonly pins: FilePinStore;
+}
+
+/** Makes the signer of this user's identity for a server. Never asks for anything. */
+export async function signerFor(
+  context: Context,
+  endpoint: Endpoint,
+  options: Options,
+  alarm: (text: string) => void,
+): Promise<ServerSigner> {
+  const identity = await context.signer({ passphraseFile: options["passphraseFile"], unattended: true });
+  const receipts = new FileReceiptStore(join(context.paths.data, "receipts.ndjson"));
+  const pins = new FilePinStore(join(context.paths.data, "servers.json"));
+  const server: Did | undefined = typeof options["audience"] === "string" ? checkedDid(options["audience"]) : undefined;
+  const signer = createCallSigner({
+    signer: identity,
+    endpoint,
+    pins,
+    receipts,
+    now: context.io.now,
+    ...(server === undefined ? {} : { server }),
+    onReport: ({ code, message }) => alarm(`${code}: ${message}`),
+  });
+  return { signer, identity, receipts, pins };
+}
+
+/** A server's URL: https, or http on loopback. @throws {CliError} ERR_USAGE */
+export function serverUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (!url || !["http:", "https:"].includes(url.protocol))
+    throw usage(`${visible(text, 200)} is no server URL`, "a command stands after --");
+  if (url.protocol === "http:" && !isLoopback(url.hostname)) {
+    throw usage(`${url.host} would be reached over plain HTTP`, "https, or a server on this machine");
+  }
+  return url;
+}
+
+/** The values of `--header`. Their contents are secrets and are never repeated in a message. */
+export function headersOf(options: Options): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const line of (options["header"] as string[] | undefined) ?? []) {
+    const match = /^([A-Za-z0-9-]{1,64}):\s*([\x20-\x7e]{1,8192})$/.exec(line);
+    if (!match?.[1] || match[2] === undefined) throw usage('--header is a line such as "Authorization: Bearer …"');
+    headers[match[1].toLowerCase()] = match[2];
+  }
+  return headers;
+}

@@ -1,0 +1,181 @@
+import { join } from "node:path";
+import {
+  type Did,
+  HttpRegistryReader,
+  isJsonObject,
+  Network,
+  parseDid,
+  PeerageError,
+  type PinStore,
+  type RegistryPin,
+  verifyCheckpoint,
+  verifyExtension,
+  type View,
+} from "@peerage/core";
+import { z } from "zod";
+import type { Directory } from "./agents.ts";
+import type { Context } from "./context.ts";
+import { usage } from "./errors.ts";
+import { readBook, writeBook } from "./files/book.ts";
+import { NameSource } from "./notes.ts";
+import { Progress } from "./ui/progress.ts";
+
+/** Oldest log that an answer is given from, in seconds, unless `--max-age` says otherwise. */
+export const DEFAULT_MAX_AGE_SECONDS = 86_400;
+
+/** A registry's log, copied and checked by this process. */
+export interface Snapshot {
+  readonly url: string;
+  readonly reader: HttpRegistryReader;
+  readonly network: Network;
+  readonly view: View;
+  /** Seconds since the checkpoint was stamped. */
+  readonly age: number;
+  /** The names that agents chose for themselves. */
+  readonly names: NameSource;
+}
+
+export const pinsForm: z.ZodType<{ v: 1; pins: Record<string, RegistryPin> }> = z.strictObject({
+  v: z.literal(1),
+  pins: z.record(z.string(), z.strictObject({ origin: z.string(), logKey: z.string(), witnessKey: z.string() })),
+});
+const seenForm = z.strictObject({ v: z.literal(1), checkpoints: z.record(z.string(), z.string()) });
+
+/**
+ * Copies the log of the configured registry and checks all of it: keys as pinned, every root, every statement, and that it
+ * extends what was seen the last time.
+ * @throws {CliError} ERR_USAGE without a registry. @throws {PeerageError} ERR_LOG_FORKED, ERR_REGISTRY_STALE and the rest
+ */
+export async function openSnapshot(context: Context): Promise<Snapshot> {
+  const url = await context.needRegistry();
+  const progress = new Progress(context, "reading the log");
+  try {
+    const reader = await connect(context, url);
+    const network = await Network.open({
+      reader,
+      now: context.io.now,
+      onProgress: (done, total) => progress.show(done, total),
+    });
+    const { view } = network;
+    await compareWithLastTime(context, url, reader, view);
+    return { url, reader, network, view, age: network.ageSeconds(), names: new NameSource(context, url) };
+  } finally {
+    progress.end();
+  }
+}
+
+/** {@link openSnapshot}, young enough to decide from. @throws {PeerageError} ERR_REGISTRY_STALE */
+export async function freshSnapshot(context: Context, maxAge: unknown): Promise<Snapshot> {
+  const seconds = maxAgeSeconds(maxAge);
+  const snapshot = await openSnapshot(context);
+  if (snapshot.age > seconds) {
+    throw new PeerageError(
+      "ERR_REGISTRY_STALE",
+      `the newest checkpoint is ${Math.round(snapshot.age)} s old, older than ${seconds} s: an answer from it could be out of date`,
+    );
+  }
+  return snapshot;
+}
+
+/** The value of `--max-age`. @throws {CliError} ERR_USAGE */
+export function maxAgeSeconds(flag: unknown): number {
+  if (flag === undefined) return DEFAULT_MAX_AGE_SECONDS;
+  const seconds = typeof flag === "string" && /^[1-9]\d{0,8}$/.test(flag) ? Number(flag) : NaN;
+  if (Number.isNaN(seconds)) throw usage("--max-age is a number of seconds");
+  return seconds;
+}
+
+/** The registry's reader with the keys first seen, which are pinned. */
+export async function connect(context: Context, url: string): Promise<HttpRegistryReader> {
+  const pins = await RegistryPins.load(join(context.paths.data, "registries.json"));
+  const reader = await HttpRegistryReader.connect({ url, pins, now: context.io.now });
+  await pins.save();
+  return reader;
+}
+
+/** The agents of the configured registry for looking up names, or undefined without a registry. */
+export async function directoryOf(context: Context): Promise<Directory | undefined> {
+  if ((await context.registry()) === undefined) return undefined;
+  const { view, names } = await openSnapshot(context);
+  return directory(view, names);
+}
+
+/** Agents of a view with the names they chose. */
+export async function directory(view: View, names: NameSource): Promise<Directory> {
+  const all = [...view.agents()];
+  const found = await names.ofAll(view, all);
+  return { agents: () => all.map((did) => ({ did, name: found.get(did) })) };
+}
+
+/** The roots that the configured registry suggests; what is no acceptable DID is left out. */
+export async function suggestedRoots(context: Context): Promise<Did[]> {
+  const reader = await connect(context, await context.needRegistry());
+  const said = await reader.json("/.well-known/peerage-registry.json");
+  const roots = isJsonObject(said) ? said["roots"] : undefined;
+  if (!Array.isArray(roots)) return [];
+  return roots.flatMap((root: unknown) => {
+    try {
+      return [parseDid(root)];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** Every user of a log audits it a little: what is shown today must extend what was shown before. */
+async function compareWithLastTime(
+  context: Context,
+  url: string,
+  reader: HttpRegistryReader,
+  view: View,
+): Promise<void> {
+  const path = join(context.paths.state, "checkpoints.json");
+  const seen = (await readBook(path, seenForm))?.checkpoints ?? {};
+  const note = seen[url];
+  if (note === view.note) return;
+  if (note !== undefined) {
+    const { origin, logKey } = reader;
+    const before = await verifyCheckpoint(note, { origin, logKey });
+    if (view.size < before.size) {
+      throw new PeerageError(
+        "ERR_REGISTRY_STALE",
+        `the registry shows ${view.size} entries, and has shown ${before.size} before`,
+      );
+    }
+    const now = await verifyCheckpoint(view.note, { origin, logKey });
+    const proof =
+      before.size === 0 || before.size === view.size ? [] : await reader.consistencyProof(before.size, view.size);
+    const readTile = (level: number, n: number, width: number): Promise<Uint8Array> => reader.tile(level, n, width);
+    if (before.size > 0) await verifyExtension(before, now, { logKey, proof, readTile });
+  }
+  await writeBook(path, { v: 1, checkpoints: { ...seen, [url]: view.note } });
+}
+
+/** The keys of registries as first seen, in a file of the user's. */
+class RegistryPins implements PinStore {
+  readonly #path: string;
+  readonly #pins: Map<string, RegistryPin>;
+  #changed = false;
+
+  private constructor(path: string, pins: Map<string, RegistryPin>) {
+    this.#path = path;
+    this.#pins = pins;
+  }
+
+  static async load(path: string): Promise<RegistryPins> {
+    return new RegistryPins(path, new Map(Object.entries((await readBook(path, pinsForm))?.pins ?? {})));
+  }
+
+  get(url: string): RegistryPin | undefined {
+    return this.#pins.get(url);
+  }
+
+  set(url: string, pin: RegistryPin): void {
+    this.#pins.set(url, pin);
+    this.#changed = true;
+  }
+
+  async save(): Promise<void> {
+    if (this.#changed) await writeBook(this.#path, { v: 1, pins: Object.fromEntries(this.#pins) });
+  }
+}

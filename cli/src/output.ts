@@ -1,0 +1,55 @@
+import type { Exit } from "./errors.ts";
+import type { Terminal } from "./ui/terminal.ts";
+
+/** What a command answers, in every form at once: text, `--plain` and `--json` come from this one object. */
+export interface Result {
+  /** Default 0. */
+  readonly exit?: Exit;
+  /** The data of `--json`: whole DIDs and digests, RFC 3339 times, scores as numbers or `"unknown"`. */
+  readonly data: object;
+  /** Lines for people; foreign text in it is already made visible. */
+  readonly text: readonly string[];
+  /** Rows of `--plain`, tab-separated without header; default: the text. */
+  readonly plain?: readonly (readonly (string | number)[])[];
+}
+
+/** The word of `--json` for an exit code that is an answer; undefined for an error. */
+export function answerOf(exit: Exit): "yes" | "no" | "invalid" | "waiting" | "problems" | undefined {
+  switch (exit) {
+    case 0:
+      return "yes";
+    case 1:
+      return "problems";
+    case 3:
+      return "no";
+    case 6:
+      return "invalid";
+    case 8:
+      return "waiting";
+    default:
+      return undefined;
+  }
+}
+
+/** The one-line envelope of `--json` for an answer. */
+export function envelope(command: string, result: Result): string {
+  const exit = result.exit ?? 0;
+  return JSON.stringify({ v: 1, ok: true, command, answer: answerOf(exit), exit, data: result.data });
+}
+
+/** The one-line envelope of `--json` for an error. */
+export function errorEnvelope(command: string, exit: Exit, error: object): string {
+  return JSON.stringify({ v: 1, ok: false, command, exit, error });
+}
+
+/** Rows as `--plain` writes them: tabs between, and none inside. */
+export function plainLines(rows: readonly (readonly (string | number)[])[]): string[] {
+  return rows.map((row) => row.map((cell) => String(cell).replace(/[\t\r\n]/g, " ")).join("\t"));
+}
+
+/** An error as people read it: what and why, then the command that mends it. */
+export function errorLines(ui: Terminal, message: string, hint: string | undefined): string[] {
+  const lines = ui.wrap(message, 5).map((line, i) => (i === 0 ? `  ${ui.bad(ui.mark.no)}  ${line}` : `     ${line}`));
+  if (hint !== undefined) lines.push(`     ${ui.dim("fix")}  ${hint}`);
+  return lines;
+}
