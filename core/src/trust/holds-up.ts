@@ -35,22 +35,30 @@ export function findSupport(state: FlowState, target: number, hops: Uint8Array):
   const score = Math.min(1, evidence);
   const slopes = backwardSlopes(state, target, hops);
   const floor = (drop: number): number => Math.min(drop * Math.min(1, 1 / evidence), drop - (evidence - score));
-  const candidates = boundedEdges(state, slopes, floor);
   const order = (a: number, b: number): number => (a === b ? 0 : state.graph.precedes(a, b) ? -1 : 1);
-  candidates.sort((a, b) => b.bound - a.bound || order(a.subject, b.subject) || order(a.issuer, b.issuer));
-  let best: { issuer: number; subject: number; evidenceAfter: number } | undefined;
+  const compare = (a: Candidate, b: Candidate): number =>
+    b.bound - a.bound || order(a.subject, b.subject) || order(a.issuer, b.issuer);
   let loss = 0;
-  let trials = 0;
-  // Bounds are sums of doubles too: a candidate must be worse by more than their rounding to be left out.
-  for (const { issuer, subject, bound } of candidates) {
-    if (bound * (1 + 1e-9) < loss) break;
-    if (trials++ === MOST_TRIALS) return best && { ...best, exact: false };
+  let best: { issuer: number; subject: number; evidenceAfter: number } | undefined;
+  const attempt = ({ issuer, subject }: Candidate): void => {
     const after = state.evidenceAfter([{ issuer, subject, confidence: 0 }], target, hops);
     const lost = score - Math.min(1, after);
-    if (lost > loss) {
-      loss = lost;
-      best = { issuer, subject, evidenceAfter: after };
-    }
+    if (lost <= loss) return;
+    loss = lost;
+    best = { issuer, subject, evidenceAfter: after };
+  };
+  const candidates = boundedEdges(state, slopes, floor);
+  const [first] = candidates;
+  if (!first) return undefined;
+  const likeliest = candidates.reduce((a, b) => (compare(a, b) <= 0 ? a : b), first);
+  attempt(likeliest);
+  // Bounds are sums of doubles too: a candidate must be worse by more than their rounding to be left out.
+  const worthwhile = ({ bound }: Candidate): boolean => bound * (1 + 1e-9) >= loss;
+  const others = candidates.filter((candidate) => candidate !== likeliest && worthwhile(candidate)).sort(compare);
+  for (const [trial, candidate] of others.entries()) {
+    if (!worthwhile(candidate)) break;
+    if (trial === MOST_TRIALS) return best && { ...best, exact: false };
+    attempt(candidate);
   }
   return best && { ...best, exact: true };
 }
