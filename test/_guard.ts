@@ -84,3 +84,28 @@ export async function replyOf(admission: Admission | Promise<Admission>): Promis
   if (known.admitted) throw new Error("expected a refusal");
   return known.reply;
 }
+
+/** A call of the tool `echo`, or a notification, without a proof. */
+export function unsigned(id: number | undefined, method = "tools/call"): JsonObject {
+  return {
+    jsonrpc: "2.0",
+    ...(id === undefined ? {} : { id }),
+    method,
+    params: { name: "echo", arguments: {} },
+  };
+}
+
+/** The proof of a signed message. */
+export function tokenOf(message: JsonObject): string {
+  return ((message["params"] as JsonObject)["_meta"] as JsonObject)[CALL_META] as string;
+}
+
+/** The message with another `_meta`. */
+export function withMeta(message: JsonObject, meta: JsonObject): JsonObject {
+  return { ...message, params: { ...(message["params"] as JsonObject), _meta: meta } };
+}
+
+/** The message with another proof. */
+export function withToken(message: JsonObject, token: unknown): JsonObject {
+  return withMeta(message, { [CALL_META]: token as string });
+}

@@ -2,35 +2,22 @@ import {
   canonicalAudience,
   digest,
   type Digest,
-  generateRun,
   isJsonObject,
   isPeerageError,
-  issueReceipt,
   type JsonValue,
-  MAX_CALL_LIFETIME_SECONDS,
-  member,
   parseJson,
   type Policy,
-  type PolicyInput,
   type Signer,
 } from "@peerage/core";
 import { copyJson } from "./json-value.ts";
 import { forwardable, type Inbound, readMessage } from "./message.ts";
 import { checkStandardHeaders } from "./headers.ts";
 import { judge, type PipelineParts, type Trace } from "./pipeline.ts";
-import { couldUse } from "./policy.ts";
 import { RateLimited, RateLimiter } from "./rates.ts";
 import { refusalReply } from "./refusal.ts";
 import { MemoryReplayStore, type ReplayStore } from "./replay.ts";
-import {
-  type Advertisement,
-  advertise,
-  attachReceipt,
-  filterList,
-  isAdvertised,
-  isErrored,
-  isList,
-} from "./results.ts";
+import { Responder, type DecidedOn } from "./responder.ts";
+import { attachReceipt } from "./results.ts";
 import { salvageId } from "./salvage-id.ts";
 import { checkIdFree, type Connection, Sessions } from "./sessions.ts";
 import { type LifecycleMethod, lifecycleMethods, subjectOf, type Synthetic, syntheticSubject } from "./subject.ts";
@@ -64,11 +51,8 @@ export interface GuardOptions {
 }
 
 /** What is kept of a decision until its response comes. */
-interface Open {
+interface Open extends DecidedOn {
   readonly connection: Connection;
-  readonly policy: Policy | undefined;
-  readonly input: PolicyInput | undefined;
-  readonly isModern: boolean;
 }
 
 /** The guard without its self-test; {@link createGuard} is the way to make one. */
@@ -77,6 +61,7 @@ export class GuardCore implements Guard {
   readonly audiences: Set<string>;
   readonly #options: GuardOptions;
   readonly #parts: PipelineParts;
+  readonly #responder: Responder;
   readonly #sessions = new Sessions();
   readonly #open = new WeakMap<DecisionRecord, Open>();
 
@@ -84,6 +69,13 @@ export class GuardCore implements Guard {
     this.did = options.identity.did;
     this.audiences = new Set([this.did, ...(options.audiences ?? []).map(canonicalAudience)]);
     this.#options = options;
+    this.#responder = new Responder({
+      identity: options.identity,
+      audiences: this.audiences,
+      receipts: options.receipts ?? true,
+      now: () => this.#now(),
+      alarm: (problem) => this.#alarm(problem),
+    });
     this.#parts = {
       did: this.did,
       audiences: this.audiences,
@@ -132,14 +124,12 @@ export class GuardCore implements Guard {
 
   async settle(decision: DecisionRecord, response: JsonRpcMessage): Promise<JsonRpcMessage> {
     const open = this.#finish(decision);
-    const shaped = this.#shape(decision, open, response);
-    const receipt = await this.#receipt(decision, shaped);
-    return receipt === undefined ? shaped : attachReceipt(shaped, receipt);
+    return this.#responder.respond(decision, open, response);
   }
 
   async receiptFor(decision: DecisionRecord, response: JsonRpcMessage): Promise<string | undefined> {
     this.#finish(decision);
-    return this.#receipt(decision, response);
+    return this.#responder.receipt(decision, response);
   }
 
   abandon(decision: DecisionRecord, _outcome: "abandoned" | "cancelled" | "errored"): void {
@@ -228,62 +218,10 @@ export class GuardCore implements Guard {
     if (!reply) return refused;
     const isReceipted = trace.spent && about.inbound?.kind === "request";
     if (!isReceipted) return { ...refused, reply };
-    return this.#receipt(record, reply, "refused").then((receipt) => ({
+    return this.#responder.receipt(record, reply, "refused").then((receipt) => ({
       ...refused,
       reply: receipt === undefined ? reply : attachReceipt(reply, receipt),
     }));
-  }
-
-  #shape(decision: DecisionRecord, open: Open | undefined, response: JsonRpcMessage): JsonRpcMessage {
-    const { method } = decision;
-    if (isAdvertised(method)) return advertise(response, this.#advertisement());
-    if (!isList(method)) return response;
-    try {
-      const { policy, input, isModern = false } = open ?? {};
-      return filterList(method, response, isModern, (use, target) => {
-        return policy !== undefined && input !== undefined && couldUse(policy, input, use, target);
-      });
-    } catch (error) {
-      this.#alarm(error);
-      const text = "Refused (ERR_GUARD_FAULT): the server's list cannot be read and filtered.";
-      const data = { reason: "ERR_GUARD_FAULT", retryable: false, now: this.#now().toISOString() };
-      return { jsonrpc: "2.0", id: decision.requestId ?? null, error: { code: -31500, message: text, data } };
-    }
-  }
-
-  /** A done call is never turned into an error: a receipt that cannot be made is an alarm. */
-  async #receipt(decision: DecisionRecord, response: JsonRpcMessage, result?: "refused"): Promise<string | undefined> {
-    const { proof, policy, tips, run } = decision;
-    if (!proof || this.#options.receipts === false) return undefined;
-    try {
-      const content = digestible(member(response, "result"));
-      return await issueReceipt(this.#options.identity, {
-        call: proof,
-        result: result ?? (isErrored(response) ? "errored" : "executed"),
-        ...(content === undefined ? {} : { response: content }),
-        policy,
-        tips,
-        run: run ?? generateRun(),
-        now: this.#now(),
-      });
-    } catch (problem) {
-      this.#alarm(problem);
-      return undefined;
-    }
-  }
-
-  #advertisement(): Advertisement {
-    const receipts = this.#options.receipts !== false;
-    const aud = [...this.audiences];
-    return {
-      v: 1,
-      aud,
-      required: true,
-      maxAgeSeconds: MAX_CALL_LIFETIME_SECONDS,
-      history: true,
-      receipts,
-      mode: "enforce",
-    };
   }
 
   #record(trace: Trace, inbound: Inbound | undefined): DecisionRecord {
@@ -354,13 +292,4 @@ function idOf(source: unknown): string | number | null {
   if (source instanceof Uint8Array) return salvageId(new TextDecoder().decode(source));
   const id: unknown = isJsonObject(source) ? source["id"] : undefined;
   return typeof id === "string" || Number.isSafeInteger(id) ? (id as string | number) : null;
-}
-
-/** A result that every reader digests alike, or undefined: numbers that do not survive a round trip have no digest. */
-function digestible(result: JsonValue | undefined): JsonValue | undefined {
-  try {
-    return result === undefined ? undefined : copyJson(result);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,0 +1,109 @@
+import {
+  generateRun,
+  issueReceipt,
+  type JsonValue,
+  MAX_CALL_LIFETIME_SECONDS,
+  member,
+  type Policy,
+  type PolicyInput,
+  type Signer,
+} from "@peerage/core";
+import { copyJson } from "./json-value.ts";
+import { couldUse } from "./policy.ts";
+import { advertise, attachReceipt, filterList, isAdvertised, isErrored, isList } from "./results.ts";
+import type { DecisionRecord, JsonRpcMessage } from "./types.ts";
+
+/** What a decision was made on, as far as its response depends on it. */
+export interface DecidedOn {
+  readonly policy: Policy | undefined;
+  readonly input: PolicyInput | undefined;
+  readonly isModern: boolean;
+}
+
+export interface ResponderOptions {
+  readonly identity: Signer;
+  readonly audiences: ReadonlySet<string>;
+  readonly receipts: boolean;
+  readonly now: () => Date;
+  readonly alarm: (problem: unknown) => void;
+}
+
+/** Makes of a server's response what its caller gets: advertisement, filtered lists, receipt. */
+export class Responder {
+  readonly #options: ResponderOptions;
+
+  constructor(options: ResponderOptions) {
+    this.#options = options;
+  }
+
+  async respond(
+    decision: DecisionRecord,
+    on: DecidedOn | undefined,
+    response: JsonRpcMessage,
+  ): Promise<JsonRpcMessage> {
+    const shaped = this.#shape(decision, on, response);
+    const receipt = await this.receipt(decision, shaped);
+    return receipt === undefined ? shaped : attachReceipt(shaped, receipt);
+  }
+
+  /** A done call is never turned into an error: a receipt that cannot be made is an alarm, and undefined. */
+  async receipt(decision: DecisionRecord, response: JsonRpcMessage, result?: "refused"): Promise<string | undefined> {
+    const { proof, policy, tips, run } = decision;
+    const { identity, receipts, now, alarm } = this.#options;
+    if (!proof || !receipts) return undefined;
+    try {
+      const content = digestible(member(response, "result"));
+      return await issueReceipt(identity, {
+        call: proof,
+        result: result ?? (isErrored(response) ? "errored" : "executed"),
+        ...(content === undefined ? {} : { response: content }),
+        policy,
+        tips,
+        run: run ?? generateRun(),
+        now: now(),
+      });
+    } catch (problem) {
+      alarm(problem);
+      return undefined;
+    }
+  }
+
+  #shape(decision: DecisionRecord, on: DecidedOn | undefined, response: JsonRpcMessage): JsonRpcMessage {
+    const { method, requestId } = decision;
+    const { audiences, receipts, now, alarm } = this.#options;
+    if (isAdvertised(method)) {
+      const aud = [...audiences];
+      const maxAgeSeconds = MAX_CALL_LIFETIME_SECONDS;
+      return advertise(response, {
+        v: 1,
+        aud,
+        required: true,
+        maxAgeSeconds,
+        history: true,
+        receipts,
+        mode: "enforce",
+      });
+    }
+    if (!isList(method)) return response;
+    try {
+      const { policy, input, isModern = false } = on ?? {};
+      return filterList(method, response, isModern, (use, target) => {
+        return policy !== undefined && input !== undefined && couldUse(policy, input, use, target);
+      });
+    } catch (error) {
+      alarm(error);
+      const message = "Refused (ERR_GUARD_FAULT): the server's list cannot be read and filtered.";
+      const data = { reason: "ERR_GUARD_FAULT", retryable: false, now: now().toISOString() };
+      return { jsonrpc: "2.0", id: requestId ?? null, error: { code: -31500, message, data } };
+    }
+  }
+}
+
+/** A result that every reader digests alike, or undefined: numbers that do not survive a round trip have no digest. */
+function digestible(result: JsonValue | undefined): JsonValue | undefined {
+  try {
+    return result === undefined ? undefined : copyJson(result);
+  } catch {
+    return undefined;
+  }
+}
