@@ -49,6 +49,7 @@ class FeedSource {
     this.#watch = setInterval(() => this.#checkStall(controller), Math.max(10, limits.stallMs / 4));
     this.#watch.unref();
     controller.enqueue(encoder.encode("retry: 5000\n\n"));
+    this.#idleSince = performance.now();
   }
 
   async pull(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {

@@ -56,6 +56,7 @@ export async function findRollback(path: string, note: string, policy: Checkpoin
       head.size >= size && equalBytes(await new ProofBuilder((...at) => tiles.read(...at)).root(size), root);
     const newest = await reads.newestCheckpoint();
     if (!grown && newest) {
+      await openEdge(reads, tiles); // older is one thing, damaged another
       const readOnly = `the database holds ${head.size} entries, but ${size} were published, or others: it was restored from an older backup`;
       return {
         reads,

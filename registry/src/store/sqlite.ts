@@ -73,7 +73,13 @@ async function open(
   await migrate(new Kysely<Tables>({ dialect: new SqliteDialect({ database: db }) }));
   const epoch = db.prepare<[], number>("UPDATE head SET epoch = epoch + 1 WHERE log = 1 RETURNING epoch").pluck().get();
   if (epoch === undefined) throw corrupt(path, "its head row is missing");
-  return new SqliteLogStore(db, new Database(path, { readonly: true, fileMustExist: true, timeout: 5_000 }), epoch);
+  const reader = new Database(path, { readonly: true, fileMustExist: true, timeout: 5_000 });
+  try {
+    return new SqliteLogStore(db, reader, epoch);
+  } catch (error) {
+    reader.close();
+    throw error;
+  }
 }
 
 /** The SQLite driver: one writing connection under `synchronous=FULL`, and one for reads that cannot write. */
@@ -147,9 +153,12 @@ export class SqliteLogStore extends SqliteReads implements LogStore {
 
 /** Opens a database for reading only, as a restored one is. @throws {PeerageError} ERR_STORE_CORRUPT */
 export function openSqliteReads(path: string): SqliteReads {
+  let db: Database.Database | undefined;
   try {
-    return new SqliteReads(new Database(path, { readonly: true, fileMustExist: true, timeout: 5_000 }));
+    db = new Database(path, { readonly: true, fileMustExist: true, timeout: 5_000 });
+    return new SqliteReads(db);
   } catch (error) {
+    db?.close();
     throw corrupt(path, error instanceof Error ? error.message : String(error), error);
   }
 }
