@@ -49,7 +49,7 @@ function measure(vouches: number): Row[] {
 /** Vouches whose givers and receivers are drawn by a power law: a few are very busy, most are not. */
 function powerLaw(agents: number, vouches: number, random: () => number): TrustGraph {
   const alphabet = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
-  const dids = Array.from({ length: agents }, () => {
+  const dids = Array.from({ length: agents }, (): Did => {
     const tail = Array.from({ length: 44 }, () => alphabet[Math.floor(random() * alphabet.length)]);
     return `did:key:z6Mk${tail.join("")}`;
   });
