@@ -46,6 +46,7 @@ export function party(): Party {
 export type Command = readonly [command: string, ...args: string[]];
 
 export const everythingStdio: Command = [node, everything, "stdio"];
+export const modernStdio: Command = [node, fixture("modern-server.ts"), "stdio"];
 export const rawServer: Command = [node, fixture("raw-server.ts")];
 
 /** The command of a guard in front of another command. */
@@ -172,10 +173,25 @@ function parsed(line: string): JsonObject | undefined {
   }
 }
 
-/** server-everything over Streamable HTTP, unmodified, on a free loopback port. */
-export async function startEverythingHttp(): Promise<{ readonly url: string } & AsyncDisposable> {
-  const child = spawn(node, ["--import", fixture("loopback.ts"), everything, "streamableHttp"], {
-    env: { ...process.env, PORT: "0" },
+/** server-everything over Streamable HTTP, unmodified, on a free loopback port unless one is wanted. */
+export function startEverythingHttp(port = "0"): Promise<HttpServerProcess> {
+  return startHttp(["--import", fixture("loopback.ts"), everything, "streamableHttp"], port);
+}
+
+/** A server of SDK 2.x that speaks both eras over Streamable HTTP. */
+export function startModernHttp(): Promise<HttpServerProcess> {
+  return startHttp([fixture("modern-server.ts"), "http"]);
+}
+
+export interface HttpServerProcess extends AsyncDisposable {
+  readonly url: string;
+  /** What it wrote to stderr so far. */
+  stderr(): string;
+}
+
+async function startHttp(args: readonly string[], wanted = "0"): Promise<HttpServerProcess> {
+  const child = spawn(node, args, {
+    env: { ...process.env, PORT: wanted },
     stdio: ["ignore", "ignore", "pipe"],
   });
   const exited = new Promise((resolve) => child.once("close", resolve));
@@ -186,10 +202,11 @@ export async function startEverythingHttp(): Promise<{ readonly url: string } & 
       const found = /loopback:(\d+)\n/.exec(stderr)?.[1];
       if (found) resolve(found);
     });
-    child.once("close", () => reject(new Error(`server-everything ended: ${stderr}`)));
+    child.once("close", () => reject(new Error(`the server ended: ${stderr}`)));
   });
   return {
     url: `http://127.0.0.1:${port}/mcp`,
+    stderr: () => stderr,
     async [Symbol.asyncDispose]() {
       child.kill("SIGKILL");
       await exited;

@@ -3,6 +3,7 @@ import type { HostSide } from "./bridge.ts";
 import { endServer, type ExitStatus, forwardSignals, type ServerCommand, startServer } from "./child.ts";
 import { LineSplitter } from "./framing.ts";
 import { toLine, upstreamReply } from "./json-rpc.ts";
+import { Introduction } from "./introduction.ts";
 import { OrderedWriter } from "./ordered-writer.ts";
 
 /** Bridges a host to a child over stdio; the child's lines reach the host byte for byte. */
@@ -14,8 +15,14 @@ export async function bridgeToChild(
   using _signals = options.signals === false ? undefined : forwardSignals(server);
   const toServer = new OrderedWriter(server.stdin, (full) => host.pause(full));
   host.onPressure((full) => (full ? server.stdout.pause() : server.stdout.resume()));
+  const introduction = new Introduction(host.signer, (message) => toServer.write(toLine(message)));
+  host.onUnknownServer((message) => introduction.ask(message));
+  void server.exited.then(() => introduction.giveUp());
   const fromServer = new LineSplitter({
-    onLine: (line) => host.forward(line, readMessage(line)?.message),
+    onLine: (line) => {
+      const message = readMessage(line)?.message;
+      if (message === undefined || !introduction.answered(message)) host.forward(line, message);
+    },
     onTooLarge: () => host.log("a line of the server is too long and was dropped"),
   });
   server.stdout.on("data", (chunk: Buffer) => fromServer.push(chunk));

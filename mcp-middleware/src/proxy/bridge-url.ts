@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { isJsonObject, type JsonObject, type JsonValue, member } from "@peerage/core";
 import { CALL_HEADER, responseSubject, streamSubject } from "../sign/sign-fetch.ts";
 import type { HostSide, ServerUrl } from "./bridge.ts";
-import type { ExitStatus } from "./child.ts";
+import { type ExitStatus, nextSignal } from "./child.ts";
 import { mediaType } from "./http-headers.ts";
 import { HttpEndpoint, readAll } from "./http-post.ts";
 import { idKey, idOf, isResponse, methodOf, type RequestId, upstreamReply } from "./json-rpc.ts";
@@ -27,19 +27,6 @@ export async function bridgeToUrl(
   await bridge.close();
   await host.close((id) => upstreamReply(id, "the bridge has ended."));
   return signal === undefined ? { code: 0, signal: null } : { code: null, signal };
-}
-
-/** The first SIGTERM, SIGINT or SIGHUP of this process. */
-function nextSignal(): { readonly signal: Promise<NodeJS.Signals> } & Disposable {
-  const { promise, resolve } = Promise.withResolvers<NodeJS.Signals>();
-  const signals = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
-  for (const signal of signals) process.on(signal, resolve);
-  return {
-    signal: promise,
-    [Symbol.dispose]: () => {
-      for (const signal of signals) process.off(signal, resolve);
-    },
-  };
 }
 
 /** Where a stream stands, and how long to wait before it is resumed. */
@@ -162,8 +149,12 @@ class UrlBridge {
       const session = this.#session;
       const response = await this.#post(signed, signal);
       const status = response.statusCode ?? 0;
-      if (status === 404 && session !== undefined && !modern && !isRetry) {
-        response.resume();
+      if (status < 200 || status >= 300) {
+        const text = (await readAll(response, MAX_ANSWER_BYTES).catch(() => Buffer.alloc(0))).toString();
+        if (session === undefined || modern || isRetry || !isSessionLost(status, text)) {
+          this.#refused(text, id, status);
+          return;
+        }
         await this.#renew(session);
         await this.#exchange(await this.#host.signer.sign(original), original, true);
         return;
@@ -210,11 +201,6 @@ class UrlBridge {
   /** Hands an HTTP response on to the host, and resumes it where it broke off. */
   async #receive(response: IncomingMessage, original: JsonObject, signal: AbortSignal): Promise<void> {
     const id = idOf(original);
-    const status = response.statusCode ?? 0;
-    if (status < 200 || status >= 300) {
-      await this.#refused(response, id, status);
-      return;
-    }
     const cursor: Cursor = { retryMs: 1_000 };
     await this.#read(response, cursor, (message, line) => this.#toHost(message, line, original)).catch(
       (error: unknown) => {
@@ -241,8 +227,7 @@ class UrlBridge {
   }
 
   /** An HTTP error: a JSON-RPC error in its body is the answer, otherwise we make one. */
-  async #refused(response: IncomingMessage, id: RequestId | undefined, status: number): Promise<void> {
-    const text = (await readAll(response, MAX_ANSWER_BYTES).catch(() => Buffer.alloc(0))).toString();
+  #refused(text: string, id: RequestId | undefined, status: number): void {
     if (id === undefined) {
       this.#host.log(`a notification was answered with HTTP ${status}`);
       return;
@@ -362,6 +347,16 @@ class UrlBridge {
     if (id === undefined) this.#host.log(`a notification was not sent: ${why}`);
     else if (this.#host.waits(id)) this.#host.reply(upstreamReply(id, `the server cannot be reached (${why}).`));
   }
+}
+
+/**
+ * True if an HTTP error says that there is no such session: 404, as the specification has it, or the 400 of servers made
+ * after the SDK's example. Either way the message was not executed.
+ */
+function isSessionLost(status: number, text: string): boolean {
+  if (status === 404) return true;
+  const message = member(member(parse(text), "error"), "message");
+  return status === 400 && typeof message === "string" && /\bsession id\b/i.test(message);
 }
 
 function parse(text: string): JsonValue | undefined {

@@ -7,6 +7,7 @@ import { bridgeToUrl } from "./bridge-url.ts";
 import type { ExitStatus, ServerCommand } from "./child.ts";
 import { LineSplitter, MAX_LINE_BYTES } from "./framing.ts";
 import { errorReply, idKey, idOf, isResponse, methodOf, type RequestId, rpcCodes } from "./json-rpc.ts";
+import { modernVersion } from "./mcp-headers.ts";
 import { OrderedWriter } from "./ordered-writer.ts";
 
 /** A Streamable HTTP endpoint to bridge to. */
@@ -51,6 +52,7 @@ export class HostSide {
   readonly #pending = new Map<string, RequestId>();
   #signing: Promise<void> = Promise.resolve();
   #pressure: (full: boolean) => void = () => undefined;
+  #introduce: ((message: JsonObject) => Promise<void>) | undefined;
 
   constructor(options: BridgeOptions) {
     this.signer = options.signer;
@@ -83,6 +85,14 @@ export class HostSide {
       },
     });
     this.#input.on("data", (chunk: Buffer) => splitter.push(chunk));
+  }
+
+  /**
+   * Is called with a message of the modern era that comes before the server has named itself: without a handshake the
+   * bridge has to ask by itself whom it is to sign for.
+   */
+  onUnknownServer(introduce: (message: JsonObject) => Promise<void>): void {
+    this.#introduce = introduce;
   }
 
   /** Settles when all that was read is signed and handed on. */
@@ -140,6 +150,11 @@ export class HostSide {
       message = readLine(line);
       const id = methodOf(message) === undefined ? undefined : idOf(message);
       if (id !== undefined) this.#pending.set(idKey(id), id);
+      if (this.signer.audience === undefined && this.#introduce && isModernCall(message)) {
+        const introduce = this.#introduce;
+        this.#introduce = undefined;
+        await introduce(message);
+      }
       await send(await this.signer.sign(message), message);
     } catch (error) {
       const id = message ? (idOf(message) ?? null) : salvageId(line.toString());
@@ -154,6 +169,10 @@ export class HostSide {
 }
 
 const newline = Buffer.from("\n");
+
+function isModernCall(message: JsonObject): boolean {
+  return modernVersion(message) !== undefined && methodOf(message) !== "server/discover";
+}
 
 function readLine(line: Buffer): JsonObject {
   const message = parseJson(line, { maxBytes: MAX_LINE_BYTES });

@@ -84,6 +84,18 @@ export function forwardSignals(server: ServerProcess): Disposable {
   };
 }
 
+/** The first SIGTERM, SIGINT or SIGHUP of this process. */
+export function nextSignal(): { readonly signal: Promise<NodeJS.Signals> } & Disposable {
+  const { promise, resolve } = Promise.withResolvers<NodeJS.Signals>();
+  for (const signal of forwarded) process.on(signal, resolve);
+  return {
+    signal: promise,
+    [Symbol.dispose]: () => {
+      for (const signal of forwarded) process.off(signal, resolve);
+    },
+  };
+}
+
 export interface StopOptions {
   /** True while answers are still owed to a host that reads them. */
   readonly busy: () => boolean;
