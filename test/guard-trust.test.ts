@@ -1,0 +1,91 @@
+import {
+  type Did,
+  generateIdentity,
+  HttpRegistryReader,
+  type Identity,
+  issueRevocation,
+  issueVouch,
+  Network,
+} from "@peerage/core";
+import { createGuard, trustFromNetwork } from "@peerage/mcp-middleware";
+import { describe, expect, it } from "vitest";
+import { policyOf, signed, stdio, verdict } from "./_guard.ts";
+import { startRegistry, type TestRegistry } from "./_registry.ts";
+
+const policy = policyOf([
+  { id: "trusted", tools: "write", agents: "*", trust: 0.5 },
+  { id: "anyone", tools: "read", agents: "*" },
+]);
+
+interface Scene extends AsyncDisposable {
+  readonly registry: TestRegistry;
+  readonly network: Network;
+  /** The guard's clock, in milliseconds ahead of the real one. */
+  readonly clock: { ahead: number };
+  readonly call: (who: Identity, tool?: string) => Promise<string>;
+  readonly scoreOf: (did: Did) => number | "unknown";
+}
+
+async function scene(root: Identity): Promise<Scene> {
+  const registry = await startRegistry();
+  const clock = { ahead: 0 };
+  const now = (): Date => new Date(Date.now() + clock.ahead);
+  const reader = await HttpRegistryReader.connect({ url: registry.url });
+  const network = await Network.open({ reader, now });
+  const trust = trustFromNetwork(network, { roots: [root.did], maxAgeSeconds: 3_600, now });
+  const guard = await createGuard({ identity: generateIdentity(), policy, trust, now });
+  return {
+    registry,
+    network,
+    clock,
+    scoreOf: (did) => trust.score(did, "tools"),
+    call: async (who, tool = "write") => {
+      return verdict(guard.admit(await signed(who, guard.did, "tools/call", { name: tool }, { now: now() }), stdio()));
+    },
+    [Symbol.asyncDispose]: () => registry[Symbol.asyncDispose](),
+  };
+}
+
+describe("a guard that follows a registry", () => {
+  it("A-TRUST-02 refuses a stranger, admits it once a root vouched, and no longer once the vouch is revoked", async () => {
+    const [root, bob] = [generateIdentity(), generateIdentity()];
+    await using it = await scene(root);
+    expect(it.scoreOf(bob.did)).toBe("unknown");
+    expect([await it.call(bob), await it.call(bob, "read")]).toEqual(["ERR_TRUST_INSUFFICIENT", "admitted"]);
+    const vouch = await issueVouch(root, { subject: bob.did, scope: ["tools"], confidence: 90 });
+    await it.registry.publish(vouch.bytes);
+    expect(await it.call(bob)).toBe("ERR_TRUST_INSUFFICIENT");
+    await it.network.refresh();
+    expect(await it.call(bob)).toBe("admitted");
+    expect(it.scoreOf(bob.did)).toBeGreaterThanOrEqual(0.5);
+    await it.registry.publish((await issueRevocation(root, { revokes: "statement", target: vouch.id })).bytes);
+    await it.network.refresh();
+    expect(await it.call(bob)).toBe("ERR_TRUST_INSUFFICIENT");
+    expect(await it.call(root)).toBe("admitted");
+  });
+
+  it("A-TRUST-06 ends a vouch by its own clock while the registry is silent, and then decides nothing at all", async () => {
+    const [root, bob] = [generateIdentity(), generateIdentity()];
+    await using it = await scene(root);
+    const validUntil = new Date(Date.now() + 1_800_000);
+    await it.registry.publish(
+      (await issueVouch(root, { subject: bob.did, scope: ["tools"], confidence: 90, validUntil })).bytes,
+    );
+    await it.network.refresh();
+    expect(await it.call(bob)).toBe("admitted");
+    it.clock.ahead = 1_801_000;
+    expect([await it.call(bob), await it.call(bob, "read")]).toEqual(["ERR_TRUST_INSUFFICIENT", "admitted"]);
+    it.clock.ahead = 3_700_000;
+    expect([await it.call(root), await it.call(bob, "read")]).toEqual(["ERR_REGISTRY_STALE", "ERR_REGISTRY_STALE"]);
+  });
+
+  it("A-SESS-06 refuses a key that burnt itself, from the next view on", async () => {
+    const [root, bob] = [generateIdentity(), generateIdentity()];
+    await using it = await scene(root);
+    expect(await it.call(bob, "read")).toBe("admitted");
+    await it.registry.publish((await issueRevocation(bob, { revokes: "self" })).bytes);
+    await it.network.refresh();
+    expect(await it.call(bob, "read")).toBe("ERR_KEY_REVOKED");
+    expect(await it.call(root, "read")).toBe("admitted");
+  });
+});
