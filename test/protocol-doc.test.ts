@@ -6,7 +6,6 @@ import {
   checkCallAudienceAndTime,
   checkCallMessage,
   concat,
-  type Did,
   digest,
   ENTRY_TYP,
   errorCodes,

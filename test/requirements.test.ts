@@ -1,0 +1,44 @@
+import { expect, it } from "vitest";
+import { titlesOf } from "./_titles.ts";
+import { attacks, coverage } from "./requirements.ts";
+
+const titled = (...titles: string[]) => titles.map((title) => ({ file: "some.test.ts", title }));
+
+it("has a test for every attack and rule, knows every id that a test cites, and agrees with docs/protocol.md", () => {
+  expect(coverage().problems).toEqual([]);
+});
+
+it("lists every attack on DIDs, call proofs and JSON of this release", () => {
+  const ids = new Set(attacks.map(({ id }) => id));
+  for (const [area, last] of [
+    ["DID", 7],
+    ["CALL", 16],
+    ["JSON", 8],
+  ] as const) {
+    for (let n = 1; n <= last; n++) expect(ids).toContain(`A-${area}-${String(n).padStart(2, "0")}`);
+  }
+});
+
+it("reports an id without a test, an unknown id, and a rule that is in one place only", () => {
+  const { problems } = coverage(titled("A-DID-01 …", "A-NONE-99 …"), ["P-DID-1", "P-NEW-1"]);
+  expect(problems).not.toContain("A-DID-01 has no test");
+  expect(problems).toContain("A-DID-02 has no test");
+  expect(problems.join("\n")).toContain("A-NONE-99 is cited by some.test.ts and is not in test/requirements.ts");
+  expect(problems).toContain("P-NEW-1 of docs/protocol.md is not listed");
+  expect(problems).toContain("P-DID-2 is not in docs/protocol.md");
+  expect(problems).toContain('P-DID-2 names "A-DID-02", which is no test');
+});
+
+it("reads titles through suites, tables and conditions, and none of what is skipped", () => {
+  const source = `
+    describe.skipIf(x)("A-X-01 suite", () => {
+      it("one", () => {});
+      it.each([[1], [2]])("two %i", () => {});
+      describe.each(cases)(\`three \${name}\`, () => { test.skipIf(y).each(z)('four', async () => {}); });
+      it.skip("five", () => {});
+      it.todo("six");
+      other("seven", () => {});
+    });
+    describe.skip("eight", () => { it("nine", () => {}); });`;
+  expect(titlesOf(source)).toEqual(["A-X-01 suite > one", "A-X-01 suite > two %i", "A-X-01 suite > three ${} > four"]);
+});
