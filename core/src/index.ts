@@ -65,7 +65,22 @@ export {
   signEntry,
   type SignEntryOptions,
 } from "./history/entry.ts";
-export { type History, MAX_HISTORY_BYTES, MAX_HISTORY_ENTRIES, verifyHistory } from "./history/history.ts";
+export { CheckBudget, MAX_ENTRY_CHECKS_PER_MINUTE } from "./history/check-budget.ts";
+export { custodians, type CustodyEntry, hasCustody } from "./history/custody.ts";
+export {
+  describeEntry,
+  describeHistory,
+  type DescribeHistoryOptions,
+  type EntryDocument,
+  type HistoryDocument,
+} from "./history/describe.ts";
+export {
+  type History,
+  MAX_HISTORY_BYTES,
+  MAX_HISTORY_ENTRIES,
+  verifyHistory,
+  type VerifyHistoryContext,
+} from "./history/history.ts";
 export {
   issueReceipt,
   type IssueReceiptOptions,
@@ -73,7 +88,25 @@ export {
   verifyReceipt,
   type VerifyReceiptContext,
 } from "./history/receipt.ts";
-export { type ApprovalContext, findApprovals, MAX_APPROVAL_SECONDS } from "./history/approval.ts";
+export {
+  APPROVAL_STEP,
+  type ApprovalOptions,
+  type ApprovalReason,
+  approvalRequirement,
+  type ApprovalVerdict,
+  judgeApproval,
+  MAX_APPROVAL_SECONDS,
+} from "./history/approval.ts";
+export { entryFacts, type EntryFacts, Evidence } from "./history/evidence.ts";
+export {
+  type Binds,
+  type Counted,
+  type Defect,
+  type JudgedCall,
+  judgeRequirement,
+  type Requirement,
+  type RequirementVerdict,
+} from "./history/requirement.ts";
 
 export { addProof, hashData, verifyProof, verifySecuredDocument } from "./statement/data-integrity.ts";
 export {

@@ -3,7 +3,7 @@ import { type Digest, tokenDigest } from "../json/digest.ts";
 import { MAX_JWS_BYTES } from "../jws/compact.ts";
 import { SKEW_SECONDS } from "../time.ts";
 import { markVerified, type Verified } from "../verified.ts";
-import { type Entry, parseEntry } from "./entry.ts";
+import { type Entry, isKnownEntry, parseEntry } from "./entry.ts";
 
 /** A history has at most this many entries … */
 export const MAX_HISTORY_ENTRIES = 256;
@@ -18,23 +18,36 @@ export interface History {
   readonly tips: readonly Digest[];
 }
 
+export interface VerifyHistoryContext {
+  readonly now: Date;
+  /**
+   * Told how many signatures are about to be checked, those known from the cache not counted; it throws to refuse. See
+   * {@link CheckBudget}.
+   */
+  readonly beforeChecks?: (count: number) => void;
+  /**
+   * True if the signing key stood behind the issuer when the entry says it was signed, as far as this guard knows: not
+   * revoked, superseded or disputed by then, nor so soon after that a thief may have dated the entry back.
+   */
+  readonly keyStood?: (entry: Verified<Entry>) => boolean;
+}
+
 function invalid(detail: string, message: string, cause?: unknown): PeerageError {
   return new PeerageError("ERR_HISTORY_INVALID", message, { detail, cause });
 }
 
 /**
  * Verifies a presented history whole, cheapest check first: sizes, order, one run, one root, every `prev` present, tips
- * equal to the proof's `head`, times, signatures. It is never trimmed to its good part. Whether a key still stood behind
- * its issuer is not checked here.
+ * equal to the proof's `head`, times, signatures, keys. It is never trimmed to its good part.
  * @param tokens - `params._meta["dev.peerage/history"]`: compact JWS, each after what it refers to
  * @param head - the claim `head` of the call proof
  * @returns undefined if neither a history nor a head is presented
- * @throws {PeerageError} ERR_HISTORY_INVALID, ERR_HISTORY_TOO_LONG, ERR_DID_INVALID
+ * @throws {PeerageError} ERR_HISTORY_INVALID, ERR_HISTORY_TOO_LONG, ERR_DID_INVALID, and what `beforeChecks` throws
  */
 export function verifyHistory(
   tokens: unknown,
   head: readonly Digest[] | undefined,
-  context: { readonly now: Date },
+  context: VerifyHistoryContext,
 ): Verified<History> | undefined {
   if (tokens === undefined && head === undefined) return undefined;
   const presented = readTokens(tokens ?? []);
@@ -43,11 +56,13 @@ export function verifyHistory(
   const byDigest = new Map<Digest, Entry>();
   const later = new Set(presented.map(tokenDigest));
   if (later.size !== presented.length) throw invalid("duplicate", "an entry is presented twice");
+  if (context.beforeChecks) context.beforeChecks([...later].filter((digest) => !isKnownEntry(digest)).length);
   const now = context.now.getTime() / 1000;
   for (const token of presented) {
     const entry = readEntry(token);
     checkPlace(entry, byDigest, later, entries[0]);
     checkTime(entry, byDigest, now);
+    if (context.keyStood?.(entry) === false) throw invalid("key", "an entry's key did not stand behind its issuer");
     entries.push(entry);
     byDigest.set(entry.digest, entry);
   }
