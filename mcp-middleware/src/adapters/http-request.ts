@@ -37,8 +37,9 @@ export async function judgeRequest(guard: Guard, request: HttpRequest): Promise<
     const admission = await guard.admitSynthetic(streamSubject(method, header), context);
     return admission.admitted ? { kind: "pass", context } : answer(admission, "application/problem+json");
   }
-  // HEAD, OPTIONS and the like reach nothing in the SDKs, which answer 405.
-  if (method !== "POST") return { kind: "pass", context };
+  // A preflight carries no message. Everything else is what an MCP endpoint does not have.
+  if (method === "OPTIONS") return { kind: "pass", context };
+  if (method !== "POST") return { kind: "answer", status: 405, contentType: "application/json", body: undefined };
   const { parsedBody } = request;
   const admission = await (parsedBody === undefined
     ? guard.admitText(await request.readBody(MAX_BODY_BYTES), context)

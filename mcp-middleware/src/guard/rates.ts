@@ -2,8 +2,9 @@ import { PeerageError } from "@peerage/core";
 
 const MAX_BUCKETS = 100_000;
 
+/** One call costs `perMs` units and `calls` units come back each millisecond: whole numbers, so nothing is rounded. */
 interface Bucket {
-  tokens: number;
+  units: number;
   /** Milliseconds. */
   at: number;
   readonly calls: number;
@@ -33,37 +34,42 @@ export interface Limit {
  */
 export class RateLimiter {
   readonly #buckets = new Map<string, Bucket>();
+  #sweptAt = -Infinity;
 
   /** @throws {RateLimited} ERR_RATE_LIMITED */
   take(limits: readonly Limit[], now: Date): void {
     const at = now.getTime();
     const buckets = limits.map((limit) => this.#refill(limit, at));
-    const waitMs = Math.max(0, ...buckets.map((bucket) => (1 - bucket.tokens) * (bucket.perMs / bucket.calls)));
+    const waitMs = Math.max(0, ...buckets.map((bucket) => (bucket.perMs - bucket.units) / bucket.calls));
     if (waitMs > 0) throw new RateLimited(Math.ceil(waitMs / 1000));
-    for (const bucket of buckets) bucket.tokens -= 1;
+    for (const bucket of buckets) bucket.units -= bucket.perMs;
   }
 
   #refill(limit: Limit, at: number): Bucket {
     const perMs = limit.perSeconds * 1000;
+    const capacity = limit.calls * perMs;
     const known = this.#buckets.get(limit.key);
     if (known?.calls === limit.calls && known.perMs === perMs) {
       // A clock that was set back gives nothing, and takes nothing away.
-      known.tokens = Math.min(known.calls, known.tokens + (Math.max(0, at - known.at) * known.calls) / known.perMs);
+      known.units = Math.min(capacity, known.units + Math.max(0, at - known.at) * known.calls);
       known.at = Math.max(known.at, at);
       return known;
     }
     if (!known && this.#buckets.size >= MAX_BUCKETS) this.#dropFull(at);
     if (!known && this.#buckets.size >= MAX_BUCKETS) throw new RateLimited(limit.perSeconds);
     // An edited limit keeps what was used up: an edit is no reset.
-    const used = known ? Math.min(limit.calls, known.calls - known.tokens) : 0;
-    const bucket = { tokens: limit.calls - used, at, calls: limit.calls, perMs };
+    const used = known ? Math.min(limit.calls, (known.calls * known.perMs - known.units) / known.perMs) : 0;
+    const bucket = { units: capacity - Math.ceil(used * perMs), at, calls: limit.calls, perMs };
     this.#buckets.set(limit.key, bucket);
     return bucket;
   }
 
+  /** At most once a second: whoever fills the table must not make every call walk through it. */
   #dropFull(at: number): void {
+    if (Math.abs(at - this.#sweptAt) < 1_000) return;
+    this.#sweptAt = at;
     for (const [key, bucket] of this.#buckets) {
-      if (bucket.tokens + ((at - bucket.at) * bucket.calls) / bucket.perMs >= bucket.calls) this.#buckets.delete(key);
+      if (bucket.units + (at - bucket.at) * bucket.calls >= bucket.calls * bucket.perMs) this.#buckets.delete(key);
     }
   }
 }

@@ -156,6 +156,7 @@ describe("limits", () => {
     sessions.bind(connection, "other", generateIdentity().did, now);
     expect(sessions.owner(connection, "s-0", now)).toBe(did);
     sessions.end("s-0");
+    expect(sessions.owner(connection, "s-0", now)).toBe(did);
     sessions.bind(connection, "one more", did, now);
   });
 });

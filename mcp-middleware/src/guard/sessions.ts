@@ -24,7 +24,7 @@ export interface Connection {
  */
 export class Sessions {
   readonly #connections = new WeakMap<object, Connection>();
-  readonly #owners = new Map<string, { readonly did: Did; seen: number }>();
+  readonly #owners = new Map<string, { readonly did: Did; seen: number; isEnded: boolean }>();
   readonly #perDid = new Map<Did, number>();
   readonly #running = new Map<Did, number>();
 
@@ -57,15 +57,15 @@ export class Sessions {
     if (this.#owners.size >= MAX_SESSIONS) this.#removeIdle(now.getTime());
     const held = this.#perDid.get(did) ?? 0;
     if (this.#owners.size >= MAX_SESSIONS || held >= MAX_SESSIONS_PER_DID) throw bound("too-many-sessions");
-    this.#owners.set(session, { did, seen: now.getTime() });
+    this.#owners.set(session, { did, seen: now.getTime(), isEnded: false });
     this.#perDid.set(did, held + 1);
   }
 
-  /** Forgets a session that its owner ended. */
+  /** Its owner ended a session. It stays bound while there is room: the server may not have let go of it. */
   end(session: string): void {
     const known = this.#owners.get(session);
-    if (!known) return;
-    this.#owners.delete(session);
+    if (!known || known.isEnded) return;
+    known.isEnded = true;
     lower(this.#perDid, known.did);
   }
 
@@ -93,7 +93,11 @@ export class Sessions {
   }
 
   #removeIdle(now: number): void {
-    for (const [session, { seen }] of this.#owners) if (now - seen > IDLE_MS) this.end(session);
+    for (const [session, { seen, isEnded }] of this.#owners) {
+      if (!isEnded && now - seen <= IDLE_MS) continue;
+      this.end(session);
+      this.#owners.delete(session);
+    }
   }
 }
 

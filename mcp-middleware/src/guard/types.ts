@@ -12,7 +12,7 @@ export interface Context {
   readonly session?: string;
   /** Reads a request header by lower-case name; undefined on stdio. A duplicated header is refused before this. */
   readonly header?: (name: string) => string | undefined;
-  /** Aborted when the client goes away; admission waits for nothing yet and does not read it. */
+  /** Aborted when the client goes away. */
   readonly signal?: AbortSignal;
 }
 
