@@ -1,1 +1,2 @@
-export {};
+export { createObservatory } from "./site.ts";
+export type { ObservatoryOptions, ObservatorySource, Publication } from "./source.ts";

@@ -1,0 +1,186 @@
+import { html } from "hono/html";
+import type { Score } from "@peerage/core";
+import { type EntryData, readEntries } from "../entries.ts";
+import { type Frame, viewpointText } from "../frame.ts";
+import { skyOf } from "../map/sky.ts";
+import type { AgentRef, Asked, Html, Page } from "../page.ts";
+import { agentLink, agentText } from "../ui/agent.ts";
+import { entryText, feedList } from "../ui/entry.ts";
+import { firstSteps } from "../ui/first-steps.ts";
+import { scoreText } from "../ui/format.ts";
+import { stateFields } from "../ui/layout.ts";
+import { scoreMeter } from "../ui/score.ts";
+import { sky, type SkyData } from "../ui/sky.ts";
+
+const FEED_LINES = 9;
+const RELIED_ON = 9;
+
+export interface HomeData {
+  readonly agents: number;
+  readonly vouches: number;
+  readonly entries: number;
+  readonly scopes: readonly { readonly scope: string; readonly vouches: number }[];
+  readonly scope: string;
+  readonly viewpoint: string;
+  readonly feed: readonly EntryData[];
+  /** The agents with the most vouches in the scope, with their score as seen from the viewpoint. */
+  readonly reliedOn: readonly (AgentRef & { readonly score: Score; readonly received: number })[];
+  readonly sky: SkyData;
+}
+
+/** The question, the network as a picture, what happens now, and who is relied on. */
+export const home: Page<HomeData> = {
+  async load(asked) {
+    const { seen, ref } = asked;
+    const { view } = seen;
+    const newest = await readEntries(Math.max(0, view.size - FEED_LINES), view.size, asked);
+    return {
+      agents: view.agentCount,
+      vouches: view.vouchesInForce().length,
+      entries: view.size,
+      scopes: Array.from(view.scopes(), ([scope, vouches]) => ({ scope, vouches })).slice(0, 6),
+      scope: seen.scope,
+      viewpoint: viewpointText(seen.viewpoint.kind, seen.viewpoint.roots.map(ref)),
+      feed: newest.reverse(),
+      reliedOn: reliedOn(asked),
+      sky: skyData(asked),
+    };
+  },
+  title: () => "Should you let this agent in? · Peerage",
+  html: (data, frame) =>
+    html`<section class="hero${data.agents === 0 ? " first" : ""}">
+        <div class="ask">
+          <h1>Should you let this agent in?</h1>
+          <p class="lead">
+            Every agent here holds its own key. Every vouch is signed and logged. Paste an agent and see, link by link,
+            why it is trusted, or why it is not.
+          </p>
+          <form class="lookup" action="/agents">
+            ${stateFields(frame)}
+            <input
+              name="q"
+              aria-label="A DID or a name"
+              placeholder="did:key:z6Mk… or a name"
+              autocomplete="off"
+              spellcheck="false"
+            />
+            <button>Look up</button>
+          </form>
+          <dl class="stats">
+            ${stat("agents", data.agents)}${stat("vouches in force", data.vouches)}${stat("log entries", data.entries)}${stat("scopes", frame.seen.view.scopes().size)}
+          </dl>
+        </div>
+        ${data.agents === 0 ? firstSteps(frame) : html`<div class="skybox">${sky(data.sky, frame)}${legend(data)}</div>`}
+      </section>
+      ${data.agents === 0 ? "" : panels(data, frame)}`,
+  text(data) {
+    if (data.agents === 0) return "No agent has joined this registry yet.\n\n  peerage init\n";
+    const lines = data.reliedOn.map(
+      (agent) => `  ${scoreText(agent.score).padEnd(8)} ${String(agent.received).padStart(4)} in   ${agentText(agent)}`,
+    );
+    return [
+      `${data.agents} agents, ${data.vouches} vouches in force, ${data.entries} log entries`,
+      "",
+      `Most relied on for ${data.scope}, as seen by ${data.viewpoint}`,
+      ...lines,
+      "",
+      "Newest",
+      ...data.feed.map((entry) => `  ${entryText(entry)}`),
+      "",
+    ].join("\n");
+  },
+};
+
+function stat(label: string, value: number): Html {
+  return html`<div>
+    <dt>${label}</dt>
+    <dd>${value.toLocaleString("en")}</dd>
+  </div>`;
+}
+
+function legend({ sky: { form, agents }, agents: all }: HomeData): Html {
+  const some = agents.length < all ? html`<li>the ${agents.length} most vouched-for of ${all}</li>` : "";
+  if (form === "still")
+    return html`<ul class="legend">
+      <li>colour: community</li>
+      <li>size: vouches received</li>
+      ${some}
+    </ul>`;
+  return html`<ul class="legend">
+    <li><i class="key root"></i>root</li>
+    <li><i class="key lit"></i>brighter: more trusted</li>
+    <li><i class="key dim"></i>unknown from here</li>
+    <li><i class="key arrow"></i>vouch</li>
+  </ul>`;
+}
+
+function panels(data: HomeData, frame: Frame): Html {
+  const { links, viewpointText: viewer } = frame;
+  return html`<div class="columns wide-left">
+    <section class="panel">
+      <h2>Live <a class="more" href="${links.feed()}">all of it</a></h2>
+      ${feedList(data.feed, frame)}
+    </section>
+    <section class="panel">
+      <h2>Most relied on <span class="aside">as seen by ${viewer}</span></h2>
+      <p class="tabs">
+        ${data.scopes.map(({ scope }) =>
+          scope === data.scope
+            ? html`<a class="tag" aria-current="true" href="${links.same("/", { scope })}">${scope}</a>`
+            : html`<a class="tag quiet" href="${links.same("/", { scope })}">${scope}</a>`,
+        )}
+      </p>
+      ${data.reliedOn.length === 0 ? html`<p class="muted">No vouch in force covers ${data.scope}.</p>` : reliedTable(data, frame)}
+    </section>
+  </div>`;
+}
+
+function reliedTable(data: HomeData, frame: Frame): Html {
+  return html`<table class="plain">
+    <thead>
+      <tr>
+        <th>Agent</th>
+        <th>Score</th>
+        <th class="num">In</th>
+      </tr>
+    </thead>
+    <tbody>
+      ${data.reliedOn.map(
+        (agent) =>
+          html`<tr>
+            <td>${agentLink(agent, frame)}</td>
+            <td>
+              <a class="quiet" href="${frame.links.explain(agent.did)}" aria-label="the working"
+                >${scoreMeter(agent.score)}</a
+              >
+            </td>
+            <td class="num">${agent.received}</td>
+          </tr>`,
+      )}
+    </tbody>
+  </table>`;
+}
+
+function reliedOn({ seen, ref }: Asked): HomeData["reliedOn"] {
+  const received = new Map<AgentRef["did"], number>();
+  for (const { subject } of seen.graph.vouches()) received.set(subject, (received.get(subject) ?? 0) + 1);
+  const most = [...received].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1)).slice(0, RELIED_ON);
+  const { vector } = seen;
+  return most.map(([did, n]) => ({ ...ref(did), score: vector.score(did), received: n }));
+}
+
+function skyData({ seen, ref }: Asked): SkyData {
+  const { form, nodes, edges } = skyOf(seen.view);
+  const { vector } = seen;
+  const roots = new Set(seen.viewpoint.roots);
+  const agents = nodes.map((node) => ({
+    ...ref(node.did),
+    x: node.x,
+    y: node.y,
+    received: node.received,
+    community: node.community,
+    score: vector.score(node.did),
+    root: roots.has(node.did),
+  }));
+  return { form, agents, edges };
+}

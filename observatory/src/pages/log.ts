@@ -1,0 +1,123 @@
+import { html } from "hono/html";
+import { formatVerifierKey, PeerageError, toHex } from "@peerage/core";
+import { type EntryData, readEntries } from "../entries.ts";
+import type { Page } from "../page.ts";
+import { entryText, feedLine } from "../ui/entry.ts";
+import { timeText } from "../ui/format.ts";
+import { timeHtml } from "../ui/time.ts";
+
+const PAGE = 50;
+
+export interface LogData {
+  readonly origin: string;
+  readonly size: number;
+  /** Hex. */
+  readonly root: string;
+  /** Time of the checkpoint, Unix seconds. */
+  readonly time: number;
+  readonly witnessed: boolean;
+  readonly verifierKey: string;
+  /** The signed note. */
+  readonly checkpoint: string;
+  /** Newest first. */
+  readonly entries: readonly EntryData[];
+  /** Where the next, older page begins. */
+  readonly before?: number;
+}
+
+/** The log: its checkpoint, and its entries from the newest on. */
+export const log: Page<LogData> = {
+  async load(asked) {
+    const { view } = asked.seen;
+    const before = asked.query.get("before");
+    const end = before === null ? view.size : Math.min(view.size, parseIndex(before));
+    const start = Math.max(0, end - PAGE);
+    const entries = await readEntries(start, end, asked);
+    return {
+      origin: view.origin,
+      size: view.size,
+      root: toHex(view.root),
+      time: view.time,
+      witnessed: view.witnessed,
+      verifierKey: formatVerifierKey(asked.source.logKey),
+      checkpoint: view.note,
+      entries: entries.reverse(),
+      ...(start > 0 ? { before: start } : {}),
+    };
+  },
+  title: () => "Log · Peerage",
+  html: (data, frame) =>
+    html`<header class="head">
+        <h1>The log</h1>
+        <p class="muted">
+          Append-only and public. Whoever keeps a checkpoint notices if an entry is ever changed, dropped or moved.
+        </p>
+      </header>
+      <div class="columns">
+        <section class="panel">
+          <h2>Checkpoint</h2>
+          <dl class="facts">
+            <div>
+              <dt>origin</dt>
+              <dd><code>${data.origin}</code></dd>
+            </div>
+            <div>
+              <dt>size</dt>
+              <dd><b>${data.size}</b> entries</dd>
+            </div>
+            <div>
+              <dt>signed</dt>
+              <dd>${timeHtml(data.time)}</dd>
+            </div>
+            <div>
+              <dt>root</dt>
+              <dd><code>${data.root}</code></dd>
+            </div>
+            <div>
+              <dt>witnesses</dt>
+              <dd>
+                ${data.witnessed ? "✓ as many as this registry asks for" : "– none configured: its time is the operator’s own"}
+              </dd>
+            </div>
+            <div>
+              <dt>key</dt>
+              <dd><code>${data.verifierKey}</code></dd>
+            </div>
+          </dl>
+        </section>
+        <section class="panel">
+          <h2>As signed <a class="more" href="/checkpoint">/checkpoint</a></h2>
+          <pre class="wrap"><code>${data.checkpoint}</code></pre>
+          <p class="muted small">A signed note with tiles of hashes (C2SP tlog-tiles). Check it away from this site:</p>
+          <pre><code>peerage log audit --registry ${frame.registryUrl}</code></pre>
+        </section>
+      </div>
+      <section class="panel">
+        <h2>
+          Entries ${frame.query.has("before") ? html`<a class="more" href="${frame.links.log()}">newest</a>` : ""}
+        </h2>
+        ${
+          data.entries.length === 0
+            ? html`<p class="muted">The log is empty.</p>`
+            : html`<ol class="feed">
+                ${data.entries.map((entry) => feedLine(entry, frame))}
+              </ol>`
+        }
+        ${data.before === undefined ? "" : html`<p class="pages"><a href="${frame.links.log({ before: data.before })}">Older</a></p>`}
+      </section>`,
+  text: (data) =>
+    [
+      `${data.origin}  size ${data.size}  ${timeText(data.time)}`,
+      `root ${data.root}`,
+      `key  ${data.verifierKey}`,
+      "",
+      ...data.entries.map(entryText),
+      "",
+    ].join("\n"),
+};
+
+/** An index or size in a query. */
+export function parseIndex(text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new PeerageError("ERR_REQUEST_INVALID", "an index of the log is a number");
+  return Number(text);
+}

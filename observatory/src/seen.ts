@@ -1,0 +1,151 @@
+import {
+  buildTrustGraph,
+  type Did,
+  type Explanation,
+  explainTrust,
+  FlowVector,
+  LruMap,
+  type NotCounted,
+  type Score,
+  type TrustGraph,
+  type View,
+  type VouchRecord,
+} from "@peerage/core";
+
+/** The scope where a page is not asked for another. */
+export const DEFAULT_SCOPE = "tools";
+
+/** Score vectors kept for one view: one for the usual viewpoint, the others for visitors who ask `as` somebody. */
+const MOST_VECTORS = 16;
+const vectors = new WeakMap<View, LruMap<string, FlowVector>>();
+
+/** From whom a page starts. */
+export interface Viewpoint {
+  readonly kind: "published" | "agent" | "none";
+  readonly roots: readonly Did[];
+}
+
+/** The network of one view, as seen from one viewpoint in one scope. Scores come from core, from nowhere else. */
+export class Seen {
+  readonly view: View;
+  readonly viewpoint: Viewpoint;
+  readonly scope: string;
+
+  constructor(view: View, viewpoint: Viewpoint, scope: string) {
+    this.view = view;
+    this.viewpoint = viewpoint;
+    this.scope = scope;
+  }
+
+  /** The same in another scope. */
+  in(scope: string): Seen {
+    return new Seen(this.view, this.viewpoint, scope);
+  }
+
+  /** The graph of the scope. A scope that nobody uses has an empty one, which is not kept: anyone may ask for any name. */
+  get graph(): TrustGraph {
+    return this.view.scopes().has(this.scope)
+      ? this.view.graph(this.scope)
+      : buildTrustGraph([], { scope: this.scope });
+  }
+
+  /** All scores from here. */
+  get vector(): FlowVector {
+    const { view, scope } = this;
+    if (!view.scopes().has(scope)) return new FlowVector(this.graph, this.viewpoint.roots);
+    let kept = vectors.get(view);
+    if (!kept) {
+      kept = new LruMap<string, FlowVector>(MOST_VECTORS);
+      vectors.set(view, kept);
+    }
+    const key = `${scope} ${this.viewpoint.roots.join(" ")}`;
+    let vector = kept.get(key);
+    if (!vector) {
+      vector = new FlowVector(this.graph, this.viewpoint.roots);
+      kept.set(key, vector);
+    }
+    return vector;
+  }
+
+  score(did: string): Score {
+    return this.vector.score(did);
+  }
+
+  /** Why an agent has its score, with the vouches for it that do not count. */
+  explain(target: Did, threshold?: number): Explanation {
+    const { vector } = this;
+    return explainTrust(vector.graph, {
+      roots: this.viewpoint.roots,
+      target,
+      vector,
+      logSize: this.view.size,
+      notCounted: notCounted(this.view.agent(target)?.received ?? [], this.scope),
+      ...(threshold === undefined ? {} : { threshold }),
+    });
+  }
+}
+
+/** What became of a vouch, in words. */
+export function statusText({ status }: VouchRecord): string {
+  return statusWords[status];
+}
+
+const statusWords: Readonly<Record<VouchRecord["status"], string>> = {
+  "in-force": "in force",
+  "not-yet-valid": "not yet valid",
+  expired: "expired",
+  revoked: "revoked by its issuer",
+  "issuer-inactive": "its issuer's key is not active",
+  "subject-inactive": "its subject's key is not active",
+  superseded: "replaced by a newer vouch",
+  conflicting: "contradicted by another of the same time",
+};
+
+function notCounted(received: readonly VouchRecord[], scope: string): NotCounted[] {
+  const reasons = received.map((vouch): [VouchRecord, string | undefined] => {
+    if (vouch.scopes.includes(scope)) return [vouch, undefined];
+    if (!vouch.statement.scope.includes(scope)) return [vouch, `for other scopes: ${vouch.statement.scope.join(", ")}`];
+    return [vouch, vouch.status === "in-force" ? "replaced by a newer vouch in this scope" : statusText(vouch)];
+  });
+  return reasons.flatMap(([vouch, reason]) => (reason === undefined ? [] : [{ vouch: vouch.statement, reason }]));
+}
+
+/** An agent in lists: what one pass over the vouches in force tells. */
+export interface AgentRow {
+  readonly did: Did;
+  readonly received: number;
+  readonly given: number;
+  /** Scopes of the vouches in force that it received, most first. */
+  readonly scopes: readonly string[];
+}
+
+const rows = new WeakMap<View, readonly AgentRow[]>();
+
+/** All agents in order of first appearance, counted once for a view. */
+export function agentRows(view: View): readonly AgentRow[] {
+  let known = rows.get(view);
+  if (!known) {
+    known = countAgents(view);
+    rows.set(view, known);
+  }
+  return known;
+}
+
+function countAgents(view: View): readonly AgentRow[] {
+  const counts = new Map<Did, { received: number; given: number; scopes: Map<string, number> }>();
+  for (const did of view.agents()) counts.set(did, { received: 0, given: 0, scopes: new Map() });
+  for (const { statement, scopes } of view.vouchesInForce()) {
+    const issuer = counts.get(statement.issuer);
+    const subject = counts.get(statement.subject);
+    if (issuer) issuer.given++;
+    if (!subject) continue;
+    subject.received++;
+    for (const scope of scopes) subject.scopes.set(scope, (subject.scopes.get(scope) ?? 0) + 1);
+  }
+  return Array.from(counts, ([did, { received, given, scopes }]) => ({
+    did,
+    received,
+    given,
+    scopes: [...scopes].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1)).map(([scope]) => scope),
+  }));
+}

@@ -1,0 +1,34 @@
+import type { Did, LogLeaf, ReadTile, RegistryReader, View } from "@peerage/core";
+
+/** Entries that have just become visible: `from` ≤ index < `size`. */
+export interface Publication {
+  readonly from: number;
+  readonly size: number;
+}
+
+/** What the observatory reads of a registry. All of it is public, and none of it is changed. */
+export interface ObservatorySource {
+  /** The state of the network under the newest published checkpoint. */
+  view(): View | Promise<View>;
+  /** The leaves from `from` up to but not including `to`, in order. */
+  leaves(from: number, to: number): AsyncIterable<LogLeaf>;
+  /** Tiles of hashes (C2SP tlog-tiles), from which the pages build inclusion proofs. */
+  readonly tile: ReadTile;
+  /** The log's verifier key. */
+  readonly logKey: RegistryReader["logKey"];
+  /** Calls `listener` after each publication until the returned function is called. */
+  subscribe(listener: (publication: Publication) => void): () => void;
+}
+
+export interface ObservatoryOptions {
+  readonly source: ObservatorySource;
+  /** From whom pages start unless `?as=` names somebody else; none means that a visitor must choose. */
+  readonly roots: readonly Did[];
+  /** Where the registry answers, for the commands that pages show. */
+  readonly registryUrl: string;
+  /** A name for an agent. Any string: it is made harmless here, and the fingerprint always stands beside it. */
+  readonly names?: (did: Did) => string | undefined;
+  /** A line at the top of every page, such as "example data". */
+  readonly banner?: string;
+  readonly now?: () => Date;
+}

@@ -1,0 +1,104 @@
+import { html } from "hono/html";
+import type { Frame } from "../frame.ts";
+import type { Html, VouchData } from "../page.ts";
+import type { AgentData } from "../pages/agent.ts";
+import { agentLink } from "./agent.ts";
+import { scopeTag } from "./entry.ts";
+import { fingerprintText } from "./format.ts";
+import { orbit } from "./orbit.ts";
+import { dateHtml } from "./time.ts";
+
+/** What stands below the score: vouches in both directions, the network from here, and how to use it. */
+export function agentPanels(data: AgentData, frame: Frame): Html {
+  return html`<div class="columns wide-left">
+      <section class="panel">
+        <h2>Vouches received <span class="aside">${data.receivedCount}</span></h2>
+        ${vouchTable(data.received, "from", frame, "Nobody has vouched for this agent yet.")}
+        ${rest(data.receivedCount - data.received.length)}
+      </section>
+      <section class="panel">
+        <h2>From here, the network looks like this</h2>
+        ${
+          data.around.length === 0
+            ? html`<p class="muted">
+                In ${data.scope} this agent vouches for nobody, so from here everybody is unknown.
+              </p>`
+            : html`${orbit(data.agent, data.around, frame)}
+                <ul class="legend">
+                  <li>${data.around.length} agents, ring = less trust, scope ${data.scope}</li>
+                  <li>
+                    <a href="${frame.links.same(frame.path, { as: data.agent.did })}"
+                      >Look at everything as this agent</a
+                    >
+                  </li>
+                </ul>`
+        }
+      </section>
+    </div>
+    <section class="panel">
+      <h2>Vouches given <span class="aside">${data.givenCount}</span></h2>
+      ${vouchTable(data.given, "to", frame, "This agent has not vouched for anybody yet.")}
+      ${rest(data.givenCount - data.given.length)}
+    </section>
+    ${useIt(data, frame)}`;
+}
+
+function rest(more: number): Html {
+  return more > 0 ? html`<p class="muted small">and ${more} older ones, all in the log</p>` : html``;
+}
+
+/** Vouches with the other party, the signed integer, and what became of them. */
+export function vouchTable(vouches: readonly VouchData[], party: "from" | "to", frame: Frame, none: string): Html {
+  if (vouches.length === 0) return html`<p class="muted">${none}</p>`;
+  return html`<table class="cards vouches">
+    <thead>
+      <tr>
+        <th>${party === "from" ? "From" : "For"}</th>
+        <th>Scope</th>
+        <th class="num">Confidence</th>
+        <th>Valid</th>
+        <th>Status</th>
+        <th class="num">Log</th>
+      </tr>
+    </thead>
+    <tbody>
+      ${vouches.map(
+        (vouch) =>
+          html`<tr class="${vouch.inForce ? "" : "past"}">
+            <td>${agentLink(vouch[party], frame)}</td>
+            <td data-label="Scope">${vouch.scope.map((scope) => scopeTag(scope, frame))}</td>
+            <td data-label="Confidence" class="num">
+              <a href="${frame.links.vouch(vouch.id)}">${vouch.confidence}</a>
+            </td>
+            <td data-label="Valid" class="dates">${dateHtml(vouch.validFrom)} – ${dateHtml(vouch.validUntil)}</td>
+            <td data-label="Status">${statusMark(vouch)}</td>
+            <td data-label="Log" class="num"><a href="${frame.links.entry(vouch.index)}">#${vouch.index}</a></td>
+          </tr>`,
+      )}
+    </tbody>
+  </table>`;
+}
+
+/** Sign and word: meaning is never in the colour alone. */
+export function statusMark({ inForce, status }: Pick<VouchData, "inForce" | "status">): Html {
+  if (inForce) return html`<span class="status ok">✓ in force</span>`;
+  const mark = status.startsWith("revoked") ? "bad" : "muted";
+  return html`<span class="status ${mark}">${mark === "bad" ? "✕" : "–"} ${status}</span>`;
+}
+
+function useIt({ agent, scope, score }: AgentData, { registryUrl }: Frame): Html {
+  const threshold = score === "unknown" ? 0.25 : Math.max(0.05, Math.floor(score * 20) / 20);
+  const verdict = score === "unknown" ? "refuses" : "admits";
+  return html`<section class="panel">
+    <h2>Use it</h2>
+    <pre><code><i># the same working, computed on your machine from the log itself</i>
+peerage trust ${agent.did} --scope ${scope} --explain --registry ${registryUrl}
+
+<i># put your own word on it</i>
+peerage vouch ${agent.did} --scope ${scope} --confidence 80
+
+<i># a policy rule: with these roots it ${verdict} ${fingerprintText(agent.did)}</i>
+allow:
+  - { tools: search, agents: "*", trust: { min: ${threshold.toFixed(2)}, scope: ${scope} } }</code></pre>
+  </section>`;
+}

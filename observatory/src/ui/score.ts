@@ -1,0 +1,20 @@
+import { html } from "hono/html";
+import type { Score } from "@peerage/core";
+import type { Html } from "../page.ts";
+import { scoreText } from "./format.ts";
+
+/** A bar and a number, or the word unknown. The bar is an SVG because inline styles are forbidden. */
+export function scoreMeter(score: Score): Html {
+  if (score === "unknown") return html`<span class="meter unknown">unknown</span>`;
+  return html`<span class="meter">${scoreBar(score)}<b>${scoreText(score)}</b></span>`;
+}
+
+/** The bar alone: an unknown score has an empty, dashed one. */
+export function scoreBar(score: Score): Html {
+  const width = score === "unknown" ? 0 : Math.max(1.5, Math.round(score * 1000) / 10);
+  const shape = score === "unknown" ? "bar empty" : "bar";
+  return html`<svg class="${shape}" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">
+    <rect class="track" width="100" height="6" rx="3" />
+    ${width > 0 ? html`<rect class="fill" width="${width}" height="6" rx="3" />` : ""}
+  </svg>`;
+}

@@ -1,0 +1,64 @@
+import type { Server } from "node:http";
+import { serve } from "@hono/node-server";
+import type { Did, Statement } from "../core/src/index.ts";
+import { createObservatory, type ObservatoryOptions } from "../observatory/src/index.ts";
+import { openRegistry, type Registry } from "../registry/src/index.ts";
+import { temporaryFolder } from "./_registry.ts";
+
+/** A real registry in this process with the observatory over it, on a port of its own. */
+export interface TestObservatory extends AsyncDisposable {
+  readonly url: string;
+  readonly registry: Registry;
+  get(path: string, headers?: Record<string, string>): Promise<Response>;
+  text(path: string): Promise<string>;
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the shape is each test's own
+  json(path: string): Promise<any>;
+  /** Submits statements and waits until all are published. */
+  publish(...statements: Statement[]): Promise<void>;
+}
+
+export interface TestObservatoryOptions extends Partial<Pick<ObservatoryOptions, "names" | "banner" | "registryUrl">> {
+  readonly roots?: readonly Did[];
+  readonly now?: () => Date;
+}
+
+export async function startObservatory(options: TestObservatoryOptions = {}): Promise<TestObservatory> {
+  const folder = temporaryFolder();
+  const clock = options.now ? { now: options.now } : {};
+  const registry = await openRegistry({ dataDir: folder.path, cadenceMs: 10, batchDelayMs: 1, ...clock });
+  const { reader, logKey, events } = registry;
+  const app = createObservatory({
+    registryUrl: "https://registry.example",
+    ...options,
+    source: {
+      view: () => registry.view,
+      leaves: (from, to) => reader.leaves(from, to),
+      tile: (level, n, width) => reader.tile(level, n, width),
+      logKey,
+      subscribe: (listener) => events.subscribe(({ from, checkpoint }) => listener({ from, size: checkpoint.size })),
+    },
+    roots: options.roots ?? [],
+  });
+  const { promise, resolve } = Promise.withResolvers<number>();
+  const server = serve({ fetch: app.fetch, hostname: "127.0.0.1", port: 0 }, ({ port }) => resolve(port)) as Server;
+  const url = `http://127.0.0.1:${await promise}`;
+  const get = (path: string, headers: Record<string, string> = {}): Promise<Response> => fetch(url + path, { headers });
+  return {
+    url,
+    registry,
+    get,
+    text: async (path) => (await get(path)).text(),
+    json: async (path) => (await get(path)).json(),
+    async publish(...statements) {
+      let last = -1;
+      for (const { bytes } of statements) last = Math.max(last, (await registry.submit(bytes)).index);
+      await registry.published(last);
+    },
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((done) => server.close(done));
+      await registry[Symbol.asyncDispose]();
+      folder[Symbol.dispose]();
+    },
+  };
+}
