@@ -1,4 +1,4 @@
-import { type ErrorCode, isPeerageError } from "@peerage/core";
+import type { ErrorCode, PeerageError } from "@peerage/core";
 
 /** Exit codes of the command line, see docs and `peerage help exit-codes`. */
 export type Exit = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 130;
@@ -78,6 +78,11 @@ const hints: Partial<Record<ErrorCode, string>> = {
   ERR_IDENTITY_MISSING: "peerage init",
   ERR_LOG_FORKED: "keep the evidence; use another registry: peerage config set registry <url>",
 };
+
+// By name, so that help and usage errors need not load core.
+function isPeerageError(error: unknown): error is PeerageError {
+  return error instanceof Error && error.name === "PeerageError" && "code" in error;
+}
 
 /** Any thrown value as what is told to the user. A stack is for `--verbose` only. */
 export function describeError(error: unknown): { code: ErrorCode; exit: Exit; message: string; hint?: string } {

@@ -1,4 +1,4 @@
-import { Context, type Globals, type Io } from "./context.ts";
+import type { Globals, Io } from "./context.ts";
 import { CliError, describeError, type Exit, Interrupted } from "./errors.ts";
 import { answerOf, envelope, errorEnvelope, errorLines, plainLines, type Result } from "./output.ts";
 import { parseCommandLine, type Parsed } from "./parse.ts";
@@ -32,6 +32,7 @@ async function perform(parsed: Parsed, io: Io): Promise<Result | number> {
     const { help } = await import("./commands/help.ts");
     return help(new Terminal(io.stdout, io.env), parsed.path);
   }
+  const { Context } = await import("./context.ts");
   const context = new Context(io, parsed.globals);
   if (parsed.kind === "version") {
     const { run } = await import("./commands/version.ts");

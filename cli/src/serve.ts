@@ -1,6 +1,9 @@
 import type { Server } from "node:http";
 import { serve } from "@hono/node-server";
+import type { Did } from "@peerage/core";
+import { createObservatory } from "@peerage/observatory";
 import type { Registry } from "@peerage/registry";
+import { Hono } from "hono";
 import { type Address, urlOf } from "./address.ts";
 import { CliError } from "./errors.ts";
 import { codeOf } from "./files/safe-file.ts";
@@ -12,11 +15,20 @@ export interface Served extends AsyncDisposable {
 
 /**
  * Serves a registry, its observatory beside it, at one address; port 0 takes a free one.
+ * @param publicUrl the address by which others know it, for the commands that pages show
  * @throws {CliError} ERR_CONFIG_INVALID if the address is taken
  */
-export async function serveApp(registry: Registry, { host, port }: Address): Promise<Served> {
+export async function serveApp(
+  registry: Registry,
+  { host, port }: Address,
+  options: { readonly roots: readonly Did[]; readonly publicUrl?: string | undefined },
+): Promise<Served> {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
-  const server = serve({ fetch: registry.app.fetch, hostname: host, port }, (info) => resolve(info.port)) as Server;
+  // The pages show the address at which they are served, which is known once the server listens.
+  const started: { app?: Hono } = {};
+  const fetch = (request: Request, env: object): Response | Promise<Response> =>
+    started.app?.fetch(request, env) ?? new Response("starting\n", { status: 503 });
+  const server = serve({ fetch, hostname: host, port }, (info) => resolve(info.port)) as Server;
   server.once("error", (error) => {
     const taken = codeOf(error) === "EADDRINUSE";
     reject(
@@ -26,6 +38,7 @@ export async function serveApp(registry: Registry, { host, port }: Address): Pro
     );
   });
   const url = urlOf({ host, port: await promise });
+  started.app = compose(registry, options.publicUrl ?? url, options.roots);
   return {
     url,
     [Symbol.asyncDispose]: async () => {
@@ -33,4 +46,24 @@ export async function serveApp(registry: Registry, { host, port }: Address): Pro
       await new Promise((done) => server.close(done));
     },
   };
+}
+
+/** The registry's interface first; the pages answer whatever is left. */
+function compose(registry: Registry, registryUrl: string, roots: readonly Did[]): Hono {
+  const { reader, logKey, events } = registry;
+  const observatory = createObservatory({
+    source: {
+      view: () => registry.view,
+      leaves: (from, to) => reader.leaves(from, to),
+      tile: (level, n, width) => reader.tile(level, n, width),
+      logKey,
+      subscribe: (listener) => events.subscribe(({ from, checkpoint }) => listener({ from, size: checkpoint.size })),
+    },
+    roots,
+    registryUrl,
+  });
+  const app = new Hono();
+  app.route("/", registry.app);
+  app.notFound((c) => observatory.fetch(c.req.raw, c.env));
+  return app;
 }

@@ -33,7 +33,7 @@ export async function run(context: Context, { options }: Args): Promise<number> 
       stopped.resolve(1);
     },
   });
-  await using server = await serveApp(registry, listen);
+  await using server = await serveApp(registry, listen, { roots, publicUrl });
   const { err } = context;
   context.say(`  ${err.good(err.mark.on)} registry   ${err.link(server.url)}`);
   context.say(`    origin     ${registry.origin}`);

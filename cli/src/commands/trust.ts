@@ -113,7 +113,7 @@ async function lines(
       out.push(`  ${ui.dim(`and ${count(chains - shown.length, "smaller one")}   --explain shows all`)}`);
   }
   out.push("", ...ui.table(await remarks(ui, labels, answer, snapshot, all)));
-  if (told.score !== "unknown") out.push(`  ${ui.link(`${url}/a/${did.slice(8)}`)}`);
+  if (told.score !== "unknown") out.push(`  ${ui.link(`${url}/a/${did}`)}`);
   return out;
 }
 

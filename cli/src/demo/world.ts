@@ -56,7 +56,7 @@ export async function createWorld(env: NodeJS.ProcessEnv): Promise<World> {
     const policyPath = join(home, "policy.yaml");
     await writeFile(policyPath, policy, { mode: 0o600 });
     const registry = await openRegistry({ dataDir: join(home, "registry"), roots: [who.owner.did], cadenceMs: 100 });
-    const served = await serveApp(registry, { host: "127.0.0.1", port: 0 });
+    const served = await serveApp(registry, { host: "127.0.0.1", port: 0 }, { roots: [who.owner.did] });
     for (const player of players) await register(served.url, who[player]);
 
     let running = true;
