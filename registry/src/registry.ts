@@ -121,7 +121,14 @@ class OpenRegistry implements Registry {
     this.reader = parts.reader;
     this.#log = log;
     this.#published = parts.published;
-    this.#admission = log.writer && new Admission({ reads: log.reads, sequencer: log.writer.sequencer, now });
+    this.#admission =
+      log.writer &&
+      new Admission({
+        reads: log.reads,
+        sequencer: log.writer.sequencer,
+        now,
+        onLogged: (index, statement) => parts.reader.remember(index, statement),
+      });
     const perMinute = options.writesPerMinute ?? (isPublic(options.publicUrl) ? 60 : 0);
     this.app = registryApp({
       keys,

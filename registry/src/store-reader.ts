@@ -1,8 +1,10 @@
+import { setImmediate } from "node:timers/promises";
 import {
   type LogLeaf,
   type ProofBuilder,
   type RegistryReader,
   type SignedCheckpoint,
+  type Statement,
   trustStoredStatement,
   type Verified,
   type VerifierKey,
@@ -22,6 +24,7 @@ export interface StoreReaderOptions {
 }
 
 const PAGE = 256;
+const MAX_RECENT = 16_384;
 
 /**
  * Reads the registry's own log in process, through the same interface as followers over HTTP. Statements were verified
@@ -31,11 +34,17 @@ export class StoreReader implements RegistryReader {
   readonly origin: string;
   readonly logKey: VerifierKey;
   readonly #options: StoreReaderOptions;
+  readonly #recent = new Map<number, Verified<Statement>>();
 
   constructor(options: StoreReaderOptions) {
     this.origin = options.keys.origin;
     this.logKey = options.keys.log.key;
     this.#options = options;
+  }
+
+  /** Keeps a statement that was just verified and logged until it is read once, so that it need not be parsed again. */
+  remember(index: number, statement: Verified<Statement>): void {
+    if (this.#recent.size < MAX_RECENT) this.#recent.set(index, statement);
   }
 
   checkpoint(): Promise<Verified<SignedCheckpoint>> {
@@ -57,8 +66,11 @@ export class StoreReader implements RegistryReader {
   async *leaves(from: number, to: number): AsyncGenerator<LogLeaf> {
     const end = Math.min(to, this.#options.current().size);
     for (let at = from; at < end; at += PAGE) {
+      if (at > from) await setImmediate(); // a long log must not hold up requests
       for (const { index, body } of await this.#options.reads.entries(at, Math.min(at + PAGE, end))) {
-        yield { index, leaf: body, statement: trustStoredStatement(body) };
+        const statement = this.#recent.get(index) ?? trustStoredStatement(body);
+        this.#recent.delete(index);
+        yield { index, leaf: body, statement };
       }
     }
   }

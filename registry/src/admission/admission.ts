@@ -1,4 +1,11 @@
-import { checkStatementTime, type Digest, PeerageError, type Statement, verifyStatement } from "@peerage/core";
+import {
+  checkStatementTime,
+  type Digest,
+  PeerageError,
+  type Statement,
+  type Verified,
+  verifyStatement,
+} from "@peerage/core";
 import type { Sequenced, Sequencer } from "../log/sequencer.ts";
 import { kindCodes } from "../store/kinds.ts";
 import type { LogReads } from "../store/log-store.ts";
@@ -16,6 +23,8 @@ export interface AdmissionOptions {
   readonly reads: LogReads;
   readonly sequencer: Sequencer;
   readonly now: () => Date;
+  /** A statement has got its index. */
+  readonly onLogged?: (index: number, statement: Verified<Statement>) => void;
 }
 
 /**
@@ -26,11 +35,13 @@ export class Admission {
   readonly #reads: LogReads;
   readonly #sequencer: Sequencer;
   readonly #now: () => Date;
+  readonly #onLogged: AdmissionOptions["onLogged"];
 
-  constructor({ reads, sequencer, now }: AdmissionOptions) {
+  constructor({ reads, sequencer, now, onLogged }: AdmissionOptions) {
     this.#reads = reads;
     this.#sequencer = sequencer;
     this.#now = now;
+    this.#onLogged = onLogged;
   }
 
   /**
@@ -55,7 +66,9 @@ export class Admission {
       if (twin) return { id: statement.id, ...twin };
       throw error;
     }
-    return { id: statement.id, ...(await this.#sequencer.add(candidate)) };
+    const sequenced = await this.#sequencer.add(candidate);
+    if (!sequenced.known) this.#onLogged?.(sequenced.index, statement);
+    return { id: statement.id, ...sequenced };
   }
 
   /** What the log has, or is about to have, is answered with its index, whoever sends it. */
@@ -68,10 +81,11 @@ export class Admission {
 
   async #checkIssuer(statement: Statement): Promise<void> {
     if (statement.kind === "KeyEvent" || (statement.kind === "Revocation" && statement.revokes === "self")) return;
-    if (await this.#isBurnt(statement.issuer)) {
+    const keyStatements = await this.#reads.keyStatements(statement.issuer);
+    if (keyStatements.includes(kindCodes.RevocationOfSelf)) {
       throw new PeerageError("ERR_KEY_REVOKED", "the issuer has revoked its own identity");
     }
-    if ((await this.#countOf(statement.issuer, kindCodes.KeyInit)) > 1) {
+    if (keyStatements.filter((kind) => kind === kindCodes.KeyInit).length > 1) {
       throw new PeerageError("ERR_KEY_DISPUTED", "the issuer's key events contradict one another");
     }
   }
@@ -90,19 +104,13 @@ export class Admission {
 
   async #checkKeyEvent(statement: Statement): Promise<void> {
     if (statement.kind !== "KeyEvent") return;
-    if (await this.#isBurnt(statement.issuer)) throw invalidEvent("the issuer has revoked its own identity");
+    const keyStatements = await this.#reads.keyStatements(statement.issuer);
+    if (keyStatements.includes(kindCodes.RevocationOfSelf))
+      throw invalidEvent("the issuer has revoked its own identity");
     const waiting = this.#sequencer.isWaiting(statement.issuer, kindCodes.KeyInit);
-    if (waiting || (await this.#countOf(statement.issuer, kindCodes.KeyInit)) > 0) {
+    if (waiting || keyStatements.includes(kindCodes.KeyInit)) {
       throw invalidEvent("the issuer's chain of key events has its first event already");
     }
-  }
-
-  async #isBurnt(issuer: string): Promise<boolean> {
-    return (await this.#countOf(issuer, kindCodes.RevocationOfSelf)) > 0;
-  }
-
-  #countOf(issuer: string, kind: number): Promise<number> {
-    return this.#reads.count({ issuer, kinds: [kind] }, Number.MAX_SAFE_INTEGER);
   }
 }
 

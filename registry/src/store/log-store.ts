@@ -60,8 +60,8 @@ export interface LogReads {
   leafHashes(from: number, to: number): Promise<Uint8Array>;
   /** At most `limit` entries with after < index < before that match, in order. */
   page(filter: EntryFilter, after: number, before: number, limit: number): Promise<StoredEntry[]>;
-  /** How many entries below `before` match. */
-  count(filter: EntryFilter, before: number): Promise<number>;
+  /** The kinds of an issuer's statements about its own key, in log order: {@link kindCodes}. Asked at every submission. */
+  keyStatements(issuer: string): Promise<number[]>;
   byId(id: Uint8Array): Promise<StoredEntry | undefined>;
   /** Revocations of one statement, in order. */
   revocationsOf(id: Uint8Array): Promise<StoredEntry[]>;

@@ -12,6 +12,8 @@ const statements: Record<string, readonly string[]> = {
     `CREATE INDEX entry_issuer ON entry (issuer, idx)`,
     `CREATE INDEX entry_subject ON entry (subject, idx)`,
     `CREATE INDEX entry_target ON entry (target) WHERE target IS NOT NULL`,
+    // Statements about keys are few: whether an issuer is burnt is looked up here, not among all that it said.
+    `CREATE INDEX entry_key ON entry (issuer, idx) WHERE kind IN (5, 6)`,
     `CREATE TABLE tile (level INTEGER NOT NULL, n INTEGER NOT NULL,
        hashes BLOB NOT NULL CHECK (length(hashes) = 8192), PRIMARY KEY (level, n)) STRICT`,
     `CREATE TABLE head (log INTEGER PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL, epoch INTEGER NOT NULL) STRICT`,

@@ -16,6 +16,7 @@ export class SqliteReads implements LogReads, Disposable {
   readonly #byId: Database.Statement<[Uint8Array], EntryRow>;
   readonly #range: Database.Statement<[number, number], EntryRow>;
   readonly #leaves: Database.Statement<[number, number], Buffer>;
+  readonly #keyStatements: Database.Statement<[string], number>;
   readonly #tile: Database.Statement<[number, number], Buffer>;
   readonly #head: Database.Statement<[], { size: number; root: Buffer }>;
 
@@ -29,6 +30,10 @@ export class SqliteReads implements LogReads, Disposable {
       .prepare<[number, number], Buffer>("SELECT leaf FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx")
       .pluck();
     this.#tile = db.prepare<[number, number], Buffer>("SELECT hashes FROM tile WHERE level = ? AND n = ?").pluck();
+    // The condition is that of the partial index, word for word.
+    this.#keyStatements = db
+      .prepare<[string], number>("SELECT kind FROM entry WHERE issuer = ? AND kind IN (5, 6) ORDER BY idx")
+      .pluck();
     this.#head = db.prepare("SELECT size, root FROM head WHERE log = 1");
   }
 
@@ -59,14 +64,8 @@ export class SqliteReads implements LogReads, Disposable {
     return rows.map(toEntry);
   }
 
-  async count(filter: EntryFilter, before: number): Promise<number> {
-    const row = await this.#query
-      .selectFrom("entry")
-      .select((eb) => eb.fn.countAll<number>().as("n"))
-      .where("idx", "<", before)
-      .where((eb) => eb.and(conditions(eb, filter)))
-      .executeTakeFirstOrThrow();
-    return row.n;
+  async keyStatements(issuer: string): Promise<number[]> {
+    return Promise.resolve(this.#keyStatements.all(issuer));
   }
 
   async byId(id: Uint8Array): Promise<StoredEntry | undefined> {
