@@ -63,20 +63,29 @@ function swap(array: Uint32Array | Uint8Array, i: number, j: number): void {
 }
 
 /**
- * Honest agents who vouch for `given` others each, at full confidence, mostly within their own circle; agent 0 is fooled
- * into vouching for the first of the fakes, who all vouch for one another.
+ * Honest agents who vouch for `given` others each, at full confidence: for anyone, or, if `clustered`, nine times in ten
+ * for their neighbours on a ring. Agent 0 is fooled into vouching for the first of the fakes, who all vouch for one
+ * another.
  */
 export function fooledCircle(
   honest: number,
   fakes: number,
   given: number,
+  clustered: boolean,
   seed: number,
 ): { agents: number; honest: number; edges: EdgeEdit[] } {
   const random = randomFrom(seed);
   const edges: EdgeEdit[] = [];
   for (let issuer = 0; issuer < honest; issuer++) {
-    const others = Array.from({ length: honest }, (_, i) => i).filter((i) => i !== issuer);
-    for (const subject of sample(others, given, random)) edges.push({ issuer, subject, confidence: 100 });
+    const others = Array.from({ length: honest - 1 }, (_, i) => (issuer + i + 1) % honest);
+    const ring = [...others.slice(0, given >> 1), ...others.slice(-(given >> 1))];
+    const near = clustered ? ring.filter(() => random() < 0.9) : [];
+    const far = sample(
+      others.filter((other) => !ring.includes(other)),
+      given - near.length,
+      random,
+    );
+    for (const subject of [...near, ...far]) edges.push({ issuer, subject, confidence: 100 });
   }
   edges.push({ issuer: 0, subject: honest, confidence: 100 });
   for (let i = 0; i < fakes; i++) {
