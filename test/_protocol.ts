@@ -32,5 +32,10 @@ export function rows(name: string): string[][] {
     .map((row) => row.split(/ {2,}/));
 }
 
+/** The ids in docs/policy.md, whose rules have ids of their own. */
+export const policyIds: ReadonlySet<string> = new Set(
+  readFileSync(new URL("../docs/policy.md", import.meta.url), "utf8").match(/\bP-[A-Z]+-\d+\b/g),
+);
+
 /** The rule ids that docs/protocol.md defines, in order; a definition is in bold. */
 export const ruleIds: readonly string[] = [...protocolText.matchAll(/\*\*(P-[A-Z]+-\d+)\*\*/g)].map(([, id]) => id!);

@@ -5,11 +5,14 @@ import {
   canonicalize,
   checkCallAudienceAndTime,
   checkCallMessage,
+  approvalRequirement,
   concat,
+  entryFacts,
+  Evidence,
+  judgeApproval,
   digest,
   ENTRY_TYP,
   errorCodes,
-  findApprovals,
   formatTilePath,
   fromBase64,
   fromBase64url,
@@ -218,18 +221,18 @@ describe("docs/protocol.md: histories", () => {
     checkCallAudienceAndTime(proof, { audiences: new Set([guard.did]), now });
     const history = verifyHistory(tokens, proof.head, { now })!;
     expect(history.tips).toEqual([line("history-tip")]);
-    const approval = {
-      guard: guard.did,
-      caller: agent.did,
-      req: proof.req,
-      policy: json("entry-approval").sub.policy,
-      approvers: [approver.did],
-      withinSeconds: 600,
-      now,
+    const evidence = new Evidence(history.entries.map((entry) => entryFacts(entry, history.run)));
+    const by = (did: string) => did === approver.did;
+    const asked = approvalRequirement({ by, withinSeconds: 600, timeoutSeconds: 600 });
+    const judged = (caller: string, spent: boolean) => {
+      const { req, tool } = proof;
+      const ours = { policy: json("entry-approval").sub.policy as string, spent: () => spent };
+      const call = { now: now.getTime() / 1000, caller, guard: guard.did, req, tool, ...ours };
+      return judgeApproval(asked, evidence, call, new Map());
     };
-    expect(findApprovals(history.entries, approval)).toHaveLength(1);
-    const other = { ...approval, caller: voucher.did };
-    expect(attempt(() => String(findApprovals(history.entries, other).length))).toBe("ERR_APPROVAL_INVALID");
+    expect(judged(agent.did, false)).toEqual({ met: true, counting: [1] });
+    expect(judged(agent.did, true)).toMatchObject({ met: false });
+    expect(judged(voucher.did, false)).toMatchObject({ met: false, reason: "ERR_APPROVAL_INVALID" });
   });
 
   it("is answered by a receipt for this call and this result only", () => {

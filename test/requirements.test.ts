@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { titlesOf } from "./_titles.ts";
 import { attacks, coverage } from "./requirements.ts";
@@ -17,6 +18,19 @@ it("lists every attack on DIDs, call proofs and JSON of this release", () => {
   ] as const) {
     for (let n = 1; n <= last; n++) expect(ids).toContain(`A-${area}-${String(n).padStart(2, "0")}`);
   }
+});
+
+it("lists every attack that SECURITY.md points at, whole ranges included", () => {
+  const text = readFileSync(new URL("../SECURITY.md", import.meta.url), "utf8");
+  const cited = [...text.matchAll(/(A-[A-Z]+)-(\d\d)(?: to \1-(\d\d))?/g)].flatMap(([, area, first, last = first]) =>
+    Array.from(
+      { length: Number(last) - Number(first) + 1 },
+      (_, i) => `${area}-${String(Number(first) + i).padStart(2, "0")}`,
+    ),
+  );
+  expect(cited.length).toBeGreaterThan(50);
+  const ids = new Set(attacks.map(({ id }) => id));
+  expect(cited.filter((id) => !ids.has(id))).toEqual([]);
 });
 
 it("reports an id without a test, an unknown id, and a rule that is in one place only", () => {
