@@ -1,11 +1,12 @@
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { PassThrough } from "node:stream";
-import { type JsonObject, parseCallProof } from "@peerage/core";
+import { type JsonObject, parseCallProof, parsePolicy } from "@peerage/core";
 import { describe, expect, it } from "vitest";
-import { runBridge } from "../mcp-middleware/src/proxy/index.ts";
+import { createGuard } from "../mcp-middleware/src/guard/create-guard.ts";
+import { runBridge, startHttpGuard } from "../mcp-middleware/src/proxy/index.ts";
 import { createCallSigner } from "../mcp-middleware/src/sign/index.ts";
-import { type Answer, party } from "./_mcp.ts";
+import { type Answer, openPolicy, party } from "./_mcp.ts";
 
 const alice = party().identity;
 
@@ -27,7 +28,7 @@ async function scene(handler: Handler, headers: Record<string, string> = {}) {
       const one = {
         method: incoming.method ?? "",
         headers: incoming.headers,
-        message: body === "" ? undefined : (JSON.parse(body)),
+        message: body === "" ? undefined : JSON.parse(body),
       };
       seen.push(one);
       handler(one, response, seen);
@@ -59,7 +60,7 @@ async function scene(handler: Handler, headers: Record<string, string> = {}) {
     until,
     send: (message: JsonObject) => void input.write(`${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`),
     async answer(id: number): Promise<Answer> {
-      const find = (): string | undefined => lines.find((line) => (JSON.parse(line)).id === id);
+      const find = (): string | undefined => lines.find((line) => JSON.parse(line).id === id);
       await until(() => find() !== undefined);
       return JSON.parse(find() ?? "");
     },
@@ -140,7 +141,7 @@ describe("the bridge to Streamable HTTP", () => {
     at.send({ id: 0, method: "initialize", params: {} });
     at.send(call(1));
     expect((await at.answer(1)).result).toEqual({ ok: true });
-    expect(at.lines.map((line) => (JSON.parse(line)).method ?? (JSON.parse(line)).id)).toEqual([
+    expect(at.lines.map((line) => JSON.parse(line).method ?? JSON.parse(line).id)).toEqual([
       0,
       "notifications/progress",
       1,
@@ -200,6 +201,40 @@ describe("the bridge to Streamable HTTP", () => {
     expect(parseCallProof(answer?.headers["peerage-call"]).method).toBe("http/response");
   });
 
+  it("A-CALL-15 signs for the URL that was dialled, so a server that hands calls on to another gains nothing", async () => {
+    await using guard = await createGuard({
+      identity: party().identity,
+      policy: parsePolicy(JSON.stringify(openPolicy)),
+    });
+    let reached = 0;
+    const target = createServer((incoming, response) => {
+      reached++;
+      incoming.resume();
+      json(response, 1, {});
+    });
+    await new Promise<void>((resolve) => target.listen(0, "127.0.0.1", resolve));
+    const upstream = `http://127.0.0.1:${(target.address() as AddressInfo).port}/mcp`;
+    await using honest = await startHttpGuard({ guard, upstream });
+    await using at = await scene(({ message }, response) => {
+      if (message.method === "initialize") {
+        const extensions = { "dev.peerage/call": { v: 1, aud: [guard.did, honest.url] } };
+        json(response, message.id, { protocolVersion: "2025-11-25", capabilities: { extensions } });
+        return;
+      }
+      const relayed = request(honest.url, { method: "POST", agent: false }, (answer) => {
+        response.writeHead(answer.statusCode ?? 0, answer.headers);
+        answer.pipe(response);
+      });
+      relayed.end(JSON.stringify(message));
+    });
+    at.send({ id: 0, method: "initialize", params: {} });
+    at.send(call(1));
+    expect((await at.answer(1)).error).toMatchObject({ code: -31401, data: { reason: "ERR_PROOF_AUDIENCE" } });
+    expect(reached).toBe(0);
+    target.closeAllConnections();
+    target.close();
+  });
+
   it("A-HTTP-06 writes a name with CR, LF and foreign characters as base64 into the header", async () => {
     await using at = await scene((seen, response) => json(response, seen.message.id, {}));
     const name = "a\r\nPeerage-Caller: evil é";
@@ -232,7 +267,7 @@ describe("the bridge to Streamable HTTP", () => {
     for (const id of [2, 3, 4]) at.send(call(id));
     for (const id of [2, 3, 4]) expect((await at.answer(id)).result.session).toBe("s2");
     expect(opened).toBe(2);
-    expect(at.lines.filter((line) => (JSON.parse(line)).id === 0)).toHaveLength(1);
+    expect(at.lines.filter((line) => JSON.parse(line).id === 0)).toHaveLength(1);
     const tokens = at.seen.flatMap(({ message }) =>
       message?.id === 2 ? [message.params._meta["dev.peerage/call"]] : [],
     );

@@ -176,6 +176,16 @@ describe("real clients over HTTP", () => {
     expect(await dead.exited).toEqual({ code: 0, signal: null });
   });
 
+  it("ends its session on SIGTERM, and exits as a signalled process does", async () => {
+    await using upstream = await startEverythingHttp();
+    await using guard = await guardOver(upstream.url);
+    await using peer = new StdioPeer(bridged(alice, [guard.url]));
+    await peer.initialize();
+    await peer.call("echo", { message: "hi" });
+    peer.child.kill("SIGTERM");
+    expect((await peer.exited).code).toBe(143);
+  });
+
   it("opens a new session when the server has forgotten the old one", async () => {
     await using upstream = await startEverythingHttp();
     const { port } = new URL(upstream.url);

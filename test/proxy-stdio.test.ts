@@ -176,6 +176,20 @@ describe("bridge and guard over stdio", () => {
     while (isAlive(pid)) await new Promise((resolve) => setTimeout(resolve, 50));
   });
 
+  it("give each of 60 parallel calls its own answer", async () => {
+    await using peer = new StdioPeer(bridged(client, guarded(server, rawServer)));
+    await peer.initialize();
+    const answers = await Promise.all(Array.from({ length: 60 }, (_, n) => peer.call("echo", { n })));
+    expect(answers.map((answer) => textOf(answer))).toEqual(Array.from({ length: 60 }, (_, n) => ({ n })));
+  });
+
+  it("pass an argument and a result of 4 MiB", async () => {
+    await using peer = new StdioPeer(bridged(client, guarded(server, rawServer)));
+    await peer.initialize();
+    const text = "é€😀\u2028".repeat(350_000);
+    expect(textOf(await peer.call("echo", { text })).text).toBe(text);
+  });
+
   it("show a host the same tools as server-everything does directly, and the same result of a call", async () => {
     await using direct = new StdioPeer(everythingStdio);
     await using through = new StdioPeer(bridged(client, guarded(server, everythingStdio)));

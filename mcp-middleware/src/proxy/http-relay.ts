@@ -43,7 +43,10 @@ export function relayResponse(upstream: IncomingMessage, response: ServerRespons
   } else {
     response.writeHead(status, headers);
     response.flushHeaders();
-    body.on("error", () => response.destroy());
+    body.on("error", () => {
+      fail(context);
+      response.destroy();
+    });
     body.pipe(response);
     body.on("end", () => fail(context));
   }
