@@ -36,7 +36,7 @@ async function start(dataDir: string): Promise<Running> {
     stdio: ["ignore", "pipe", "inherit"],
     env,
   });
-  for await (const line of createInterface(child.stdout)) return { child, url: line };
+  for await (const line of createInterface(child.stdout)) return { child, url: line.split(" ")[0]! };
   throw new Error("the registry did not start");
 }
 
