@@ -189,15 +189,13 @@ describe("real clients over HTTP", () => {
   it("opens a new session when the server has forgotten the old one", async () => {
     await using upstream = await startEverythingHttp();
     const { port } = new URL(upstream.url);
-    let current = upstream;
     await using peer = new StdioPeer(bridged(alice, [upstream.url]));
     await peer.initialize();
     await peer.call("echo", { message: "one" });
-    await current[Symbol.asyncDispose]();
-    current = await startEverythingHttp(port);
+    await upstream[Symbol.asyncDispose]();
+    await using _second = await startEverythingHttp(port);
     const again = await peer.call("echo", { message: "two" });
     expect(again.result?.content[0].text ?? again).toBe("Echo: two");
-    await current[Symbol.asyncDispose]();
   });
 });
 
