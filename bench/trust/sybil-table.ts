@@ -22,6 +22,8 @@ export interface SybilRow {
   readonly metric: string;
   /** Share of the honest agents that a chain of any length leads to. */
   readonly coverage: number;
+  /** Standard deviation of the coverage from root to root. */
+  readonly spread: number;
   /** The same of those within three hops. */
   readonly near: number;
   readonly admitted: number;
@@ -31,8 +33,12 @@ export interface SybilRow {
   readonly worst: Readonly<Record<string, string>>;
 }
 
-/** Coverage and admitted fakes on one network, for so many random honest roots that reach a tenth of it. */
-export function sybilTable(dataset: Dataset, rootCount: number, seed: number): SybilRow[] {
+/**
+ * Coverage and admitted fakes on one network. Roots are random honest agents that vouch for two agents or more and from
+ * whom a tenth of the network can be reached: who vouches for one sees through that one's eyes only.
+ * @param rootCount roots for the coverage; the first `attackCount` of them are attacked as well
+ */
+export function sybilTable(dataset: Dataset, rootCount: number, attackCount: number, seed: number): SybilRow[] {
   const random = randomFrom(seed);
   const { graph, netRating } = dataset;
   const honest = (agent: number): boolean => netRating[agent]! >= 0;
@@ -40,12 +46,14 @@ export function sybilTable(dataset: Dataset, rootCount: number, seed: number): S
   const roots: number[] = [];
   for (const agent of sample(everyone.filter(honest), graph.agents, random)) {
     if (roots.length === rootCount) break;
+    const run = graph.outgoing(agent);
+    if (run.end - run.start < 2) continue;
     const reached = hops(graph, agent).reduce((count, distance) => count + (distance < Infinity ? 1 : 0), 0);
     if (reached >= graph.agents / 10) roots.push(agent);
   }
   const edges = [...graph.all()];
   const cells = new Map<string, Cell>();
-  for (const root of roots) {
+  for (const [number, root] of roots.entries()) {
     const distance = hops(graph, root);
     const reachable = everyone.filter((agent) => honest(agent) && agent !== root && distance[agent]! < Infinity);
     const close = reachable.filter((agent) => distance[agent]! <= 3);
@@ -59,7 +67,7 @@ export function sybilTable(dataset: Dataset, rootCount: number, seed: number): S
         cell.admitted.push(admitted);
       }
     }
-    for (const placement of placements) {
+    for (const placement of number < attackCount ? placements : []) {
       const candidates = reachable.filter((agent) => placement.near(distance[agent]!));
       const fooled = sample(candidates, placement.count, random);
       if (fooled.length < placement.count) continue;
@@ -136,6 +144,7 @@ function rowOf(network: string, threshold: number, metric: string, cell: Cell): 
     threshold,
     metric,
     coverage: mean(cell.coverage),
+    spread: Math.sqrt(mean(cell.coverage.map((value) => (value - mean(cell.coverage)) ** 2))),
     near: mean(cell.near),
     admitted: mean(cell.admitted),
     sybils: Object.fromEntries(Object.entries(cell.sybils).map(([name, values]) => [name, mean(values)])),
@@ -157,7 +166,7 @@ function mostFrequent(values: readonly string[]): string {
 export function printSybilTable(rows: readonly SybilRow[]): void {
   const names = placements.map(({ name }) => name);
   console.log(
-    `| network, threshold | metric | coverage | ≤ 3 hops | admitted | ${names.join(" | ")} | worst attacks |`,
+    `| network, threshold | metric | coverage (± from root to root) | ≤ 3 hops | admitted | ${names.join(" | ")} | worst attacks |`,
   );
   console.log(`|---|---|---|---|---|${"---|".repeat(names.length + 1)}`);
   for (const row of rows) {
@@ -166,7 +175,7 @@ export function printSybilTable(rows: readonly SybilRow[]): void {
       .filter((name) => name && name !== "none")
       .join(", ");
     console.log(
-      `| ${row.network} ${row.threshold} | ${row.metric} | ${row.coverage.toFixed(3)} | ${row.near.toFixed(3)} | ` +
+      `| ${row.network} ${row.threshold} | ${row.metric} | ${row.coverage.toFixed(3)} ± ${row.spread.toFixed(2)} | ${row.near.toFixed(3)} | ` +
         `${Math.round(row.admitted)} | ${sybils.join(" | ")} | ${worst} |`,
     );
   }
