@@ -33,13 +33,8 @@ export async function exampleNetwork(agents: number, until: Date): Promise<Examp
   const names = new Map(
     identities.map(({ did }, i) => [did, `${pick(adjectives, i * 7)}-${pick(nouns, i * 5 + Math.floor(i / 14))}`]),
   );
-  const hour = 3_600_000;
-  const began = until.getTime() - 40 * 24 * hour;
-  const statements: { statement: Statement; at: Date }[] = [];
-  const sign = async (at: number, make: (now: Date) => Promise<Statement>): Promise<void> => {
-    const now = new Date(Math.floor(at / 1000) * 1000);
-    statements.push({ statement: await make(now), at: now });
-  };
+  const planned: { readonly weight: number; readonly make: (now: Date) => Promise<Statement> }[] = [];
+  const plan = (weight: number, make: (now: Date) => Promise<Statement>): number => planned.push({ weight, make });
 
   const communities = Math.max(1, Math.min(6, Math.round(agents / 9)));
   const strangers = agents >= 10 ? 2 : 0;
@@ -47,9 +42,6 @@ export async function exampleNetwork(agents: number, until: Date): Promise<Examp
   const groups = Array.from({ length: communities }, (): number[] => []);
   for (let i = 0; i < agents - strangers; i++) groups[home(i)]!.push(i);
   const roots = agents < 4 ? [0] : [groups[0]![0]!, groups.at(-1)![0]!];
-  const step = (until.getTime() - began - 2 * hour) / Math.max(1, agents * 4);
-  let at = began;
-
   const scopes = [
     ["tools"],
     ["tools", "code-review"],
@@ -59,51 +51,57 @@ export async function exampleNetwork(agents: number, until: Date): Promise<Examp
     ["research"],
   ];
   const vouched = new Set<string>();
-  const vouch = async (from: number, to: number): Promise<void> => {
+  const vouch = (from: number, to: number): void => {
     if (from === to || vouched.has(`${from} ${to}`)) return;
     vouched.add(`${from} ${to}`);
-    at += step * (0.4 + random());
     const scope = scopes[Math.floor(random() * scopes.length)]!;
-    const confidence = 40 + Math.floor(random() * 58);
-    await sign(at, (validFrom) =>
+    const confidence = 30 + Math.floor(random() * 62);
+    plan(0.4 + random(), (validFrom) =>
       issueVouch(identities[from]!, { subject: identities[to]!.did, scope, confidence, validFrom }),
     );
   };
 
   for (let i = 0; i < agents; i++) {
-    at += step * 0.3;
-    if (i % 3 === 0) await sign(at, (now) => issueKeyInit(identities[i]!, { next: `sha256:${"0".repeat(64)}`, now }));
-    else await sign(at, (now) => issueProfile(identities[i]!, { role: i % 7 === 1 ? "server" : "agent", now }));
+    const signer = identities[i]!;
+    if (i % 3 === 0) plan(0.3, (now) => issueKeyInit(signer, { next: `sha256:${"0".repeat(64)}`, now }));
+    else plan(0.3, (now) => issueProfile(signer, { role: i % 7 === 1 ? "server" : "agent", now }));
+  }
+  for (const root of roots) {
+    for (const group of groups) for (const to of group.slice(0, 2)) if (random() < 0.55) vouch(root, to);
   }
   for (const group of groups) {
     for (const [n, i] of group.entries()) {
       // Few are vouched for by many: the first of a group are its hubs.
-      for (let k = 0; k < 2 + Math.floor(random() * 2); k++) {
-        const to = group[Math.floor(random() ** 2 * group.length)]!;
-        await vouch(i, to);
-      }
-      if (n > 0) await vouch(group[Math.floor(random() ** 2 * n)]!, i);
+      for (let k = 0; k < 1 + Math.floor(random() * 3); k++) vouch(i, group[Math.floor(random() ** 2 * group.length)]!);
+      if (n > 0) vouch(group[Math.floor(random() ** 2 * n)]!, i);
     }
   }
-  for (const root of roots)
-    for (const group of groups) for (const to of group.slice(0, 2)) if (random() < 0.7) await vouch(root, to);
   for (let i = 0; i < communities; i++) {
     const from = groups[i]!;
     const to = groups[(i + 1) % communities]!;
-    await vouch(
-      from[Math.floor(random() * Math.min(3, from.length))]!,
-      to[Math.floor(random() * Math.min(3, to.length))]!,
-    );
+    vouch(from[Math.floor(random() * Math.min(3, from.length))]!, to[Math.floor(random() * Math.min(3, to.length))]!);
   }
-  const vouches = statements.filter(({ statement }) => statement.kind === "Vouch");
+
+  const span = 40 * 86_400_000;
+  const total = planned.reduce((sum, { weight }) => sum + weight, 3);
+  const statements: { statement: Statement; at: Date }[] = [];
+  let weight = 0;
+  const timeAt = (): Date => new Date(Math.floor((until.getTime() - span * (1 - weight / total)) / 1000) * 1000);
+  for (const event of planned) {
+    weight += event.weight;
+    statements.push({ statement: await event.make(timeAt()), at: timeAt() });
+  }
+  const vouches = statements.map(({ statement }) => statement).filter(({ kind }) => kind === "Vouch");
   if (vouches.length > 8) {
-    const { statement } = vouches[7]!;
-    const issuer = identities.find(({ did }) => did === statement.issuer)!;
-    await sign(at + step, (now) => issueRevocation(issuer, { revokes: "statement", target: statement.id, now }));
-    const burnt = identities[groups[0]!.at(-1)!]!;
-    await sign(at + 2 * step, (now) => issueRevocation(burnt, { revokes: "self", now }));
+    const target = vouches[7]!;
+    const issuer = identities.find(({ did }) => did === target.issuer)!;
+    weight += 1;
+    const revoked = await issueRevocation(issuer, { revokes: "statement", target: target.id, now: timeAt() });
+    statements.push({ statement: revoked, at: timeAt() });
+    weight += 1;
+    const burnt = await issueRevocation(identities[groups[0]!.at(-1)!]!, { revokes: "self", now: timeAt() });
+    statements.push({ statement: burnt, at: timeAt() });
   }
-  statements.sort((a, b) => a.at.getTime() - b.at.getTime());
   return { identities, roots: roots.map((i) => identities[i]!.did), names: (did) => names.get(did), statements };
 }
 

@@ -109,8 +109,17 @@ export function working(explanation: Explanation, { ref }: Pick<Asked, "ref">): 
   };
 }
 
-/** The line whose arithmetic gives the score: `0.590000 + 0.130000 = 0.720000`. */
+/** The line whose arithmetic gives the score: `0.590000 + 0.130000 = 0.720000`; of a single term, its factors. */
 export function sumLine({ terms, evidence }: Pick<Working, "terms" | "evidence">): string {
-  const sum = `${terms.map(({ addend }) => addend).join(" + ")} = ${evidence}`;
+  const [only, ...others] = terms;
+  const left =
+    only && others.length === 0 && !only.root ? factors(only) : terms.map(({ addend }) => addend).join(" + ");
+  const sum = left === evidence ? evidence : `${left} = ${evidence}`;
   return Number(evidence) > 1 ? `${sum}, of which at most 1 counts` : sum;
+}
+
+/** The factors of a term, `0.7 × 0.85 × 1 × 0.65`; a root's word is its confidence alone. */
+export function factors({ root, decay, power, dilution, weight }: Term): string {
+  const numbers = root ? [weight] : [decay, power, dilution, weight];
+  return numbers.map((value) => String(Number(value.toFixed(6)))).join(" × ");
 }

@@ -9,30 +9,15 @@ export interface Point {
 
 /**
  * Places points so that their distances resemble the number of links between them (stress, minimised by stochastic
- * gradient descent as in Zheng, Pawar and Goodman 2018). Points that are not linked at all are put on a ring around.
- * The same input always gives the same picture.
+ * gradient descent as in Zheng, Pawar and Goodman 2018). The same input always gives the same picture.
+ * @param links every point has one at least
  * @returns points around (0, 0), neighbours about 1 apart
  */
 export function layoutGraph(count: number, links: readonly Link[]): Point[] {
   const neighbours = neighbourLists(count, links);
-  const linked = Array.from({ length: count }, (_, i) => i).filter((i) => (neighbours[i]?.length ?? 0) > 0);
-  const points = Array.from({ length: count }, (): Point => ({ x: 0, y: 0 }));
   const random = seeded(count * 7919 + links.length);
-  for (const point of points) {
-    point.x = random() - 0.5;
-    point.y = random() - 0.5;
-  }
-  descend(points, linkPairs(neighbours, linked), random);
-  centre(points, linked);
-  const radius = Math.max(1.2, ...linked.map((i) => Math.hypot(points[i]?.x ?? 0, points[i]?.y ?? 0))) + 0.9;
-  let at = 0;
-  const alone = count - linked.length;
-  points.forEach((point, i) => {
-    if ((neighbours[i]?.length ?? 0) > 0) return;
-    const angle = (at++ / Math.max(alone, 1)) * 2 * Math.PI - Math.PI / 2;
-    point.x = Math.cos(angle) * radius;
-    point.y = Math.sin(angle) * radius;
-  });
+  const points = Array.from({ length: count }, (): Point => ({ x: random() - 0.5, y: random() - 0.5 }));
+  descend(points, linkPairs(neighbours), random);
   return points;
 }
 
@@ -86,17 +71,17 @@ interface Pair {
   readonly distance: number;
 }
 
-function linkPairs(neighbours: readonly (readonly number[])[], linked: readonly number[]): Pair[] {
+function linkPairs(neighbours: readonly (readonly number[])[]): Pair[] {
   const pairs: Pair[] = [];
   let widest = 1;
-  const hops = linked.map((from) => hopsFrom(from, neighbours));
+  const hops = neighbours.map((_, from) => hopsFrom(from, neighbours));
   for (const list of hops) for (const hop of list) widest = Math.max(widest, hop);
-  linked.forEach((a, i) => {
-    for (const b of linked.slice(i + 1)) {
-      const hop = hops[i]?.[b] ?? -1;
+  for (let a = 0; a < neighbours.length; a++) {
+    for (let b = a + 1; b < neighbours.length; b++) {
+      const hop = hops[a]?.[b] ?? -1;
       pairs.push({ a, b, distance: hop < 0 ? widest * 0.8 + 1 : hop });
     }
-  });
+  }
   return pairs;
 }
 
@@ -137,20 +122,6 @@ function descend(points: readonly Point[], pairs: Pair[], random: () => number):
   }
 }
 
-function centre(points: readonly Point[], members: readonly number[]): void {
-  const mean = { x: 0, y: 0 };
-  for (const i of members) {
-    mean.x += (points[i]?.x ?? 0) / members.length;
-    mean.y += (points[i]?.y ?? 0) / members.length;
-  }
-  for (const i of members) {
-    const point = points[i];
-    if (!point) continue;
-    point.x -= mean.x;
-    point.y -= mean.y;
-  }
-}
-
 function neighbourLists(count: number, links: readonly Link[]): number[][] {
   const sets = Array.from({ length: count }, () => new Set<number>());
   for (const [a, b] of links) {
@@ -161,10 +132,10 @@ function neighbourLists(count: number, links: readonly Link[]): number[][] {
   return sets.map((set) => [...set]);
 }
 
-function shuffle<T>(list: T[], random: () => number): void {
+function shuffle(list: Pair[], random: () => number): void {
   for (let i = list.length - 1; i > 0; i--) {
     const j = Math.floor(random() * (i + 1));
-    [list[i], list[j]] = [list[j] as T, list[i] as T];
+    [list[i], list[j]] = [list[j] as Pair, list[i] as Pair];
   }
 }
 

@@ -9,7 +9,7 @@ export const POSTER_AGENTS = 60;
 export const STILL_AGENTS = 240;
 
 /** The size of the picture. */
-export const SKY: { readonly width: number; readonly height: number } = { width: 640, height: 560 };
+export const SKY: { readonly width: number; readonly height: number } = { width: 700, height: 590 };
 
 export interface SkyNode extends Point {
   readonly did: Did;
@@ -57,12 +57,9 @@ function draw(view: View): Sky {
   }
   const edges = [...pairs.values()];
   const links = edges.map(({ from, to }): Link => [from, to]);
-  const points = layoutGraph(shown.length, links);
   const group = communities(shown.length, links);
   const form = shown.length < POSTER_AGENTS ? "poster" : "still";
-  const margin = form === "poster" ? { x: 40, y: 34 } : { x: 14, y: 14 };
-  const gap = form === "poster" ? posterGap(shown.length) : { x: 17, y: 17 };
-  fit(points, { ...SKY, margin, gap });
+  const points = place(shown.length, links, form);
   const nodes = shown.map(({ did, received }, i) => ({
     did,
     received,
@@ -73,8 +70,33 @@ function draw(view: View): Sky {
   return { form, nodes, edges };
 }
 
+/** The linked agents as their links ask for, the others in rows along the lower edge. */
+function place(count: number, links: readonly Link[], form: Sky["form"]): Point[] {
+  const linked = [...new Set(links.flat())].sort((a, b) => a - b);
+  const alone = Array.from({ length: count }, (_, i) => i).filter((i) => !linked.includes(i));
+  const margin = form === "poster" ? { x: 44, y: 34 } : { x: 14, y: 14 };
+  const gap = form === "poster" ? posterGap(count) : { x: 17, y: 17 };
+  const perRow = Math.max(1, Math.floor((SKY.width - 2 * margin.x) / gap.x) + 1);
+  const rows = Math.ceil(alone.length / perRow);
+  const height = Math.max(SKY.height - rows * gap.y, SKY.height / 3);
+  const number = new Map(linked.map((i, at) => [i, at]));
+  const inner = links.map(([a, b]): Link => [number.get(a) ?? 0, number.get(b) ?? 0]);
+  const laid = layoutGraph(linked.length, inner);
+  fit(laid, { width: SKY.width, height, margin, gap });
+  const points = Array.from({ length: count }, (): Point => ({ x: 0, y: 0 }));
+  linked.forEach((i, at) => (points[i] = laid[at] ?? { x: 0, y: 0 }));
+  alone.forEach((i, at) => {
+    const row = Math.floor(at / perRow);
+    const inRow = row === rows - 1 ? alone.length - row * perRow : perRow;
+    const x = SKY.width / 2 + ((at % perRow) - (inRow - 1) / 2) * gap.x;
+    const bottom = linked.length === 0 ? (SKY.height + rows * gap.y) / 2 : SKY.height;
+    points[i] = { x, y: bottom - margin.y - (rows - 1 - row) * gap.y };
+  });
+  return points;
+}
+
 /** Room for a sigil and its label, as far as the picture has it. */
 function posterGap(agents: number): Point {
-  const x = Math.min(104, Math.sqrt((0.78 * SKY.width * SKY.height) / Math.max(agents, 1)));
-  return { x, y: x / 1.3 };
+  const x = Math.min(112, Math.sqrt((0.8 * SKY.width * SKY.height) / Math.max(agents, 1)));
+  return { x, y: x / 1.28 };
 }

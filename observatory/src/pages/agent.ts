@@ -120,10 +120,10 @@ function verdict(data: AgentData, frame: Frame): Html {
     : data.score === "unknown"
       ? "no chain from the roots"
       : count(chains, "independent chain");
-  return html`<p class="label">Trust, as seen by <b>${frame.viewpointText}</b> · scope <b>${data.scope}</b></p>
+  return html`<p class="label">Trust, as seen by <b>${frame.viewpointText}</b> <span class="right">${choose}</span></p>
     <p class="score${data.score === "unknown" ? " unknown" : ""}${struck}">${scoreText(data.score)}</p>
     ${scoreBar(data.score)}
-    <p class="label">${how} <span class="right">${choose}</span></p>
+    <p class="label">${how} · scope <b>${data.scope}</b></p>
     ${
       data.otherScopes.length === 0
         ? ""

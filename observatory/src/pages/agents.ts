@@ -118,7 +118,7 @@ function table(data: AgentsData, frame: Frame): Html {
           <a href="${frame.links.agents({ q: data.query, sort: data.sort, after: data.next })}">Next ${PAGE}</a>
         </p>`;
   return html`<div class="panel">
-      <table class="cards">
+      <table class="cards agents">
         <thead>
           <tr>
             <th>Agent</th>
@@ -139,7 +139,7 @@ function table(data: AgentsData, frame: Frame): Html {
                     >${scoreMeter(agent.score)}</a
                   >
                 </td>
-                <td data-label="Vouches in" class="num">${agent.received}</td>
+                <td data-label="In" class="num">${agent.received}</td>
                 <td data-label="Out" class="num">${agent.given}</td>
                 <td data-label="Scopes">${agent.scopes.map((scope) => scopeTag(scope, frame))}</td>
                 <td data-label="Since">${dateHtml(agent.since)}</td>

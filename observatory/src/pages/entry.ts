@@ -55,7 +55,7 @@ export const entry: Page<EntryPageData> = {
         <h1>Entry ${data.entry.index}</h1>
         <p class="row big">${entrySentence(data.entry, frame)}</p>
       </header>
-      <div class="columns">
+      <div class="columns even">
         <section class="panel">
           <h2>What is logged</h2>
           <dl class="facts">

@@ -8,7 +8,7 @@ import { count, digestText, fingerprintText } from "../ui/format.ts";
 import { stateFields } from "../ui/layout.ts";
 import { scoreBar } from "../ui/score.ts";
 import { holdsUp, noViewpoint, wayIn } from "../ui/why.ts";
-import { type Term, working, type Working } from "../working.ts";
+import { factors, working, type Working } from "../working.ts";
 
 export interface ExplainData {
   readonly target: AgentRef;
@@ -125,7 +125,7 @@ function terms(all: Working, frame: Frame): Html {
           (term) =>
             html`<tr>
               <td>${chainLine(term, frame)}</td>
-              <td data-label="Arithmetic"><code>${arithmetic(term)}</code></td>
+              <td data-label="Arithmetic"><code>${term.root ? "a root’s word " : ""}${factors(term)}</code></td>
               <td data-label="Adds" class="num"><b>${term.addend}</b></td>
             </tr>`,
         )}
@@ -140,31 +140,19 @@ function terms(all: Working, frame: Frame): Html {
   </section>`;
 }
 
-/** The factors of a term, each as precise as its value needs. */
-export function arithmetic({ root, decay, power, dilution, weight }: Term): string {
-  if (root) return `a root’s word ${factor(weight)}`;
-  return `${factor(decay)} × ${factor(power)} × ${factor(dilution)} × ${factor(weight)}`;
-}
-
-function factor(value: number): string {
-  return String(Number(value.toFixed(6)));
-}
-
 function leftOut({ powerless, notCounted }: Working, frame: Frame): Html {
   if (powerless.length + notCounted.length === 0) return html``;
   return html`<section class="panel">
     <h2>Looked at, and not counted</h2>
     <ul class="plainlist">
       ${powerless.slice(0, 30).map((agent) => html`<li>${agentLink(agent, frame)} <span class="muted">vouches, but the roots give it no power to pass on</span></li>`)}
-      ${notCounted
-        .slice(0, 30)
-        .map(
-          ({ id, from, reason }) =>
-            html`<li>
-              ${agentLink(from, frame)} <a href="${frame.links.vouch(id)}">${digestText(id)}</a>
-              <span class="muted">${reason}</span>
-            </li>`,
-        )}
+      ${notCounted.slice(0, 30).map(
+        ({ id, from, reason }) =>
+          html`<li>
+            ${agentLink(from, frame)} <a href="${frame.links.vouch(id)}">${digestText(id)}</a>
+            <span class="muted">${reason}</span>
+          </li>`,
+      )}
     </ul>
     ${powerless.length > 30 || notCounted.length > 30 ? html`<p class="muted small">and more, in the JSON of this page</p>` : ""}
   </section>`;

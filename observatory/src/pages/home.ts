@@ -13,7 +13,7 @@ import { scoreMeter } from "../ui/score.ts";
 import { sky, type SkyData } from "../ui/sky.ts";
 
 const FEED_LINES = 9;
-const RELIED_ON = 9;
+const RELIED_ON = 10;
 
 export interface HomeData {
   readonly agents: number;
@@ -116,7 +116,7 @@ function legend({ sky: { form, agents }, agents: all }: HomeData): Html {
 
 function panels(data: HomeData, frame: Frame): Html {
   const { links, viewpointText: viewer } = frame;
-  return html`<div class="columns wide-left">
+  return html`<div class="columns wide-left even">
     <section class="panel">
       <h2>Live <a class="more" href="${links.feed()}">all of it</a></h2>
       ${feedList(data.feed, frame)}

@@ -53,7 +53,7 @@ export const log: Page<LogData> = {
           Append-only and public. Whoever keeps a checkpoint notices if an entry is ever changed, dropped or moved.
         </p>
       </header>
-      <div class="columns">
+      <div class="columns even">
         <section class="panel">
           <h2>Checkpoint</h2>
           <dl class="facts">

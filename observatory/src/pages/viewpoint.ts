@@ -32,7 +32,7 @@ export const viewpoint: Page<ViewpointData> = {
           in. Choose yours: on your own machine with <code>peerage roots</code>, here with any DID.
         </p>
       </header>
-      <div class="columns">
+      <div class="columns even">
         <section class="panel">
           <h2>Look as one agent</h2>
           <form class="stack" action="${action}">

@@ -45,7 +45,7 @@ export const vouch: Page<VouchPageData> = {
           ${agentLink(data.from, frame)} <span class="muted">stands for</span> ${agentLink(data.to, frame)}
         </p>
       </header>
-      <div class="columns">
+      <div class="columns even">
         <section class="panel">
           <h2>What it says</h2>
           <dl class="facts">

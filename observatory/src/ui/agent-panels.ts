@@ -11,11 +11,18 @@ import { dateHtml } from "./time.ts";
 /** What stands below the score: vouches in both directions, the network from here, and how to use it. */
 export function agentPanels(data: AgentData, frame: Frame): Html {
   return html`<div class="columns wide-left">
-      <section class="panel">
-        <h2>Vouches received <span class="aside">${data.receivedCount}</span></h2>
-        ${vouchTable(data.received, "from", frame, "Nobody has vouched for this agent yet.")}
-        ${rest(data.receivedCount - data.received.length)}
-      </section>
+      <div>
+        <section class="panel">
+          <h2>Vouches received <span class="aside">${data.receivedCount}</span></h2>
+          ${vouchTable(data.received, "from", frame, "Nobody has vouched for this agent yet.")}
+          ${rest(data.receivedCount - data.received.length)}
+        </section>
+        <section class="panel">
+          <h2>Vouches given <span class="aside">${data.givenCount}</span></h2>
+          ${vouchTable(data.given, "to", frame, "This agent has not vouched for anybody yet.")}
+          ${rest(data.givenCount - data.given.length)}
+        </section>
+      </div>
       <section class="panel">
         <h2>From here, the network looks like this</h2>
         ${
@@ -35,11 +42,6 @@ export function agentPanels(data: AgentData, frame: Frame): Html {
         }
       </section>
     </div>
-    <section class="panel">
-      <h2>Vouches given <span class="aside">${data.givenCount}</span></h2>
-      ${vouchTable(data.given, "to", frame, "This agent has not vouched for anybody yet.")}
-      ${rest(data.givenCount - data.given.length)}
-    </section>
     ${useIt(data, frame)}`;
 }
 
@@ -55,8 +57,8 @@ export function vouchTable(vouches: readonly VouchData[], party: "from" | "to", 
       <tr>
         <th>${party === "from" ? "From" : "For"}</th>
         <th>Scope</th>
-        <th class="num">Confidence</th>
-        <th>Valid</th>
+        <th class="num">Conf.</th>
+        <th>Signed</th>
         <th>Status</th>
         <th class="num">Log</th>
       </tr>
@@ -70,8 +72,10 @@ export function vouchTable(vouches: readonly VouchData[], party: "from" | "to", 
             <td data-label="Confidence" class="num">
               <a href="${frame.links.vouch(vouch.id)}">${vouch.confidence}</a>
             </td>
-            <td data-label="Valid" class="dates">${dateHtml(vouch.validFrom)} – ${dateHtml(vouch.validUntil)}</td>
-            <td data-label="Status">${statusMark(vouch)}</td>
+            <td data-label="Signed">${dateHtml(vouch.validFrom)}</td>
+            <td data-label="Status">
+              ${vouch.inForce ? html`<span class="status ok">✓ until</span> ${dateHtml(vouch.validUntil)}` : statusMark(vouch)}
+            </td>
             <td data-label="Log" class="num"><a href="${frame.links.entry(vouch.index)}">#${vouch.index}</a></td>
           </tr>`,
       )}

@@ -38,7 +38,7 @@ export function layout(title: string, body: Html, frame: Frame): Html {
               name="q"
               type="search"
               aria-label="Search a DID, name, vouch id or log index"
-              placeholder="Search a DID, name, vouch or #entry"
+              placeholder="DID, name, vouch or #entry"
               autocomplete="off"
               spellcheck="false"
             />

@@ -14,7 +14,7 @@ export function scoreBar(score: Score): Html {
   const width = score === "unknown" ? 0 : Math.max(1.5, Math.round(score * 1000) / 10);
   const shape = score === "unknown" ? "bar empty" : "bar";
   return html`<svg class="${shape}" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">
-    <rect class="track" width="100" height="6" rx="3" />
-    ${width > 0 ? html`<rect class="fill" width="${width}" height="6" rx="3" />` : ""}
+    <rect class="track" width="100" height="6" />
+    ${width > 0 ? html`<rect class="fill" width="${width}" height="6" />` : ""}
   </svg>`;
 }

@@ -31,7 +31,8 @@ export function why(data: Working, frame: Frame): Html {
 /** The one vouch whose loss would cost most. */
 export function holdsUp(data: Working, frame: Frame): Html {
   const { holdsUp: support, target } = data;
-  const working = html`<a href="${frame.links.explain(target.did)}">Full working →</a>`;
+  const working =
+    frame.path === "/explain" ? "" : html`<a href="${frame.links.explain(target.did)}">Full working →</a>`;
   if (!support)
     return html`<p class="note">
       No single vouch holds this up: without any one of them the score is the same. ${working}
@@ -82,16 +83,14 @@ export function wayIn({ raise }: Working, frame: Frame): Html {
   return html`<div class="note">
     <p><b>The shortest way to ${at}</b>${raise.options.length > 1 ? ", any one of these" : ""}:</p>
     <ul>
-      ${raise.options
-        .slice(0, 3)
-        .map(
-          ({ by, confidence, scoreAfter }) =>
-            html`<li>
-              a vouch of <b>${confidence}</b> by
-              ${by.map((agent, i) => html`${i > 0 ? " and " : ""}${agentLink(agent, frame)}`)} would make it
-              <b>${scoreText(scoreAfter)}</b>
-            </li>`,
-        )}
+      ${raise.options.slice(0, 3).map(
+        ({ by, confidence, scoreAfter }) =>
+          html`<li>
+            a vouch of <b>${confidence}</b> by
+            ${by.map((agent, i) => html`${i > 0 ? " and " : ""}${agentLink(agent, frame)}`)} would make it
+            <b>${scoreText(scoreAfter)}</b>
+          </li>`,
+      )}
     </ul>
   </div>`;
 }
