@@ -1,7 +1,5 @@
 import { isJsonObject, type JsonObject, type JsonValue, member } from "@peerage/core";
-
-/** The envelope member with which a message of the modern era names its protocol revision. */
-export const PROTOCOL_VERSION_META = "io.modelcontextprotocol/protocolVersion";
+import { PROTOCOL_VERSION_META } from "../guard/message.ts";
 
 /** The revision that a modern message names; undefined for a legacy one. */
 export function modernVersion(message: JsonObject): string | undefined {

@@ -1,6 +1,5 @@
 import { isJsonObject, type JsonObject, type JsonValue, member } from "@peerage/core";
-import { type ParamHeader, paramHeaders, paramValues } from "./mcp-headers.ts";
-import { modernVersion } from "./mcp-headers.ts";
+import { modernVersion, type ParamHeader, paramHeaders, paramValues } from "./mcp-headers.ts";
 import { applyEdits, editsBetween } from "./splice.ts";
 
 /** What tools want to travel as `Mcp-Param-*` headers, learned from the lists that pass. */
