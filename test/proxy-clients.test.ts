@@ -159,9 +159,13 @@ describe("real clients over HTTP", () => {
     await mcp.connect(overStdio("SDK 2.x auto", bridged(alice, [guard.url])));
     const abort = new AbortController();
     const waiting = mcp.callTool({ name: "wait", arguments: { ms: 60_000 } }, { signal: abort.signal });
-    setTimeout(() => abort.abort(), 300);
+    const heard = async (text: string): Promise<void> => {
+      while (!modern.stderr().includes(text)) await new Promise((resolve) => setTimeout(resolve, 20));
+    };
+    await heard("wait started");
+    abort.abort();
     await expect(waiting).rejects.toThrow();
-    while (!modern.stderr().includes("wait aborted")) await new Promise((resolve) => setTimeout(resolve, 20));
+    await heard("wait aborted");
     await mcp.close();
   });
 
