@@ -111,12 +111,13 @@ export function createObservatory(options: ObservatoryOptions): Hono {
     // A request that cannot be read at all still gets a page: from the usual viewpoint, in the default scope.
     const view = await source.view();
     const seen = new Seen(view, published(options), DEFAULT_SCOPE);
-    const { path, format, negotiated } = form(c);
+    const { format, negotiated } = form(c);
     const links = new Links({});
     const frame = new Frame({
       links,
       seen,
-      path,
+      // Whatever was asked for is nobody's address here, so no link is made from it.
+      path: "/",
       query: new URLSearchParams(),
       roots: seen.viewpoint.roots.map(ref),
       registryUrl: options.registryUrl,

@@ -118,7 +118,7 @@ function verdict(data: AgentData, frame: Frame): Html {
   const how = data.working.root
     ? "a root: trusted by choice"
     : data.score === "unknown"
-      ? "no chain from the roots"
+      ? "no chain"
       : count(chains, "independent chain");
   return html`<p class="label">Trust, as seen by <b>${frame.viewpointText}</b> <span class="right">${choose}</span></p>
     <p class="score${data.score === "unknown" ? " unknown" : ""}${struck}">${scoreText(data.score)}</p>

@@ -13,7 +13,7 @@ import { scoreMeter } from "../ui/score.ts";
 import { sky, type SkyData } from "../ui/sky.ts";
 
 const FEED_LINES = 9;
-const RELIED_ON = 10;
+const RELIED_ON = 9;
 
 export interface HomeData {
   readonly agents: number;

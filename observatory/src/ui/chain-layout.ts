@@ -64,7 +64,7 @@ export function layoutChains(
   const nodes: ChainNode[] = [{ agent: target, ...goal, radius: END_RADIUS, end: true, again: false }];
   const runs: Run[] = [];
   const drawn = new Set<string>();
-  const seen = new Set<string>();
+  const seen = new Set<string>([target.did]);
   ordered.forEach(({ chain, addend }, i) => {
     chain.forEach((step, depth) => {
       const from = place(chain, depth);

@@ -64,8 +64,7 @@ function stranger(data: Working, frame: Frame): Html {
       ? html`<p>Nobody vouches for this agent in <b>${data.scope}</b>.</p>`
       : html`<p>
             Nobody the viewer trusts vouches for this agent in <b>${data.scope}</b>, directly or through others.
-            ${count(powerless.length, "agent does", "agents do")}, but the roots give none of them the power to pass
-            trust on:
+            ${count(powerless.length, "agent does", "agents do")}, but without power from the roots to pass trust on:
           </p>
           <p class="row">${powerless.slice(0, 8).map((agent) => agentLink(agent, frame))}</p>`;
   return html`<section class="panel">
