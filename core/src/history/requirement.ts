@@ -80,31 +80,23 @@ export function judgeRequirement(
   call: JudgedCall,
   counted: Counted,
 ): RequirementVerdict {
-  const { entries } = evidence;
-  const places = evidence.withStep(requirement.step).filter((place) => {
-    const entry = entries[place];
-    return entry !== undefined && isCandidate(requirement, entry, call);
-  });
-  if (places.length === 0) return nothing;
   const adverse: number[] = [];
   const favourable: number[] = [];
-  for (const place of places) {
-    const entry = entries[place] as EntryFacts;
+  for (const place of evidence.withStep(requirement.step)) {
+    const entry = evidence.entries[place];
+    if (entry === undefined || !isCandidate(requirement, entry, call)) continue;
     if (!isAdverse(requirement, entry)) favourable.push(place);
     else if (!isForgotten(requirement, entry, call.now)) adverse.push(place);
   }
+  if (favourable.length === 0 && adverse.length === 0) return nothing;
   const counting: number[] = [];
   const defects: { place: number; defect: Defect }[] = adverse.map((place) => ({ place, defect: "adverse" }));
   for (const place of favourable) {
-    const entry = entries[place] as EntryFacts;
-    const knows = adverse.every((denial) => evidence.descends(place, denial));
-    const defect = knows
-      ? (entryDefect(requirement, entry, call) ?? orderDefect(requirement, evidence, place, counted))
-      : "overridden";
+    const defect = defectOf(requirement, evidence, place, adverse, call, counted);
     if (defect === undefined) counting.push(place);
     else defects.push({ place, defect });
   }
-  const signers = new Set(counting.map((place) => entries[place]?.agent)).size;
+  const signers = countSigners(evidence, counting);
   const standing = adverse.filter((denial) => !favourable.some((place) => evidence.descends(place, denial)));
   return { met: signers >= requirement.count, counting, signers, standing, adverse, defects };
 }
@@ -139,6 +131,25 @@ function isForgotten({ adverseSeconds }: Requirement, entry: EntryFacts, now: nu
   return entry.otherRun && Math.max(0, now - entry.issuedAt) >= adverseSeconds;
 }
 
+/** Why a favourable candidate does not count; undefined if it does. */
+function defectOf(
+  requirement: Requirement,
+  evidence: Evidence,
+  place: number,
+  adverse: readonly number[],
+  call: JudgedCall,
+  counted: Counted,
+): Defect | undefined {
+  for (const denial of adverse) if (!evidence.descends(place, denial)) return "overridden";
+  const entry = evidence.entries[place] as EntryFacts;
+  return entryDefect(requirement, entry, call) ?? orderDefect(requirement, evidence, place, counted);
+}
+
+function countSigners({ entries }: Evidence, counting: readonly number[]): number {
+  if (counting.length < 2) return counting.length;
+  return new Set(counting.map((place) => entries[place]?.agent)).size;
+}
+
 /** What is wrong with one entry, whatever the others say. */
 function entryDefect(requirement: Requirement, entry: EntryFacts, call: JudgedCall): Defect | undefined {
   const { binds, once, withinSeconds, maxLifetimeSeconds } = requirement;
@@ -162,9 +173,10 @@ function orderDefect(
   place: number,
   counted: Counted,
 ): Defect | undefined {
-  const inOrder = requirement.after.every((step) => {
+  for (const step of requirement.after) {
     const groups = counted.get(step) ?? [];
-    return groups.length > 0 && groups.every((group) => group.some((before) => evidence.descends(place, before)));
-  });
-  return inOrder ? undefined : "order";
+    const buildsOn = (group: readonly number[]): boolean => group.some((before) => evidence.descends(place, before));
+    if (groups.length === 0 || !groups.every(buildsOn)) return "order";
+  }
+  return undefined;
 }

@@ -20,6 +20,8 @@ export interface CompiledTest {
   /** The path as it stands in the policy. */
   readonly path: string;
   readonly test: (args: JsonValue | undefined) => Verdict;
+  /** What stands there, for people: at most 100 characters. */
+  readonly found: (args: JsonValue | undefined) => string;
 }
 
 type ValueTest = (value: JsonValue) => Verdict;
@@ -35,6 +37,7 @@ export function compileArgs(args: ArgumentTests): CompiledArgs {
     return {
       path,
       test: (all: JsonValue | undefined) => judge(findArgument(all, parsed.segments), parsed.each, verdict),
+      found: (all: JsonValue | undefined) => foundText(findArgument(all, parsed.segments)),
     };
   });
   const names = nameTree(paths);
@@ -45,6 +48,12 @@ export function compileArgs(args: ArgumentTests): CompiledArgs {
 export function both(a: Verdict, b: Verdict): Verdict {
   if (a === false || b === false) return false;
   return a === undefined || b === undefined ? undefined : true;
+}
+
+function foundText(found: Found): string {
+  if (found.kind !== "value") return found.kind === "absent" ? "nothing" : "no place for it";
+  const text = JSON.stringify(found.value);
+  return text.length > 100 ? `${text.slice(0, 99)}…` : text;
 }
 
 interface CompiledOperators {

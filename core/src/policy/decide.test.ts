@@ -46,8 +46,12 @@ describe("decide", () => {
           { counter: "low/agent/2", calls: 99, perSeconds: 3600, of: ["agent"] },
           { counter: "site/all", calls: 5, perSeconds: 1, of: [] },
         ],
+        budgets: [],
+        spend: [],
+        adapters: [],
         audit: "durable",
       },
+      evidence: [],
     });
   });
 
@@ -275,7 +279,7 @@ describe("input", () => {
   });
 
   it("may carry facts of later versions", () => {
-    expect(effect(one, { ...good, run: "r", history: [] } as PolicyInput)).toBe("allow");
+    expect(effect(one, { ...good, run: "r", history: [] })).toBe("allow");
   });
 });
 

@@ -1,28 +1,76 @@
+import type { ApprovalReason } from "../history/approval.ts";
 import type { Digest } from "../json/digest.ts";
-import { both, type Verdict } from "./args.ts";
-import type { CompiledAllowRule, CompiledPolicy, CompiledRule, CompiledTrust, Obligations } from "./compile.ts";
+import type { CompiledAllowRule, CompiledPolicy } from "./compile.ts";
+import { judgeTrust, type ConditionKind } from "./conditions.ts";
+import type { BudgetObligation, LimitObligation } from "./counters.ts";
 import { readInput, type Facts, type PolicyInput } from "./input.ts";
+import { isInForce, isMet, judgeAllow, judgedCall, type GuardMemory, type RuleOutcome } from "./judge.ts";
 import type { Policy } from "./load.ts";
 
 /** What a decision can fail by; `target`: no allow rule is about this target, caller and time. */
-export type Condition = "policy" | "input" | "deny" | "target" | "binding" | "trust" | "args" | "closed";
+export type FailedCondition = "policy" | "input" | "deny" | "target" | ConditionKind;
 
 /** One condition that was not met, for the operator; a caller learns the kind of refusal only. */
 export interface Failure {
-  readonly condition: Condition;
+  readonly condition: FailedCondition;
   /** The rule's id, or its place: `allow[0]`. */
   readonly rule?: string;
-  /** The argument path, for `args`. */
+  /** The argument path of `args`, the step of `require`. */
   readonly path?: string;
+}
+
+/** What the guard must carry out with an admitted call; one that it cannot carry out is a refusal. */
+export interface Obligations {
+  readonly limits: readonly LimitObligation[];
+  readonly budgets: readonly BudgetObligation[];
+  /** Entries that this call uses up, in the transaction that records the decision. */
+  readonly spend: readonly Digest[];
+  /** Adapters that must allow as well. */
+  readonly adapters: readonly string[];
+  /** The decision is on disk before the call goes on. */
+  readonly audit?: "durable";
+}
+
+/** The approval that a call lacks. */
+export interface ApprovalAsk {
+  /** Who may give it: DIDs, SPIFFE ID patterns, or `"*"`. */
+  readonly approvers: readonly string[];
+  /** True if the caller may approve its own request. */
+  readonly self: boolean;
+  /** So many different signers in all … */
+  readonly count: number;
+  /** … of which these approvals count already. */
+  readonly given: readonly Digest[];
+  /** How old an approval may be when the call is repeated. */
+  readonly withinSeconds: number;
+  /** How long to wait for an answer. */
+  readonly timeoutSeconds: number;
+  /** Entries that the approval must build on, by `prev` at any remove. */
+  readonly after: readonly Digest[];
 }
 
 /** The answer to one call. `policy` is the digest of the policy that ruled, absent if there was none. */
 export type Decision =
-  | { readonly effect: "allow"; readonly policy: Digest; readonly rule: string; readonly obligations: Obligations }
+  | {
+      readonly effect: "allow";
+      readonly policy: Digest;
+      readonly rule: string;
+      readonly obligations: Obligations;
+      /** The entries that counted. */
+      readonly evidence: readonly Digest[];
+    }
+  | {
+      readonly effect: "ask";
+      readonly policy: Digest;
+      readonly rule: string;
+      /** What is there of an approval: nothing, one that expired, or one that does not count. */
+      readonly reason: Exclude<ApprovalReason, "ERR_APPROVAL_DENIED">;
+      readonly approval: ApprovalAsk;
+    }
   | {
       readonly effect: "deny";
       readonly policy?: Digest;
-      readonly reason: "ERR_POLICY_DENIED" | "ERR_TRUST_INSUFFICIENT";
+      readonly reason: "ERR_POLICY_DENIED" | "ERR_TRUST_INSUFFICIENT" | "ERR_SPIFFE_REQUIRED" | "ERR_APPROVAL_DENIED";
       /** The rule that refused, if one did by itself. */
       readonly rule?: string;
       readonly because?: string;
@@ -31,15 +79,16 @@ export type Decision =
 
 /**
  * Decides one call: deny by default, a met deny rule over every allow rule, else the first allow rule whose conditions
- * all hold. Pure and total: it throws on no input, waits for nothing and reads no clock.
+ * all hold, else the first that lacks nothing but an approval. Pure and total: it throws on no input, waits for nothing
+ * and reads no clock.
  * @see docs/policy.md, P-EVAL
  */
-export function decide(policy: Policy | undefined, input: PolicyInput): Decision {
+export function decide(policy: Policy | undefined, input: PolicyInput, memory: GuardMemory = {}): Decision {
   if (policy === undefined) return refused(undefined, "ERR_POLICY_DENIED", [{ condition: "policy" }]);
   try {
     const facts = readInput(input);
     if (!facts) return refused(policy.digest, "ERR_POLICY_DENIED", [{ condition: "input" }]);
-    return evaluate(policy.compiled, policy.digest, facts);
+    return evaluate(policy, facts, memory);
   } catch {
     // Only what is not JSON gets here: a getter that throws, nesting without end, a policy that was not parsed.
     return refused(undefined, "ERR_POLICY_DENIED", [{ condition: "input" }]);
@@ -47,8 +96,9 @@ export function decide(policy: Policy | undefined, input: PolicyInput): Decision
 }
 
 /**
- * True unless no arguments at all could let this caller use this target now; for filtering lists. `input.args` is not
- * read, and a deny rule with `args` is taken as avoidable, so an item that could be used is never hidden.
+ * True unless no arguments, history or approval at all could let this caller use this target now; for filtering lists.
+ * Arguments and history are not read, and a deny rule with `args` or `when` is taken as avoidable, so an item that could
+ * be used is never hidden.
  */
 export function couldAllow(policy: Policy | undefined, input: PolicyInput): boolean {
   if (policy === undefined) return false;
@@ -56,12 +106,13 @@ export function couldAllow(policy: Policy | undefined, input: PolicyInput): bool
     const facts = readInput(input);
     if (!facts) return false;
     const { deny, allow, readonly } = policy.compiled;
-    return (
-      !deny[facts.kind].some((rule) => rule.args === undefined && applies(rule, facts) !== false) &&
-      allow[facts.kind].some(
-        (rule) => applies(rule, facts) === true && isBound(facts) && isTrusted(rule.trust, facts, readonly),
-      )
-    );
+    const isDenied = deny[facts.kind]
+      .about(facts.target, true)
+      .some(
+        (rule) =>
+          rule.conditions.length === 0 && rule.when === undefined && isInForce(rule, facts) && isMet(rule, facts),
+      );
+    return !isDenied && allow[facts.kind].about(facts.target, false).some((rule) => couldHold(rule, facts, readonly));
   } catch {
     return false;
   }
@@ -72,79 +123,113 @@ export function requiredScopes(policy: Policy): readonly string[] {
   return policy.compiled.scopes;
 }
 
-function evaluate(policy: CompiledPolicy, digest: Digest, facts: Facts): Decision {
-  for (const rule of policy.deny[facts.kind]) {
-    if (both(applies(rule, facts), argsHold(rule, facts)) === false) continue;
+function evaluate({ compiled, digest }: Policy, facts: Facts, memory: GuardMemory): Decision {
+  for (const rule of compiled.deny[facts.kind].about(facts.target, true)) {
+    if (!isInForce(rule, facts) || !isMet(rule, facts)) continue;
     const { name, because } = rule;
     const failed: Failure[] = [{ condition: "deny", rule: name }];
     return { ...refused(digest, "ERR_POLICY_DENIED", failed), rule: name, ...(because !== undefined && { because }) };
   }
+  const call = judgedCall(facts, digest, memory);
   const failed: Failure[] = [];
-  let byTrustAlone = false;
-  for (const rule of policy.allow[facts.kind]) {
-    if (applies(rule, facts) !== true) continue;
-    const failures = failuresOf(rule, facts, policy);
-    if (failures.length === 0)
-      return { effect: "allow", policy: digest, rule: rule.name, obligations: rule.obligations };
-    byTrustAlone ||= failures.length === 1 && failures[0]?.condition === "trust";
-    failed.push(...failures);
+  const alone = new Set<ConditionKind>();
+  let ask: Extract<Decision, { effect: "ask" }> | undefined;
+  let isDenied = false;
+  for (const rule of compiled.allow[facts.kind].about(facts.target, false)) {
+    if (!isInForce(rule, facts) || !isCandidate(rule, facts)) continue;
+    const outcome = judgeAllow(rule, facts, call, compiled.readonly);
+    switch (outcome.kind) {
+      case "holds":
+        return allowed(rule, outcome, facts, compiled, digest);
+      case "fails":
+        if (outcome.alone) alone.add(outcome.by);
+        failed.push({
+          condition: outcome.by,
+          rule: rule.name,
+          ...(outcome.path !== undefined && { path: outcome.path }),
+        });
+        break;
+      case "unapproved": {
+        const { reason } = outcome.verdict;
+        if (reason === "ERR_APPROVAL_DENIED") isDenied = true;
+        else ask ??= { effect: "ask", policy: digest, rule: rule.name, reason, approval: askFor(outcome, facts) };
+        failed.push({ condition: "approval", rule: rule.name });
+      }
+    }
   }
+  // A standing denial is of the request, whichever rule it was asked under.
+  if (isDenied) return refused(digest, "ERR_APPROVAL_DENIED", failed);
+  if (ask) return ask;
   if (failed.length === 0) failed.push({ condition: "target" });
-  return refused(digest, byTrustAlone ? "ERR_TRUST_INSUFFICIENT" : "ERR_POLICY_DENIED", failed);
+  const reason = alone.has("trust")
+    ? "ERR_TRUST_INSUFFICIENT"
+    : alone.has("spiffe")
+      ? "ERR_SPIFFE_REQUIRED"
+      : "ERR_POLICY_DENIED";
+  return refused(digest, reason, failed);
+}
+
+/** True if the rule is about this caller, or would be if the caller showed a SPIFFE ID. */
+function isCandidate(rule: CompiledAllowRule, facts: Facts): boolean {
+  return rule.caller.every(({ kind, holds }) => kind === "spiffe" || holds(facts) === true);
+}
+
+function couldHold(rule: CompiledAllowRule, facts: Facts, readonly: CompiledPolicy["readonly"]): boolean {
+  if (!isInForce(rule, facts) || !rule.caller.every(({ holds }) => holds(facts) === true)) return false;
+  if (!rule.conditions.every(({ kind, holds }) => kind !== "binding" || holds(facts) === true)) return false;
+  const trust = rule.trust === undefined ? "holds" : judgeTrust(rule.trust, facts, readonly);
+  return trust === "holds" || (trust === "human" && rule.standIn !== undefined);
+}
+
+function allowed(
+  rule: CompiledAllowRule,
+  outcome: Extract<RuleOutcome, { kind: "holds" }>,
+  facts: Facts,
+  { adapters }: CompiledPolicy,
+  policy: Digest,
+): Decision {
+  const budgets = rule.budgets.map(({ counter, perSeconds, of, max, amount }) => {
+    const reserved = amount(facts);
+    if (reserved === undefined) throw new TypeError("a budget without an amount was admitted");
+    return { counter, perSeconds, of, max, amount: reserved };
+  });
+  const isDurable = rule.durable || outcome.approved;
+  return {
+    effect: "allow",
+    policy,
+    rule: rule.name,
+    obligations: {
+      limits: rule.limits,
+      budgets,
+      spend: digestsOf(facts, outcome.spending),
+      adapters,
+      ...(isDurable && { audit: "durable" }),
+    },
+    evidence: digestsOf(facts, outcome.counting),
+  };
+}
+
+function askFor({ approval, verdict, after }: Extract<RuleOutcome, { kind: "unapproved" }>, facts: Facts): ApprovalAsk {
+  const { self, count, withinSeconds } = approval.requirement;
+  return {
+    approvers: approval.approvers,
+    self,
+    count,
+    given: digestsOf(facts, verdict.counting),
+    withinSeconds,
+    timeoutSeconds: approval.timeoutSeconds,
+    after: digestsOf(facts, after),
+  };
+}
+
+function digestsOf({ evidence }: Facts, places: readonly number[]): readonly Digest[] {
+  return [...new Set(places.flatMap((place) => evidence.entries[place]?.digest ?? []))];
 }
 
 function refused(
   policy: Digest | undefined,
-  reason: "ERR_POLICY_DENIED" | "ERR_TRUST_INSUFFICIENT",
+  reason: Extract<Decision, { effect: "deny" }>["reason"],
   failed: readonly Failure[],
 ): Extract<Decision, { effect: "deny" }> {
   return { effect: "deny", ...(policy !== undefined && { policy }), reason, failed };
-}
-
-/** Target, agents and validity: what makes an allow rule a candidate. */
-function applies(rule: CompiledRule, facts: Facts): Verdict {
-  if (facts.now < rule.from || facts.now >= rule.until) return false;
-  const target = rule.target(facts.target);
-  return target === false ? false : both(target, isNamed(rule, facts));
-}
-
-function isNamed({ agents }: CompiledRule, { caller }: Facts): Verdict {
-  if (agents === undefined) return true;
-  if (caller === undefined) return undefined;
-  return agents.any || agents.dids.has(caller.did);
-}
-
-function argsHold({ args }: CompiledRule, facts: Facts): Verdict {
-  let verdict: Verdict = true;
-  for (const { test } of args?.tests ?? []) verdict = both(verdict, test(facts.args));
-  return verdict;
-}
-
-function failuresOf(rule: CompiledAllowRule, facts: Facts, policy: CompiledPolicy): Failure[] {
-  const failures: Failure[] = [];
-  if (!isBound(facts)) failures.push({ condition: "binding", rule: rule.name });
-  if (!isTrusted(rule.trust, facts, policy.readonly)) failures.push({ condition: "trust", rule: rule.name });
-  for (const { path, test } of rule.args?.tests ?? []) {
-    if (test(facts.args) !== true) failures.push({ condition: "args", rule: rule.name, path });
-  }
-  if (rule.closed && !namesAll(rule, facts)) failures.push({ condition: "closed", rule: rule.name });
-  return failures;
-}
-
-/** Every rule asks for the level `message`, the strongest; weaker ones are for later versions. */
-function isBound({ caller }: Facts): boolean {
-  return caller?.binding === "message";
-}
-
-function isTrusted(trust: CompiledTrust | undefined, facts: Facts, readonly: CompiledPolicy["readonly"]): boolean {
-  if (trust === undefined) return true;
-  const score = Object.hasOwn(facts.trust, trust.scope) ? facts.trust[trust.scope] : undefined;
-  const fresh = facts.trustAgeSeconds !== undefined && facts.trustAgeSeconds < trust.maxAgeSeconds;
-  if (typeof score === "number" && fresh) return score >= trust.min;
-  return trust.unknown === "allow-readonly" && readonly(facts.target) === true;
-}
-
-function namesAll({ args }: CompiledAllowRule, facts: Facts): boolean {
-  if (args !== undefined) return args.allNamed(facts.args);
-  return typeof facts.args === "object" && facts.args !== null && Object.keys(facts.args).length === 0;
 }

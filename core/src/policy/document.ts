@@ -8,12 +8,12 @@ export const targetKinds = ["tools", "prompts", "resources", "methods"] as const
 export type TargetKind = (typeof targetKinds)[number];
 
 export type OneOrMore<T> = T | readonly T[];
-/** A DID, `"*"` (any verified DID), `"@me"`, `"@roots"` or `"@group"`. */
+/** A DID, `"*"` (any verified DID), `"@me"`, `"@roots"`, `"@group"` or a SPIFFE ID pattern. */
 export type Principal = string;
 /** A whole number of seconds, minutes, hours or days: `30s`, `15m`, `24h`, `7d`. */
 export type Duration = string;
 /** What happens to a caller without a score. */
-export type Unknown = "deny" | "allow-readonly";
+export type Unknown = "deny" | "ask-human" | "allow-readonly";
 /** A value that arguments are compared with. */
 export type Scalar = string | number | boolean;
 
@@ -47,38 +47,95 @@ export interface TrustRequirement {
   readonly maxAge?: Duration;
 }
 
+/** Who shares a counter: everyone, or each agent, tool, run or combination of them. */
+export type Dimensions = "all" | OneOrMore<Dimension>;
+export const dimensions = ["agent", "tool", "run"] as const;
+export type Dimension = (typeof dimensions)[number];
+
 /** A rate limit: a bucket of `calls` that refills over `per`. */
 export interface Limit {
   readonly calls: number;
   readonly per: Duration;
-  readonly of?: "all" | OneOrMore<"agent" | "tool">;
+  readonly of?: Dimensions;
   readonly name?: string;
+}
+
+/** A budget: at most `max` in each window of `per`, of an argument summed or of a fixed cost a call. */
+export interface Budget {
+  readonly max: number;
+  readonly per: Duration;
+  /** The path of the argument that is summed; exactly one of `sum` and `cost`. */
+  readonly sum?: string;
+  readonly cost?: number;
+  readonly of?: Dimensions;
+  readonly name?: string;
+}
+
+/** What the presented history must prove; all of it holds of one entry. */
+export interface Need {
+  readonly step: string;
+  /** Principals, or `"$caller"`. */
+  readonly by: OneOrMore<Principal>;
+  readonly result?: OneOrMore<string>;
+  readonly within?: Duration;
+  readonly binds?: "run" | "tool" | "request";
+  readonly count?: number;
+  readonly after?: OneOrMore<string>;
+  readonly once?: boolean;
+  readonly self?: boolean;
+  readonly at?: "start";
+  readonly tool?: OneOrMore<string>;
+  readonly sub?: ArgumentTests;
+}
+
+/** A person's word on this very request. */
+export interface Approval {
+  readonly by: OneOrMore<Principal>;
+  readonly within?: Duration;
+  readonly timeout?: Duration;
+  readonly count?: number;
+  readonly after?: OneOrMore<string>;
+  readonly self?: boolean;
 }
 
 interface Rule extends Readonly<Partial<Record<TargetKind, OneOrMore<string>>>> {
   readonly id?: string;
+  readonly agents?: OneOrMore<Principal>;
+  readonly spiffe?: OneOrMore<string>;
   readonly args?: ArgumentTests;
   /** RFC 3339, UTC; in force from then on. */
   readonly from?: string;
   /** RFC 3339, UTC; in force before then. */
   readonly until?: string;
   readonly because?: string;
+  /** A CEL expression over the input. */
+  readonly when?: string;
 }
 
-/** A rule that refuses; without `agents` everyone. */
-export interface DenyRule extends Rule {
-  readonly agents?: OneOrMore<Principal>;
-}
+/** A rule that refuses; without `agents` and `spiffe` everyone. */
+export type DenyRule = Rule;
 
-/** A rule that admits. */
+/** A rule that admits; at least one of `agents` and `spiffe`. */
 export interface AllowRule extends Rule {
-  readonly agents: OneOrMore<Principal>;
-  readonly binding?: "message";
+  readonly binding?: "connection" | "head" | "body" | "message";
   readonly trust?: number | TrustRequirement;
   readonly unknown?: Unknown;
   readonly closed?: boolean;
+  readonly require?: readonly Need[];
+  readonly custody?: "caller" | "any";
+  readonly signers?: OneOrMore<Principal>;
+  readonly approval?: Approval;
   readonly limit?: OneOrMore<Limit>;
+  readonly budget?: OneOrMore<Budget>;
   readonly audit?: "durable";
+}
+
+/** Used where a rule says nothing. */
+export interface Defaults {
+  readonly scope?: string;
+  readonly unknown?: Unknown;
+  readonly approvers?: OneOrMore<Principal>;
+  readonly maxTrustAge?: Duration;
 }
 
 /** A policy document. */
@@ -88,16 +145,41 @@ export interface PolicyDocument {
   readonly metadata?: { readonly name: string; readonly version?: string };
   readonly open?: boolean;
   readonly groups?: Readonly<Record<string, OneOrMore<Principal>>>;
-  readonly defaults?: { readonly scope?: string; readonly unknown?: Unknown; readonly maxTrustAge?: Duration };
+  readonly defaults?: Defaults;
   readonly readonly?: OneOrMore<string>;
   readonly deny?: readonly DenyRule[];
   readonly allow: readonly AllowRule[];
+  /** Names of adapters that must allow as well. */
+  readonly also?: readonly string[];
 }
 
 /** Who `@me` and `@roots` are on this machine. */
 export interface PolicyMembers {
   readonly me?: readonly Did[];
   readonly roots?: readonly Did[];
+}
+
+/** The id of a rule, or its place: `allow[0]`. */
+export function nameOf(rule: DenyRule, list: "deny" | "allow", index: number): string {
+  return rule.id ?? `${list}[${index}]`;
+}
+
+/** The trust that a rule asks for, its gaps filled from `defaults`. */
+export function trustOf(rule: AllowRule, defaults: Defaults | undefined): Required<TrustRequirement> | undefined {
+  if (rule.trust === undefined) return undefined;
+  const trust = typeof rule.trust === "number" ? { min: rule.trust } : rule.trust;
+  return { scope: defaults?.scope ?? "tools", maxAge: defaults?.maxTrustAge ?? "24h", ...trust };
+}
+
+/** What a rule does with callers without a score; undefined if it asks for none. */
+export function unknownOf(rule: AllowRule, defaults: Defaults | undefined): Unknown | undefined {
+  return rule.trust === undefined ? undefined : (rule.unknown ?? defaults?.unknown ?? "deny");
+}
+
+/** The approval by which a person may stand in for trust: the rule's own, or else one by `defaults.approvers`. */
+export function standInOf(rule: AllowRule, defaults: Defaults | undefined): Approval | undefined {
+  if (unknownOf(rule, defaults) !== "ask-human") return undefined;
+  return rule.approval ?? (defaults?.approvers === undefined ? undefined : { by: defaults.approvers });
 }
 
 /** The one target of a rule. */

@@ -1,53 +1,25 @@
 import { z } from "zod";
-import { parseDid } from "../did/did-key.ts";
-import { parseArgumentPath } from "./argument-path.ts";
-import { targetKinds, type PolicyDocument, type TargetKind } from "./document.ts";
-import { parseTime } from "./time.ts";
+import { dimensions, targetKinds, type PolicyDocument, type TargetKind } from "./document.ts";
+import {
+  argumentPath,
+  dayOrLess,
+  duration,
+  ifKnown,
+  name,
+  names,
+  oneOrMore,
+  paths,
+  principals,
+  readonlyNames,
+  scope,
+  spiffes,
+  tests,
+  text,
+  time,
+  word,
+} from "./terms.ts";
 
 // The grammar of docs/policy.md. The JSON Schema that editors read is generated from it, hence a description on every key.
-
-/** A name of a rule, group or limit. */
-const nameForm = /^[a-z][a-z0-9-]{0,63}$/;
-const durationForm = /^[1-9][0-9]{0,5}[smhd]$/;
-const timeForm = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?Z$/;
-
-const name = z
-  .string()
-  .regex(nameForm, "a name is a-z, 0-9 and -, begins with a letter, and has at most 64 characters");
-const scope = z
-  .string()
-  .regex(nameForm, "a scope is a-z, 0-9 and -, begins with a letter, and has at most 64 characters");
-const duration = z.string().regex(durationForm, "a duration is a whole number and s, m, h or d, such as 30s or 24h");
-const time = z
-  .string()
-  .regex(timeForm, "a time is RFC 3339 in UTC, such as 2026-11-20T00:00:00Z")
-  .refine((text) => parseTime(text) !== undefined, "this time does not exist");
-const text = z.string().max(500, "at most 500 characters");
-
-function oneOrMore<T extends z.ZodType>(item: T, error: string, least = 1): z.ZodUnion<[T, z.ZodArray<T>]> {
-  return z.union([item, z.array(item).min(least, "an empty list matches nothing; remove the key")], { error });
-}
-
-/** So that an unknown key is reported by itself and not also by what its absence causes. */
-function ifKnown(error: string): { error: string; when: (payload: { issues: readonly unknown[] }) => boolean } {
-  return { error, when: ({ issues }) => issues.length === 0 };
-}
-
-const glob = z.string().min(1, "a pattern cannot be empty").max(1024, "a pattern has at most 1,024 characters");
-const path = glob.regex(/^(?!.*\*\*\*)/s, "three stars in a row; ** already crosses every /");
-const names = oneOrMore(glob, "a name pattern or a list of them, in quotes if it begins with *");
-const readonlyNames = oneOrMore(glob, "a name pattern or a list of them", 0);
-const paths = oneOrMore(path, "a path pattern or a list of them, in quotes if it begins with *");
-
-const principal = z
-  .string()
-  .regex(
-    /^(?:\*|@[a-z][a-z0-9-]{0,63}|did:key:z6Mk[1-9A-HJ-NP-Za-km-z]{44})$/,
-    'a did:key, "*", "@me", "@roots" or "@group"',
-  )
-  .refine((word) => !word.startsWith("did:") || isDid(word), "this DID's key is not acceptable");
-// May be empty: `@me` of a machine without identities.
-const principals = oneOrMore(principal, 'a DID, "*", "@me", "@roots" or "@group", or a list of them', 0);
 
 const threshold = z
   .number({ error: "a trust threshold is a number above 0 and at most 1" })
@@ -64,72 +36,90 @@ const trust = z.union(
   ],
   { error: "a number above 0 and at most 1, or {min, scope, maxAge}" },
 );
-const unknown = z.enum(["deny", "allow-readonly"], { error: "`deny` or `allow-readonly`" });
+const unknown = z.enum(["deny", "ask-human", "allow-readonly"], { error: "`deny`, `ask-human` or `allow-readonly`" });
 
-const value = z.union([z.string(), z.number(), z.boolean()], {
-  error: "text, a number, true or false; for an argument that must not be there write {absent: true}",
+const words = oneOrMore(word, "a word such as passed, or a list of them");
+const count = z.int().min(1).max(16);
+const need = z.strictObject({
+  step: word.describe("The step of the entry."),
+  by: z
+    .union([z.literal("$caller"), principals], { error: '"$caller", or principals' })
+    .describe('Who signed it: principals, or `"$caller"` for the caller itself.'),
+  result: words
+    .exactOptional()
+    .describe("How it ended; by default `approved` or `passed`. Another result stands against."),
+  within: duration.exactOptional().describe("How old it may be; by default any age."),
+  binds: z
+    .enum(["run", "tool", "request"], { error: "`run`, `tool` or `request`" })
+    .exactOptional()
+    .describe("What it must speak of: this `run` (default), the called `tool`, or this very `request`."),
+  count: count.exactOptional().describe("So many different signers; 1 by default."),
+  after: words.exactOptional().describe("Steps of other requirements of this rule that it must build on."),
+  once: z.boolean().exactOptional().describe("True: an entry counts for one call only."),
+  self: z.boolean().exactOptional().describe("True: an entry that the caller signed counts too."),
+  at: z.literal("start", { error: "only `start`" }).exactOptional().describe("`start`: the entry that begins the run."),
+  tool: names.exactOptional().describe("The tool that the entry names."),
+  sub: tests.exactOptional().describe("Tests of the entry's facts; one that fails makes the entry stand against."),
 });
-const values = z.array(value).min(1, "an empty list matches nothing");
-const operators = z
-  .strictObject({
-    "==": value.exactOptional().describe("Equal to this value, of the same type."),
-    "!=": value.exactOptional().describe("Of the same type and not equal to this value."),
-    in: values.exactOptional().describe("Equal to one of these values."),
-    notIn: values.exactOptional().describe("Of the type of one of these values and equal to none."),
-    "<": z.number().exactOptional().describe("A number below this one."),
-    "<=": z.number().exactOptional().describe("A number not above this one."),
-    ">": z.number().exactOptional().describe("A number above this one."),
-    ">=": z.number().exactOptional().describe("A number not below this one."),
-    like: paths.exactOptional().describe("Text that matches one of these path patterns: * stops at /, ** does not."),
-    notLike: paths.exactOptional().describe("Text that matches none of these path patterns."),
-    maxLength: z.int().min(0).exactOptional().describe("Text of at most this many code points."),
-    absent: z.literal(true).exactOptional().describe("The argument is not there."),
+const approval = z.strictObject({
+  by: principals.describe("Who may approve."),
+  within: duration.exactOptional().describe("How old the approval may be; 30m by default."),
+  timeout: dayOrLess
+    .exactOptional()
+    .describe("How long to wait for an answer, and how long a denial stands; 10m by default, 24h at most."),
+  count: count.exactOptional().describe("So many different people; 1 by default."),
+  after: words.exactOptional().describe("Steps of this rule's requirements that it must build on."),
+  self: z.boolean().exactOptional().describe("True: the caller may approve its own request."),
+});
+
+const dimension = z.enum(dimensions, { error: '"all", "agent", "tool", "run" or a list of the last three' });
+const of = z
+  .union([z.literal("all"), dimension, z.array(dimension).min(1)], {
+    error: '"all", "agent", "tool", "run" or a list of the last three',
   })
-  .refine((all) => Object.keys(all).length > 0, ifKnown("no operator; a test without one would always hold"))
-  .refine(
-    (all) => all.absent === undefined || Object.keys(all).length === 1,
-    ifKnown("an absent argument meets no other operator"),
-  );
-const test = z.union([value, values, operators], {
-  error: 'a value, a list of values, operators such as {">": 0, "<": 100}, or {absent: true}',
-});
-const argumentPath = z
-  .string()
-  .refine(
-    (key) => parseArgumentPath(key) !== undefined,
-    "an argument path is a.b.c or a JSON Pointer /a/b, [] at its end only",
-  );
-const args = z
-  .record(argumentPath, test)
-  .refine((all) => Object.keys(all).length > 0, "no argument is named; leave `args` out or name one");
-
-const dimension = z.enum(["agent", "tool"], { error: '"all", "agent", "tool" or a list of the last two' });
-const limitOf = z.union([z.literal("all"), dimension, z.array(dimension).min(1)], {
-  error: '"all", "agent", "tool" or a list of the last two',
-});
+  .exactOptional()
+  .describe("Who shares the counter: each agent (default), each tool, each run, a combination, or `all` together.");
+const counter = name
+  .exactOptional()
+  .describe("A shared name shares one counter between rules; by default the rule's id.");
+const amount = z.int().min(1).max(Number.MAX_SAFE_INTEGER);
 const limit = z.strictObject({
   calls: z.int().min(1).max(1_000_000_000).describe("How many calls are allowed."),
   per: duration.describe("In which time: a bucket of `calls` refills evenly over it."),
-  of: limitOf
-    .exactOptional()
-    .describe("Who shares the bucket: each agent (default), each tool, both, or `all` together."),
-  name: name.exactOptional().describe("A shared name shares one bucket between rules; by default the rule's id."),
+  of,
+  name: counter,
 });
-const limits = z.union([limit, z.array(limit).min(1).max(16)], { error: "{calls, per, of, name} or a list of them" });
+const budget = z
+  .strictObject({
+    max: amount.describe("The most that one window may sum up to."),
+    per: duration.describe("The length of a window; windows are aligned to 1970-01-01T00:00:00Z."),
+    sum: argumentPath.exactOptional().describe("The argument that is summed: a whole number, not negative."),
+    cost: amount.exactOptional().describe("What each call costs."),
+    of,
+    name: counter,
+  })
+  .refine((all) => (all.sum === undefined) !== (all.cost === undefined), ifKnown("exactly one of `sum` and `cost`"))
+  .meta({ oneOf: [{ required: ["sum"] }, { required: ["cost"] }] });
+const several = <T extends z.ZodType>(item: T, error: string): z.ZodUnion<[T, z.ZodArray<T>]> =>
+  z.union([item, z.array(item).min(1).max(16)], { error });
 
-const targets = {
+const when = z
+  .string()
+  .min(1, "an empty expression; leave `when` out")
+  .max(1024, "an expression has at most 1,024 characters");
+
+const common = {
+  id: name.exactOptional().describe("The rule's name in decisions, receipts and counters."),
   tools: names.exactOptional().describe("Tools by name: * is any run of characters."),
   prompts: names.exactOptional().describe("Prompts by name: * is any run of characters."),
   resources: paths.exactOptional().describe("Resources by URI, to read and subscribe: * stops at /, ** does not."),
   methods: names.exactOptional().describe("All other MCP methods by name: * is any run of characters."),
-};
-const common = {
-  id: name.exactOptional().describe("The rule's name in decisions, receipts and counters."),
-  ...targets,
-  args: args.exactOptional().describe("Conditions on arguments; all must hold."),
+  spiffe: spiffes.exactOptional().describe("The caller's SPIFFE ID, bound to the DID that signed the call."),
+  args: tests.exactOptional().describe("Conditions on arguments; all must hold."),
   from: time.exactOptional().describe("The rule is in force from this time on."),
   until: time.exactOptional().describe("The rule is in force before this time."),
   because: text.exactOptional().describe("The reason, for people."),
+  when: when.exactOptional().describe("One CEL expression over the input; it must be true."),
 };
 
 function hasOneTarget(rule: Partial<Record<TargetKind, unknown>>): boolean {
@@ -147,9 +137,9 @@ const denyRule = z
 const allowRule = z
   .strictObject({
     ...common,
-    agents: principals.describe("Whom it admits, by verified identity."),
+    agents: principals.exactOptional().describe("Whom it admits, by verified identity; with `spiffe` both must hold."),
     binding: z
-      .literal("message", { error: "only `message` in this version: a proof over the very message" })
+      .enum(["connection", "head", "body", "message"], { error: "`connection`, `head`, `body` or `message`" })
       .exactOptional()
       .describe("How firmly the caller's key is tied to the call; `message` is the default and the strongest."),
     trust: trust.exactOptional().describe("The score the caller needs from this guard's own roots."),
@@ -157,11 +147,34 @@ const allowRule = z
       .exactOptional()
       .describe("What happens to callers without a score; by default `defaults.unknown`."),
     closed: z.boolean().exactOptional().describe("True: an argument that `args` does not name refuses."),
-    limit: limits.exactOptional().describe("How often; a call over it is refused and no later rule is tried."),
+    require: z
+      .array(need)
+      .min(1, "an empty list requires nothing; remove the key")
+      .max(32)
+      .exactOptional()
+      .describe("What the presented history must prove."),
+    custody: z
+      .enum(["caller", "any"], { error: "`caller` or `any`" })
+      .exactOptional()
+      .describe("Who may present the history: an agent that has custody of the run (default), or `any`."),
+    signers: principals
+      .exactOptional()
+      .describe("Every presented entry but this guard's own is signed by one of these."),
+    approval: approval.exactOptional().describe("A person must approve this very request."),
+    limit: several(limit, "{calls, per, of, name} or a list of them")
+      .exactOptional()
+      .describe("How often; a call over it is refused and no later rule is tried."),
+    budget: several(budget, "{max, per, sum or cost, of, name} or a list of them")
+      .exactOptional()
+      .describe("How much; a call over it is refused and no later rule is tried."),
     audit: z.literal("durable").exactOptional().describe("`durable`: the decision is on disk before the call goes on."),
   })
   .refine(hasOneTarget, ifKnown(oneTarget))
-  .meta(oneTargetSchema);
+  .refine(
+    (rule) => rule.agents !== undefined || rule.spiffe !== undefined,
+    ifKnown('`agents` is missing; a rule says whom it admits, by `agents` (`"*"` for any verified agent) or `spiffe`'),
+  )
+  .meta({ ...oneTargetSchema, anyOf: [{ required: ["agents"] }, { required: ["spiffe"] }] });
 
 /** The policy document as the zod schema that is its grammar. Unknown keys are refused everywhere. */
 export const policySchema: z.ZodType<PolicyDocument> = z.strictObject({
@@ -185,6 +198,9 @@ export const policySchema: z.ZodType<PolicyDocument> = z.strictObject({
     .strictObject({
       scope: scope.exactOptional().describe("The scope of trust conditions; `tools` if left out."),
       unknown: unknown.exactOptional().describe("What happens to callers without a score; `deny` if left out."),
+      approvers: principals
+        .exactOptional()
+        .describe("Who is asked by `ask-human` where the rule has no `approval` of its own."),
       maxTrustAge: duration.exactOptional().describe("How old trust data may be; `24h` if left out."),
     })
     .exactOptional()
@@ -194,13 +210,10 @@ export const policySchema: z.ZodType<PolicyDocument> = z.strictObject({
     .describe("The tools that only read, in this operator's judgement; see `allow-readonly`."),
   deny: z.array(denyRule).exactOptional().describe("Any rule here that is met refuses the call, whatever is allowed."),
   allow: z.array(allowRule).describe("One rule here must be met in full; `[]` denies everything."),
+  also: z
+    .array(name)
+    .min(1, "an empty list asks nobody; remove the key")
+    .max(8)
+    .exactOptional()
+    .describe("Adapters that must allow as well; they can only narrow."),
 });
-
-function isDid(word: string): boolean {
-  try {
-    parseDid(word);
-    return true;
-  } catch {
-    return false;
-  }
-}

@@ -1,14 +1,31 @@
 export { parsePolicy, MAX_POLICY_RULES, type Policy } from "./load.ts";
+export type { PolicyFile } from "./merge.ts";
+export type { CompileWhen, PolicyEngines } from "./engines.ts";
 export { MAX_POLICY_BYTES } from "./read-yaml.ts";
-export { decide, couldAllow, requiredScopes, type Condition, type Decision, type Failure } from "./decide.ts";
-export { bindings, type Binding, type PolicyInput } from "./input.ts";
-export type { LimitObligation, Obligations } from "./compile.ts";
+export {
+  decide,
+  couldAllow,
+  requiredScopes,
+  type ApprovalAsk,
+  type Decision,
+  type FailedCondition,
+  type Failure,
+  type Obligations,
+} from "./decide.ts";
+export type { GuardMemory } from "./judge.ts";
+export { bindings, inputDigest, type Binding, type CallerDocument, type PolicyInput } from "./input.ts";
+export { counterKey, type BudgetObligation, type LimitObligation } from "./counters.ts";
+export type { ConditionKind } from "./conditions.ts";
 export type {
   AllowRule,
+  Approval,
   ArgumentTest,
   ArgumentTests,
+  Budget,
   DenyRule,
+  Dimension,
   Limit,
+  Need,
   Operators,
   PolicyDocument,
   PolicyMembers,

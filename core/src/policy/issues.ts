@@ -4,22 +4,6 @@ import type { PolicyProblem } from "./problem.ts";
 type Issue = z.core.$ZodIssue;
 type Path = readonly (string | number)[];
 
-/** Keys of the language that this version does not carry out. */
-const laterKeys: ReadonlySet<string> = new Set([
-  "also",
-  "approval",
-  "approvers",
-  "budget",
-  "custody",
-  "require",
-  "signers",
-  "spiffe",
-  "when",
-]);
-
-/** Words of the language, as values, that this version does not carry out. */
-const laterWords: ReadonlySet<unknown> = new Set(["ask-human", "connection", "head", "body", "run"]);
-
 /** What the schema found, in words that say what to write instead. `read` gives the value that stands at a path. */
 export function problemsOf(issues: readonly Issue[], read: (path: Path) => unknown): PolicyProblem[] {
   return issues.flatMap((issue) => fromIssue(issue, [], read));
@@ -53,14 +37,11 @@ function missing(issue: Issue, path: Path, read: (path: Path) => unknown): strin
   if (read(path) !== undefined) return undefined;
   const key = path.at(-1);
   if (key === "allow") return "`allow` is missing; `allow: []` denies everything";
-  if (key === "agents") return '`agents` is missing; a rule says whom it admits, `"*"` for any verified agent';
+  if (key === "by") return '`by` is missing; say whose entry counts, `by: "*"` for anyone\'s';
   return `\`${String(key)}\` is missing; ${messageOf(issue)}`;
 }
 
 function unknownKey(key: string): string {
-  if (laterKeys.has(key)) {
-    return `\`${key}\` is not carried out by this version; it would run without that condition, so it does not run`;
-  }
   return `\`${key}\` is not a key here; check its spelling and indentation`;
 }
 
@@ -82,6 +63,5 @@ function messageOf(issue: Issue): string {
 }
 
 function withFound(message: string, found: unknown): string {
-  if (laterWords.has(found)) return `${message}; \`${String(found)}\` is not carried out by this version`;
   return found === null ? `${message}; found nothing` : message;
 }

@@ -3,11 +3,10 @@ import { digest, type Digest } from "../json/digest.ts";
 import { checkRules } from "./check.ts";
 import { compile, type CompiledPolicy } from "./compile.ts";
 import type { PolicyDocument, PolicyMembers } from "./document.ts";
-import { policySchema } from "./grammar.ts";
-import { problemsOf } from "./issues.ts";
+import { compileExpressions, missingAdapters, type PolicyEngines } from "./engines.ts";
+import { readPolicy, type PolicyFile } from "./merge.ts";
 import { resolveMembers } from "./principals.ts";
 import { policyInvalid, type PolicyProblem } from "./problem.ts";
-import { readYaml, type Path } from "./read-yaml.ts";
 import { findWarnings } from "./warnings.ts";
 
 /** At most so many rules, deny and allow together. */
@@ -25,40 +24,34 @@ export interface Policy {
 }
 
 /**
- * Reads a policy: YAML 1.2 or JSON, at most 1 MiB and 10,000 rules. Anything unknown to this version is refused: a guard
- * that does not know a condition must not run without it.
+ * Reads a policy: YAML 1.2 or JSON, at most 1 MiB a text and 10,000 rules. Anything unknown to this version is refused:
+ * a guard that does not know a condition must not run without it.
+ * @param policy one text, or the files of a directory, which are merged in the order of their names
  * @param members who `@me` and `@roots` are; nobody if left out
- * @throws {PeerageError} ERR_POLICY_INVALID; the message names line, place and fix of up to ten problems
+ * @param engines what carries out `when` and `also`; without them a policy that uses these is refused
+ * @throws {PeerageError} ERR_POLICY_INVALID; the message names file, line, place and fix of up to ten problems
  * @see docs/policy.md
  */
-export function parsePolicy(text: string, members: PolicyMembers = {}): Policy {
-  const source = readYaml(text);
-  const located = (problem: PolicyProblem): PolicyProblem => ({ line: source.lineOf(problem.path ?? []), ...problem });
+export function parsePolicy(
+  policy: string | readonly PolicyFile[],
+  members: PolicyMembers = {},
+  engines: PolicyEngines = {},
+): Policy {
+  const { written, located } = readPolicy(policy);
   const refuse = (problems: readonly PolicyProblem[]): void => {
     if (problems.length > 0) throw policyInvalid(problems.map(located));
   };
-  const result = policySchema.safeParse(source.value);
-  if (!result.success) refuse(problemsOf(result.error.issues, (path) => valueAt(source.value, path)));
-  // The value as read, not the schema's copy: the digest is over every member that was written.
-  const written = source.value as unknown as PolicyDocument;
   if ((written.deny?.length ?? 0) + written.allow.length > MAX_POLICY_RULES) {
     refuse([{ path: ["allow"], message: "a policy has at most 10,000 rules" }]);
   }
-  refuse(checkRules(written));
+  refuse([...checkRules(written), ...missingAdapters(written, engines)]);
+  const { whens, problems } = compileExpressions(written, engines);
+  refuse(problems);
   const document = resolveMembers(written, members);
   return {
     digest: digest(document as unknown as JsonValue),
     document,
     warnings: findWarnings(written, members).map(located),
-    compiled: compile(document),
+    compiled: compile(document, whens),
   };
-}
-
-function valueAt(value: JsonValue, path: Path): unknown {
-  let at: unknown = value;
-  for (const part of path) {
-    if (typeof at !== "object" || at === null || !Object.hasOwn(at, part)) return undefined;
-    at = (at as Record<string | number, unknown>)[part];
-  }
-  return at;
 }

@@ -2,6 +2,8 @@ import { PeerageError } from "../errors.ts";
 
 /** One thing wrong with, or doubtful in, a policy text. */
 export interface PolicyProblem {
+  /** The file in a policy directory. */
+  readonly file?: string;
   /** The line in the text, from 1, where known. */
   readonly line?: number;
   /** Where it stands in the document: `["allow", 0, "trust"]`. */
@@ -23,9 +25,9 @@ export function formatPath(path: readonly (string | number)[]): string {
   return out;
 }
 
-/** Formats a problem as one line: `line 7, allow[0].trust: …`. */
-export function formatProblem({ line, path, message }: PolicyProblem): string {
-  const where = [line === undefined ? "" : `line ${line}`, path?.length ? formatPath(path) : ""];
+/** Formats a problem as one line: `payments.yaml, line 7, allow[0].trust: …`. */
+export function formatProblem({ file, line, path, message }: PolicyProblem): string {
+  const where = [file ?? "", line === undefined ? "" : `line ${line}`, path?.length ? formatPath(path) : ""];
   const prefix = where.filter((part) => part !== "").join(", ");
   return prefix === "" ? message : `${prefix}: ${message}`;
 }
@@ -35,4 +37,14 @@ export function policyInvalid(problems: readonly PolicyProblem[], cause?: unknow
   const shown = problems.slice(0, SHOWN).map(formatProblem);
   if (problems.length > SHOWN) shown.push(`and ${problems.length - SHOWN} more`);
   return new PeerageError("ERR_POLICY_INVALID", shown.join("\n"), cause === undefined ? {} : { cause });
+}
+
+/** The same error, each of its problems with the name of the file. */
+export function inFile(error: unknown, file: string): unknown {
+  if (!(error instanceof PeerageError) || error.code !== "ERR_POLICY_INVALID") return error;
+  const message = error.message
+    .split("\n")
+    .map((line) => `${file}, ${line}`)
+    .join("\n");
+  return new PeerageError("ERR_POLICY_INVALID", message, { cause: error });
 }

@@ -1,7 +1,7 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseAllDocuments, type Document } from "yaml";
 import { utf8 } from "../encoding/bytes.ts";
 import type { JsonValue } from "../json/types.ts";
-import { policyInvalid } from "./problem.ts";
+import { inFile, policyInvalid } from "./problem.ts";
 
 /** A policy text has at most 1 MiB of UTF-8. */
 export const MAX_POLICY_BYTES = 1_048_576;
@@ -20,9 +20,18 @@ export interface YamlSource {
 /**
  * Reads one YAML 1.2 document (core schema) that means the same to every reader: no duplicate key, anchor, alias, tag,
  * merge key, second document, infinity, or integer beyond ±(2^53 − 1).
+ * @param file the name that errors carry
  * @throws {PeerageError} ERR_POLICY_INVALID, with the line
  */
-export function readYaml(text: string): YamlSource {
+export function readYaml(text: string, file?: string): YamlSource {
+  try {
+    return read(text);
+  } catch (error) {
+    throw file === undefined ? error : inFile(error, file);
+  }
+}
+
+function read(text: string): YamlSource {
   if (text.length > MAX_POLICY_BYTES || utf8(text).length > MAX_POLICY_BYTES) {
     throw policyInvalid([{ message: "the policy is larger than 1 MiB; split or shorten it" }]);
   }

@@ -1,9 +1,9 @@
-import { isOpen } from "./check.ts";
 import {
   listOf,
   targetOf,
   type AllowRule,
   type ArgumentTest,
+  type Budget,
   type DenyRule,
   type Limit,
   type Operators,
@@ -12,29 +12,47 @@ import {
   type Principal,
 } from "./document.ts";
 import { coversEverything, isImpossiblePath } from "./glob.ts";
-import { isMembers, membersOf } from "./principals.ts";
+import { needWarnings } from "./need-warnings.ts";
+import { isOpen } from "./openness.ts";
+import { isMembers, membersOf, principalUses } from "./principals.ts";
 import type { PolicyProblem } from "./problem.ts";
 
 type Path = readonly (string | number)[];
 
 /** What a document may say but probably does not mean. The document has passed the schema and the load checks. */
 export function findWarnings(document: PolicyDocument, members: PolicyMembers): PolicyProblem[] {
-  const warnings: PolicyProblem[] = [...unusedGroups(document), ...openness(document)];
+  const warnings: PolicyProblem[] = [...unusedGroups(document), ...openness(document), ...nobodies(document, members)];
   for (const [index, rule] of (document.deny ?? []).entries()) {
     const path = ["deny", index];
-    warnings.push(...ruleWarnings(rule, path, members), ...denyWarnings(rule, path));
+    warnings.push(...ruleWarnings(rule, path), ...denyWarnings(rule, path));
   }
   for (const [index, rule] of document.allow.entries()) {
     const path = ["allow", index];
-    warnings.push(...ruleWarnings(rule, path, members), ...allowWarnings(document, rule, path));
+    warnings.push(
+      ...ruleWarnings(rule, path),
+      ...allowWarnings(document, rule, path),
+      ...needWarnings(document, index),
+    );
   }
   return warnings;
 }
 
-function unusedGroups({ groups = {}, deny = [], allow }: PolicyDocument): PolicyProblem[] {
-  const used = new Set([...deny, ...allow].flatMap((rule) => listOf<Principal>(rule.agents)));
-  const unused = Object.keys(groups).filter((name) => !used.has(`@${name}`));
+function unusedGroups(document: PolicyDocument): PolicyProblem[] {
+  const used = new Set(principalUses(document).flatMap(({ principals }) => listOf<Principal>(principals)));
+  const unused = Object.keys(document.groups ?? {}).filter((name) => !used.has(`@${name}`));
   return unused.map((name) => ({ path: ["groups", name], message: "no rule uses this group" }));
+}
+
+/** Lists of principals that are, or come out, empty. */
+function nobodies(document: PolicyDocument, members: PolicyMembers): PolicyProblem[] {
+  return principalUses(document).flatMap(({ path, principals }) => {
+    const words = listOf<Principal>(principals);
+    if (words.length === 0) return [{ path, message: "an empty list: it is met by nobody" }];
+    return words
+      .filter(isMembers)
+      .filter((word) => membersOf(word, members).length === 0)
+      .map((word) => ({ path, message: `${word} is nobody on this machine` }));
+  });
 }
 
 function openness(document: PolicyDocument): PolicyProblem[] {
@@ -45,7 +63,7 @@ function openness(document: PolicyDocument): PolicyProblem[] {
 }
 
 /** What holds of both kinds of rule: parts that can never match. */
-function ruleWarnings(rule: DenyRule | AllowRule, path: Path, members: PolicyMembers): PolicyProblem[] {
+function ruleWarnings(rule: DenyRule | AllowRule, path: Path): PolicyProblem[] {
   const warnings: PolicyProblem[] = [];
   const warn = (key: string, message: string): void => void warnings.push({ path: [...path, key], message });
   const { kind, patterns } = targetOf(rule);
@@ -55,11 +73,6 @@ function ruleWarnings(rule: DenyRule | AllowRule, path: Path, members: PolicyMem
   for (const pattern of kind === "methods" ? patterns : []) {
     const own = ownKinds[pattern];
     if (own !== undefined) warn(kind, `\`methods\` never covers ${pattern}; write \`${own}\``);
-  }
-  const agents = listOf<Principal>(rule.agents);
-  if (rule.agents !== undefined && agents.length === 0) warn("agents", "an empty list: the rule matches nobody");
-  for (const word of agents.filter(isMembers)) {
-    if (membersOf(word, members).length === 0) warn("agents", `${word} is nobody on this machine`);
   }
   for (const [argument, test] of Object.entries(rule.args ?? {})) {
     const operators = operatorsOf(test);
@@ -86,7 +99,9 @@ function denyWarnings(rule: DenyRule, path: Path): PolicyProblem[] {
   const { kind, patterns } = targetOf(rule);
   if (kind === "resources" && patterns.some(stopsAtOneLevel))
     warnings.push({ path: [...path, kind], message: oneLevel });
-  const always = [rule.agents, rule.args, rule.from, rule.until].every((part) => part === undefined);
+  const always = [rule.agents, rule.spiffe, rule.args, rule.from, rule.until, rule.when].every(
+    (part) => part === undefined,
+  );
   if (always && coversEverything(patterns, kind === "resources" ? "path" : "name")) {
     warnings.push({ path, message: `refuses all ${kind}, so no allow rule about ${kind} is ever met` });
   }
@@ -119,9 +134,11 @@ function allowWarnings(document: PolicyDocument, rule: AllowRule, path: Path): P
   } else if (letsUnknownRead && listOf<string>(document.readonly).length === 0) {
     warnings.push({ path, message: "`allow-readonly` lets nothing through, since `readonly` names nothing" });
   }
-  if (rule.id === undefined && listOf<Limit>(rule.limit).some((limit) => limit.name === undefined)) {
+  for (const key of ["limit", "budget"] as const) {
+    const counters: readonly (Limit | Budget)[] = [...listOf<Limit | Budget>(rule[key])];
+    if (rule.id !== undefined || counters.every((counter) => counter.name !== undefined)) continue;
     const message = "give the rule an id: its counter is named by its place in the file, and moves when that does";
-    warnings.push({ path: [...path, "limit"], message });
+    warnings.push({ path: [...path, key], message });
   }
   return warnings;
 }

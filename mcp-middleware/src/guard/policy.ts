@@ -1,6 +1,7 @@
 import {
   type CallProof,
   couldAllow,
+  counterKey,
   decide,
   type Did,
   member,
@@ -56,7 +57,7 @@ export function policyInput(policy: Policy, facts: PolicyFacts): PolicyInput {
 /**
  * Asks the policy.
  * @returns the rule that allows, and the limits that this call counts against
- * @throws {PeerageError} ERR_POLICY_DENIED, ERR_TRUST_INSUFFICIENT, ERR_AUDIT_UNAVAILABLE
+ * @throws {PeerageError} ERR_POLICY_DENIED, ERR_TRUST_INSUFFICIENT, ERR_SPIFFE_REQUIRED, ERR_APPROVAL_…, ERR_AUDIT_UNAVAILABLE
  */
 export function askPolicy(
   policy: Policy,
@@ -69,16 +70,12 @@ export function askPolicy(
     );
     throw new PeerageError(decision.reason, "the policy does not allow this", { detail: failed.join(", ") });
   }
-  const { audit, limits } = decision.obligations;
+  if (decision.effect === "ask") throw new PeerageError(decision.reason, "a person must approve this call");
+  const { audit, limits, budgets, spend, adapters } = decision.obligations;
   // An obligation that cannot be carried out is a refusal: there is no audit log yet that could be flushed.
-  if (audit)
+  if (audit || budgets.length > 0 || spend.length > 0 || adapters.length > 0)
     throw new PeerageError("ERR_AUDIT_UNAVAILABLE", "the rule asks for a durable audit", { detail: "no-audit" });
   return { rule: decision.rule, limits: limits.map((limit) => ({ ...limit, key: counterKey(limit, input) })) };
-}
-
-function counterKey(limit: { readonly counter: string; readonly of: readonly string[] }, input: PolicyInput): string {
-  const agent = limit.of.includes("agent") ? (input.caller?.did ?? "") : "";
-  return `${limit.counter} ${agent} ${limit.of.includes("tool") ? input.target : ""}`;
 }
 
 /** True if some arguments could let the caller of `input` use a listed item. */
