@@ -207,6 +207,7 @@ describe("a score", () => {
     expect(home).toContain("This registry publishes no roots");
     expect(home).toContain('<a href="/viewpoint">Choose a viewpoint');
     expect(home).not.toMatch(/class="score(?: unknown)?">(?:unknown|\d)/);
+    expect(await (await rootless.get("/agents", html)).text()).not.toMatch(/class="meter unknown">unknown</);
     expect((await rootless.json(`/a/${root}.json?as=${root}`)).score).toBe(1);
   });
 });

@@ -136,7 +136,7 @@ function table(data: AgentsData, frame: Frame): Html {
                 <td>${agentLink(agent, frame)}</td>
                 <td data-label="Score">
                   <a class="quiet" href="${frame.links.explain(agent.did)}" aria-label="the working"
-                    >${scoreMeter(agent.score)}</a
+                    >${scoreMeter(agent.score, frame)}</a
                   >
                 </td>
                 <td data-label="In" class="num">${agent.received}</td>

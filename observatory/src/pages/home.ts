@@ -70,7 +70,7 @@ export const home: Page<HomeData> = {
             ${stat("agents", data.agents)}${stat("vouches in force", data.vouches)}${stat("log entries", data.entries)}${stat("scopes", frame.seen.view.scopes().size)}
           </dl>
         </div>
-        ${data.agents === 0 ? firstSteps(frame) : html`<div class="skybox">${sky(data.sky, frame)}${legend(data)}</div>`}
+        ${data.agents === 0 ? firstSteps(frame) : html`<div class="skybox">${sky(data.sky, frame)}${legend(data, frame)}</div>`}
       </section>
       ${data.agents === 0 ? "" : panels(data, frame)}`,
   text(data) {
@@ -98,7 +98,7 @@ function stat(label: string, value: number): Html {
   </div>`;
 }
 
-function legend({ sky: { form, agents }, agents: all }: HomeData): Html {
+function legend({ sky: { form, agents }, agents: all }: HomeData, { seen }: Frame): Html {
   const some = agents.length < all ? html`<li>the ${agents.length} most vouched-for of ${all}</li>` : "";
   if (form === "still")
     return html`<ul class="legend">
@@ -106,6 +106,11 @@ function legend({ sky: { form, agents }, agents: all }: HomeData): Html {
       <li>size: vouches received</li>
       ${some}
     </ul>`;
+  if (seen.viewpoint.kind === "none") {
+    return html`<ul class="legend">
+      <li><i class="key arrow"></i>vouch</li>
+    </ul>`;
+  }
   return html`<ul class="legend">
     <li><i class="key root"></i>root</li>
     <li><i class="key lit"></i>brighter: more trusted</li>
@@ -115,14 +120,18 @@ function legend({ sky: { form, agents }, agents: all }: HomeData): Html {
 }
 
 function panels(data: HomeData, frame: Frame): Html {
-  const { links, viewpointText: viewer } = frame;
+  const { links } = frame;
+  const seenBy =
+    frame.seen.viewpoint.kind === "none"
+      ? html`no roots are published here: <a href="${links.same("/viewpoint", {})}">choose a viewpoint</a>`
+      : `as seen by ${frame.viewpointText}`;
   return html`<div class="columns wide-left even">
     <section class="panel">
       <h2>Live <a class="more" href="${links.feed()}">all of it</a></h2>
       ${feedList(data.feed, frame)}
     </section>
     <section class="panel">
-      <h2>Most relied on <span class="aside">as seen by ${viewer}</span></h2>
+      <h2>Most relied on <span class="aside">${seenBy}</span></h2>
       <p class="tabs">
         ${data.scopes.map(({ scope }) =>
           scope === data.scope
@@ -151,7 +160,7 @@ function reliedTable(data: HomeData, frame: Frame): Html {
             <td>${agentLink(agent, frame)}</td>
             <td>
               <a class="quiet" href="${frame.links.explain(agent.did)}" aria-label="the working"
-                >${scoreMeter(agent.score)}</a
+                >${scoreMeter(agent.score, frame)}</a
               >
             </td>
             <td class="num">${agent.received}</td>

@@ -6,7 +6,7 @@ import { statusMark } from "../ui/agent-panels.ts";
 import { scopeTag } from "../ui/entry.ts";
 import { timeText } from "../ui/format.ts";
 import { scoreBar } from "../ui/score.ts";
-import { timeHtml } from "../ui/time.ts";
+import { momentHtml, timeHtml } from "../ui/time.ts";
 
 export interface VouchPageData extends VouchData {
   /** The scopes in which it counts now. */
@@ -59,11 +59,11 @@ export const vouch: Page<VouchPageData> = {
             </div>
             <div>
               <dt>valid from</dt>
-              <dd>${timeHtml(data.validFrom)}</dd>
+              <dd>${momentHtml(data.validFrom)}</dd>
             </div>
             <div>
               <dt>valid until</dt>
-              <dd>${timeHtml(data.validUntil)}</dd>
+              <dd>${momentHtml(data.validUntil)}</dd>
             </div>
             <div>
               <dt>status</dt>

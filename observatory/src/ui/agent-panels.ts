@@ -90,9 +90,10 @@ export function statusMark({ inForce, status }: Pick<VouchData, "inForce" | "sta
   return html`<span class="status ${mark}">${mark === "bad" ? "✕" : "–"} ${status}</span>`;
 }
 
-function useIt({ agent, scope, score }: AgentData, { registryUrl }: Frame): Html {
+function useIt({ agent, scope, score }: AgentData, { registryUrl, seen }: Frame): Html {
   const threshold = score === "unknown" ? 0.25 : Math.max(0.05, Math.floor(score * 20) / 20);
-  const verdict = score === "unknown" ? "refuses" : "admits";
+  const verdict = `with these roots it ${score === "unknown" ? "refuses" : "admits"} ${fingerprintText(agent.did)}`;
+  const rule = seen.viewpoint.kind === "none" ? "it admits whom your own roots trust this much" : verdict;
   return html`<section class="panel">
     <h2>Use it</h2>
     <pre><code><i># the same working, computed on your machine from the log itself</i>
@@ -101,7 +102,7 @@ peerage trust ${agent.did} --scope ${scope} --explain --registry ${registryUrl}
 <i># put your own word on it</i>
 peerage vouch ${agent.did} --scope ${scope} --confidence 80
 
-<i># a policy rule: with these roots it ${verdict} ${fingerprintText(agent.did)}</i>
+<i># a policy rule: ${rule}</i>
 allow:
   - { tools: search, agents: "*", trust: { min: ${threshold.toFixed(2)}, scope: ${scope} } }</code></pre>
   </section>`;

@@ -1,10 +1,12 @@
 import { html } from "hono/html";
 import type { Score } from "@peerage/core";
+import type { Frame } from "../frame.ts";
 import type { Html } from "../page.ts";
 import { scoreText } from "./format.ts";
 
-/** A bar and a number, or the word unknown. The bar is an SVG because inline styles are forbidden. */
-export function scoreMeter(score: Score): Html {
+/** A bar and a number, the word unknown, or nothing where nobody looks. The bar is an SVG: inline styles are forbidden. */
+export function scoreMeter(score: Score, { seen }: Frame): Html {
+  if (seen.viewpoint.kind === "none") return html`<span class="meter unknown">–</span>`;
   if (score === "unknown") return html`<span class="meter unknown">unknown</span>`;
   return html`<span class="meter">${scoreBar(score)}<b>${scoreText(score)}</b></span>`;
 }

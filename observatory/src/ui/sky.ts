@@ -31,7 +31,12 @@ const COLOURS = 12;
  */
 export function sky(data: SkyData, frame: Frame): Html {
   const label = `${data.agents.length} agents and the vouches between them; the directory lists the same agents`;
-  return html`<svg class="sky ${data.form}" viewBox="0 0 ${SKY.width} ${SKY.height}" role="group" aria-label="${label}">
+  return html`<svg
+    class="sky ${data.form}${frame.seen.viewpoint.kind === "none" ? " unseen" : ""}"
+    viewBox="0 0 ${SKY.width} ${SKY.height}"
+    role="group"
+    aria-label="${label}"
+  >
     <defs>
       <marker id="tip" viewBox="0 0 6 6" refX="5" refY="3" markerWidth="5" markerHeight="5" orient="auto">
         <path class="tip" d="M0 0.6L6 3L0 5.4z" />

@@ -8,6 +8,11 @@ export function timeHtml(seconds: number): Html {
   return html`<time datetime="${formatTime(seconds)}" data-ago="1">${timeText(seconds)}</time>`;
 }
 
+/** A time that matters to the second, and not how long ago it was. */
+export function momentHtml(seconds: number): Html {
+  return html`<time datetime="${formatTime(seconds)}">${timeText(seconds)}</time>`;
+}
+
 /** A day. */
 export function dateHtml(seconds: number): Html {
   return html`<time datetime="${formatTime(seconds)}" title="${timeText(seconds)}">${dateText(seconds)}</time>`;
