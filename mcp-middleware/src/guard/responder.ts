@@ -1,5 +1,6 @@
 import {
   generateRun,
+  isJsonObject,
   issueReceipt,
   type JsonValue,
   MAX_CALL_LIFETIME_SECONDS,
@@ -42,6 +43,7 @@ export class Responder {
     response: JsonRpcMessage,
   ): Promise<JsonRpcMessage> {
     const shaped = this.#shape(decision, on, response);
+    if (isEmpty(decision, shaped)) return shaped;
     const receipt = await this.receipt(decision, shaped);
     return receipt === undefined ? shaped : attachReceipt(shaped, receipt);
   }
@@ -97,6 +99,15 @@ export class Responder {
       return { jsonrpc: "2.0", id: requestId ?? null, error: { code: -31500, message, data } };
     }
   }
+}
+
+/**
+ * The empty result of `ping`, `logging/setLevel` and the like, which stays `{}`: clients, the official conformance suite
+ * among them, take any member of it for a mistake. A tool's result is receipted whatever it is.
+ */
+function isEmpty(decision: DecisionRecord, response: JsonRpcMessage): boolean {
+  const result = member(response, "result");
+  return decision.method !== "tools/call" && isJsonObject(result) && Object.keys(result).length === 0;
 }
 
 /** A result that every reader digests alike, or undefined: numbers that do not survive a round trip have no digest. */
