@@ -212,12 +212,16 @@ export {
 export { Network, type NetworkOptions, type RejectedLeaf } from "./network/network.ts";
 export type { LogLeaf, RegistryReader } from "./network/reader.ts";
 export {
-  type AgentStatements,
+  checkSigningKey,
+  KeyHistory,
+  keyHistoryAt,
+  type KeyPeriod,
   type KeyState,
   keyStateAt,
   type KeyStatus,
-  type Logged,
-  StatementSet,
-} from "./network/statement-set.ts";
-export { type AgentRecord, View, type ViewHead } from "./network/view.ts";
+  MAX_COMPROMISE_SECONDS,
+} from "./network/key-state.ts";
+export { RECOVERY_WINDOW_SECONDS } from "./network/key-tree.ts";
+export { type AgentStatements, type Logged, StatementSet } from "./network/statement-set.ts";
+export { type AgentRecord, type ReportRecord, View, type ViewHead } from "./network/view.ts";
 export type { VouchRecord, VouchStatus } from "./network/vouch-status.ts";

@@ -1,6 +1,6 @@
 import { equalBytes } from "../encoding/bytes.ts";
 import { type ErrorCode, isPeerageError, PeerageError } from "../errors.ts";
-import { checkKeyEvent } from "../statement/key-event.ts";
+import { multibaseOf } from "../did/did-key.ts";
 import type { Statement } from "../statement/types.ts";
 import { verifyStatement } from "../statement/verify.ts";
 import type { SignedCheckpoint } from "../tlog/checkpoint.ts";
@@ -9,7 +9,8 @@ import { verifyExtension } from "../tlog/fork.ts";
 import { leafHash } from "../tlog/merkle.ts";
 import type { Verified } from "../verified.ts";
 import type { LogLeaf, RegistryReader } from "./reader.ts";
-import { StatementSet } from "./statement-set.ts";
+import { keyHistoryAt } from "./key-state.ts";
+import { type Logged, StatementSet } from "./statement-set.ts";
 import { View } from "./view.ts";
 
 /** A leaf of the log that counts for nothing, and why. */
@@ -34,7 +35,9 @@ export class Network {
   readonly #now: () => Date;
   readonly #onProgress: ((done: number, total: number) => void) | undefined;
   readonly #set = new StatementSet();
-  readonly #rejected: RejectedLeaf[] = [];
+  readonly #unreadable: RejectedLeaf[] = [];
+  /** Statements by a key that has not been the DID's own at all times: whether they count may change. */
+  readonly #judgedByKey: Logged[] = [];
   #range = CompactRange.empty();
   #head: Verified<SignedCheckpoint>;
   #view: View;
@@ -67,9 +70,21 @@ export class Network {
     return this.#reader.origin;
   }
 
-  /** Leaves that do not verify: they count for nothing. */
+  /**
+   * Leaves that count for nothing: they do not verify, a foreign or retired key signed them, or they are key events that
+   * extend no chain. In log order.
+   */
   get rejected(): readonly RejectedLeaf[] {
-    return this.#rejected;
+    const byKey = this.#judgedByKey.flatMap((logged): RejectedLeaf[] => {
+      const code = keyDefect(this.#set, logged);
+      return code ? [{ index: logged.index, code }] : [];
+    });
+    return [...this.#unreadable, ...byKey].sort((a, b) => a.index - b.index);
+  }
+
+  /** Everything that verified, to be merged with what other logs hold. */
+  get statements(): StatementSet {
+    return this.#set;
   }
 
   /** Seconds since the newest checkpoint was stamped. */
@@ -138,23 +153,12 @@ export class Network {
   }
 
   #admit({ index, time, statement, code }: JudgedLeaf & { time: number }): void {
-    const defect = statement ? this.#keyEventDefect(statement) : code;
-    if (defect) this.#rejected.push({ index, code: defect });
-    else if (statement) this.#set.add({ statement, index, time });
-  }
-
-  /** A key event must extend the chain of its issuer; other kinds have been judged by then. */
-  #keyEventDefect(statement: Verified<Statement>): ErrorCode | undefined {
-    if (statement.kind !== "KeyEvent") return undefined;
-    const chain = this.#set.agent(statement.issuer)?.keyEvents.map((logged) => logged.statement) ?? [];
-    // A second `init` is not an extension, but it is evidence of a dispute if it was witnessed at the same time.
-    if (statement.event === "init") return undefined;
-    try {
-      checkKeyEvent(statement, chain);
-      return undefined;
-    } catch (error) {
-      if (isPeerageError(error)) return error.code;
-      throw error;
+    if (code) this.#unreadable.push({ index, code });
+    if (!statement) return;
+    const logged = { statement, index, time };
+    this.#set.add(logged);
+    if (statement.kind === "KeyEvent" || statement.keys.some((key) => key !== multibaseOf(statement.issuer))) {
+      this.#judgedByKey.push(logged);
     }
   }
 
@@ -187,11 +191,22 @@ interface JudgedLeaf {
 async function judgeLeaf({ index, leaf, statement }: LogLeaf): Promise<JudgedLeaf> {
   const hash = leafHash(leaf);
   try {
-    return { index, hash, statement: statement ?? (await verifyStatement(leaf)) };
+    return { index, hash, statement: statement ?? (await verifyStatement(leaf, { keysOf: "any" })) };
   } catch (error) {
     if (isPeerageError(error)) return { index, hash, code: error.code };
     throw error;
   }
+}
+
+/** Why a statement counts for nothing by the keys that stood behind its issuer when it was witnessed. */
+function keyDefect(set: StatementSet, logged: Logged): ErrorCode | undefined {
+  const { statement, time } = logged;
+  const agent = set.agent(statement.issuer);
+  if (statement.kind === "KeyEvent") {
+    // Whether an event extends its chain does not depend on later ones, so one look at all of them answers for each.
+    return keyHistoryAt(statement.issuer, agent, Infinity).extends(statement.id) ? undefined : "ERR_KEY_EVENT_INVALID";
+  }
+  return keyHistoryAt(statement.issuer, agent, time).signed(logged) ? undefined : "ERR_KEY_SUPERSEDED";
 }
 
 function badAnswer(message: string): PeerageError {

@@ -1,18 +1,21 @@
-import { type Did, type MultibaseKey, multibaseOf } from "../did/did-key.ts";
+import type { Did } from "../did/did-key.ts";
 import type { Digest } from "../json/digest.ts";
-import type { AgentProfile, KeyEvent, Revocation, Statement, Vouch } from "../statement/types.ts";
+import type { AgentProfile, KeyEvent, Report, Revocation, Statement, Vouch } from "../statement/types.ts";
 import type { Verified } from "../verified.ts";
 
 /** A verified statement with its place in the log and its witnessed time. */
 export interface Logged<T extends Statement = Statement> {
   readonly statement: Verified<T>;
-  /** Log index. */
+  /** Log index; of several logs, that of the one with the earliest time. */
   readonly index: number;
-  /** Time of the first published checkpoint that covers it, Unix seconds. */
+  /** Time of the first published checkpoint that covers it, Unix seconds; the earliest over all logs. */
   readonly time: number;
 }
 
-/** What the log holds about one DID, in log order. */
+/**
+ * What the set holds about one DID. Signatures hold, by keys that claim to be the issuer's: whether they were is asked of
+ * the key history, at every use.
+ */
 export interface AgentStatements {
   readonly did: Did;
   readonly first: { readonly index: number; readonly time: number };
@@ -22,40 +25,55 @@ export interface AgentStatements {
   readonly keyEvents: Logged<KeyEvent>[];
   /** Its own revocations of all vouches for a subject. */
   readonly subjectRevocations: Map<Did, Logged<Revocation>[]>;
-  /** Its revocation of itself, the earliest. */
-  burn?: Logged<Revocation>;
+  /** Its revocations of itself. */
+  readonly burns: Logged<Revocation>[];
+  /** Reports about it, by others. */
+  readonly reports: Logged<Report>[];
+  /** Raised whenever a key event or a burn of it is added or gets an earlier time. */
+  readonly keyRevision: number;
 }
+
+type MutableAgent = { -readonly [K in keyof AgentStatements]: AgentStatements[K] };
 
 /**
  * A grow-only set of verified statements: union is commutative, associative and idempotent, and so is every question
  * asked of it. Nothing is interpreted here; `View` answers for a point in time.
+ *
+ * A document signed by two keys is two members: were it one, a copy by a foreign key could stand in the way of the
+ * genuine statement, or lend it an earlier time.
  */
 export class StatementSet {
-  readonly #byId = new Map<Digest, Logged>();
-  readonly #agents = new Map<Did, AgentStatements>();
+  readonly #members = new Map<string, Logged>();
+  readonly #byId = new Map<Digest, Logged[]>();
+  readonly #agents = new Map<Did, MutableAgent>();
   readonly #revocations = new Map<Digest, Logged<Revocation>[]>();
+  readonly #withKeyStatements = new Set<Did>();
 
   get size(): number {
-    return this.#byId.size;
+    return this.#members.size;
   }
 
-  /** Adds a statement; of the same id, from several logs, the earlier witnessed time stays. */
+  /** Adds a statement; of the same one from several logs, the earlier witnessed time stays. */
   add({ statement, index, time }: Logged): void {
-    const known = this.#byId.get(statement.id);
-    if (known) {
-      if (time < known.time) Object.assign(known, { index, time });
-      return;
-    }
-    const logged: Logged = { statement, index, time };
-    this.#byId.set(statement.id, logged);
+    const name = `${statement.id} ${statement.keys.toSorted().join(" ")}`;
+    const known = this.#members.get(name);
+    if (known && !isEarlier({ index, time }, known)) return;
+    const logged: Logged = known ? Object.assign(known, { index, time }) : { statement, index, time };
     const issuer = this.#agent(statement.issuer, index, time);
+    const subject = subjectOf(statement);
+    const about = subject === undefined ? undefined : this.#agent(subject, index, time);
+    if (statement.kind === "KeyEvent" || isBurn(statement)) {
+      issuer.keyRevision++;
+      this.#withKeyStatements.add(issuer.did);
+    }
+    if (known) return;
+    this.#members.set(name, logged);
+    append(this.#byId, statement.id, logged);
     switch (statement.kind) {
-      case "Vouch": {
-        const vouch = logged as Logged<Vouch>;
-        issuer.given.push(vouch);
-        this.#agent(statement.subject, index, time).received.push(vouch);
+      case "Vouch":
+        issuer.given.push(logged as Logged<Vouch>);
+        about?.received.push(logged as Logged<Vouch>);
         break;
-      }
       case "Revocation":
         this.#addRevocation(issuer, logged as Logged<Revocation>);
         break;
@@ -66,12 +84,23 @@ export class StatementSet {
         issuer.keyEvents.push(logged as Logged<KeyEvent>);
         break;
       case "Report":
-        this.#agent(statement.subject, index, time);
+        about?.reports.push(logged as Logged<Report>);
     }
   }
 
-  byId(id: Digest): Logged | undefined {
-    return this.#byId.get(id);
+  /** Adds everything that another set holds. */
+  union(other: StatementSet): void {
+    for (const logged of other.#members.values()) this.add(logged);
+  }
+
+  /** Every member, in order of arrival. */
+  members(): IterableIterator<Logged> {
+    return this.#members.values();
+  }
+
+  /** The members with this id: one, unless the same document was signed by several keys. */
+  byId(id: Digest): readonly Logged[] {
+    return this.#byId.get(id) ?? [];
   }
 
   agent(did: Did): AgentStatements | undefined {
@@ -86,6 +115,11 @@ export class StatementSet {
     return this.#agents.size;
   }
 
+  /** The agents that published key events or burnt themselves: for everyone else the DID's own key stands. */
+  get withKeyStatements(): ReadonlySet<Did> {
+    return this.#withKeyStatements;
+  }
+
   /** Revocations that name a statement, whoever signed them; only its issuer's count. */
   revocationsOf(id: Digest): readonly Logged<Revocation>[] {
     return this.#revocations.get(id) ?? [];
@@ -95,10 +129,10 @@ export class StatementSet {
     const { revokes, target } = logged.statement;
     if (revokes === "statement") append(this.#revocations, target as Digest, logged);
     else if (revokes === "subject") append(issuer.subjectRevocations, target as Did, logged);
-    else if (!issuer.burn || logged.time < issuer.burn.time) issuer.burn = logged;
+    else issuer.burns.push(logged);
   }
 
-  #agent(did: Did, index: number, time: number): AgentStatements {
+  #agent(did: Did, index: number, time: number): MutableAgent {
     let agent = this.#agents.get(did);
     if (!agent) {
       agent = {
@@ -109,46 +143,52 @@ export class StatementSet {
         profiles: [],
         keyEvents: [],
         subjectRevocations: new Map(),
+        burns: [],
+        reports: [],
+        keyRevision: 0,
       };
       this.#agents.set(did, agent);
+    } else if (isEarlier({ index, time }, agent.first)) {
+      agent.first = { index, time };
     }
     return agent;
   }
+}
+
+/** The order in which members stand: by witnessed time, place in the log, id, keys. It is the same for every arrival. */
+export function byTime(a: Logged, b: Logged): number {
+  return (
+    a.time - b.time ||
+    a.index - b.index ||
+    compare(a.statement.id, b.statement.id) ||
+    compare(a.statement.keys.toSorted().join(" "), b.statement.keys.toSorted().join(" "))
+  );
+}
+
+/** Compares two strings by code unit. */
+export function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+interface Place {
+  readonly index: number;
+  readonly time: number;
+}
+
+function isEarlier(a: Place, b: Place): boolean {
+  return a.time < b.time || (a.time === b.time && a.index < b.index);
+}
+
+function isBurn(statement: Statement): boolean {
+  return statement.kind === "Revocation" && statement.revokes === "self";
+}
+
+function subjectOf(statement: Statement): Did | undefined {
+  return statement.kind === "Vouch" || statement.kind === "Report" ? statement.subject : undefined;
 }
 
 function append<K, V>(map: Map<K, V[]>, key: K, value: V): void {
   const list = map.get(key);
   if (list) list.push(value);
   else map.set(key, [value]);
-}
-
-/** The state of the key behind a DID. Only `active` agents give or receive anything. */
-export type KeyStatus = "active" | "burnt" | "suspended" | "disputed";
-
-/** The key that stands behind an agent at a time, as far as its key events can be read. */
-export interface KeyState {
-  readonly status: KeyStatus;
-  readonly current: MultibaseKey;
-  /** Number of key events that count. */
-  readonly events: number;
-  /** Why and since when it is not active, Unix seconds. */
-  readonly since?: number;
-}
-
-/**
- * The key state of an agent at time `t`. Of several `init` events the earliest witnessed counts, two at one time are a
- * dispute. Any other event is one that this version cannot judge: it never guesses, the agent counts as disputed.
- */
-export function keyStateAt(did: Did, agent: AgentStatements | undefined, t: number): KeyState {
-  const own = { current: multibaseOf(did) };
-  const events = (agent?.keyEvents ?? []).filter((event) => event.time <= t);
-  const unread = events.find((event) => event.statement.event !== "init");
-  if (unread) return { ...own, status: "disputed", events: events.length, since: unread.time };
-  const earliest = Math.min(...events.map((event) => event.time));
-  const inits = events.filter((event) => event.time === earliest);
-  if (inits.length > 1) return { ...own, status: "disputed", events: inits.length, since: earliest };
-  if (agent?.burn && agent.burn.time <= t) {
-    return { ...own, status: "burnt", events: inits.length, since: agent.burn.time };
-  }
-  return { ...own, status: "active", events: inits.length };
 }

@@ -1,9 +1,10 @@
-import type { Did } from "../did/did-key.ts";
+import type { Did, MultibaseKey } from "../did/did-key.ts";
 import type { Digest } from "../json/digest.ts";
-import type { AgentProfile, Vouch } from "../statement/types.ts";
+import type { AgentProfile, Report, Revocation, Vouch } from "../statement/types.ts";
 import { buildTrustGraph, type TrustGraph } from "../trust/graph.ts";
-import { type KeyState, keyStateAt, type Logged, type StatementSet } from "./statement-set.ts";
-import { judgeVouches, type VouchRecord } from "./vouch-status.ts";
+import { keyChangeAfter, type KeyState } from "./key-state.ts";
+import { byTime, compare, type Logged, type StatementSet } from "./statement-set.ts";
+import { historyOf, judgeVouches, revocationOf, type VouchRecord } from "./vouch-status.ts";
 
 /** Where and when a view was taken. */
 export interface ViewHead {
@@ -30,6 +31,14 @@ export interface AgentRecord {
   readonly profile?: Logged<AgentProfile>;
   readonly given: readonly VouchRecord[];
   readonly received: readonly VouchRecord[];
+  /** Reports about it that stand: to be shown beside its vouches, and never a part of any score. */
+  readonly reports: readonly ReportRecord[];
+}
+
+/** A report whose issuer's key was its own, once for each of its evidence. */
+export interface ReportRecord extends Logged<Report> {
+  /** Set if its issuer took it back. */
+  readonly withdrawnBy?: Logged<Revocation>;
 }
 
 /**
@@ -69,34 +78,58 @@ export class View implements ViewHead {
 
   /** Every DID that the log names, in order of first appearance. */
   *agents(): Generator<Did> {
-    for (const agent of this.#set.agents()) yield agent.did;
+    const all = [...this.#set.agents()];
+    // They stand so already unless several logs were merged, and then sorting what is sorted costs little.
+    all.sort(
+      ({ first: a, did }, { first: b, did: other }) => a.time - b.time || a.index - b.index || compare(did, other),
+    );
+    for (const { did } of all) yield did;
   }
 
   agent(did: Did): AgentRecord | undefined {
     const agent = this.#set.agent(did);
     if (!agent) return undefined;
-    const [profile] = agent.profiles.toSorted(newestProfile);
+    const history = historyOf(this.#set, did, this.time);
+    const [profile] = agent.profiles
+      .filter((one) => one.time <= this.time && history.signed(one) && !history.voids(one.time))
+      .toSorted(newestProfile);
     return {
       did,
       first: agent.first,
-      key: this.keyState(did),
+      key: history.state,
       ...(profile ? { profile } : {}),
       given: judgeVouches(this.#set, agent.given, "subject", this.time),
       received: judgeVouches(this.#set, agent.received, "issuer", this.time),
+      reports: this.#judgeReports(agent.reports),
     };
   }
 
   keyState(did: Did): KeyState {
-    return keyStateAt(did, this.#set.agent(did), this.time);
+    return historyOf(this.#set, did, this.time).state;
   }
 
+  /**
+   * Every key that has stood behind a DID, to verify signatures of any time with; whether the one that signed may still
+   * speak is then for `checkSigningKey`.
+   */
+  keysOf(did: Did): readonly MultibaseKey[] {
+    return historyOf(this.#set, did, this.time).keys();
+  }
+
+  /** True if a key stood behind a DID at a time, as far as this view's statements tell. */
+  keyStoodAt(did: Did, key: MultibaseKey, time: number): boolean {
+    return historyOf(this.#set, did, this.time).stoodAt(key, time);
+  }
+
+  /** A statement; of one document under several signatures, the one whose key was its issuer's. */
   statement(id: Digest): Logged | undefined {
-    return this.#set.byId(id);
+    const all = this.#set.byId(id).toSorted(byTime);
+    return all.find((one) => historyOf(this.#set, one.statement.issuer, this.time).signed(one)) ?? all[0];
   }
 
   /** One vouch with what became of it. */
   vouch(id: Digest): VouchRecord | undefined {
-    const logged = this.#set.byId(id);
+    const logged = this.statement(id);
     if (logged?.statement.kind !== "Vouch") return undefined;
     const { issuer, subject } = logged.statement;
     const given = this.#set.agent(issuer)?.given.filter((vouch) => vouch.statement.subject === subject) ?? [];
@@ -134,6 +167,24 @@ export class View implements ViewHead {
     return this.#judged().changesAt;
   }
 
+  /** One for each issuer and evidence, the earliest; what was void or came from a foreign key is not among them. */
+  #judgeReports(reports: readonly Logged<Report>[]): ReportRecord[] {
+    const seen = new Set<string>();
+    const records: ReportRecord[] = [];
+    for (const report of reports.toSorted(byTime)) {
+      const { issuer, evidence } = report.statement;
+      const history = historyOf(this.#set, issuer, this.time);
+      if (report.time > this.time || !history.signed(report) || history.voids(report.time)) continue;
+      if (history.state.status !== "active") continue;
+      const fresh = evidence.filter((digest) => !seen.has(`${issuer} ${digest}`));
+      if (fresh.length === 0) continue;
+      const withdrawnBy = revocationOf(this.#set, report.statement, this.time);
+      if (!withdrawnBy) for (const digest of fresh) seen.add(`${issuer} ${digest}`);
+      records.push({ ...report, ...(withdrawnBy ? { withdrawnBy } : {}) });
+    }
+    return records;
+  }
+
   #judged(): { readonly vouches: readonly VouchRecord[]; readonly changesAt: number } {
     if (!this.#inForce) {
       const vouches: VouchRecord[] = [];
@@ -147,7 +198,11 @@ export class View implements ViewHead {
           if (record.status === "in-force") vouches.push(record);
         }
       }
-      vouches.sort((a, b) => a.index - b.index);
+      for (const did of this.#set.withKeyStatements) {
+        const agent = this.#set.agent(did);
+        if (agent) changesAt = Math.min(changesAt, keyChangeAfter(agent, this.time));
+      }
+      vouches.sort(byTime);
       this.#inForce = { vouches, changesAt };
     }
     return this.#inForce;

@@ -1,13 +1,22 @@
 import type { Did } from "../did/did-key.ts";
-import type { Revocation, Vouch } from "../statement/types.ts";
-import { keyStateAt, type Logged, type StatementSet } from "./statement-set.ts";
+import type { Digest } from "../json/digest.ts";
+import type { Revocation, Statement, Vouch } from "../statement/types.ts";
+import { type KeyHistory, keyHistoryAt } from "./key-state.ts";
+import { byTime, type Logged, type StatementSet } from "./statement-set.ts";
 
-/** Why a vouch counts or does not, at a time. `superseded` and `conflicting` speak of at least one scope. */
+/**
+ * Why a vouch counts or does not, at a time. `superseded` and `conflicting` speak of at least one scope. `wrong-key`: the
+ * key that signed was not its issuer's when it was witnessed; `compromised`: its issuer declared the key stolen by then;
+ * `quarantined`: its subject did, so it waits for a new one from the issuer.
+ */
 export type VouchStatus =
   | "in-force"
   | "not-yet-valid"
   | "expired"
   | "revoked"
+  | "wrong-key"
+  | "compromised"
+  | "quarantined"
   | "issuer-inactive"
   | "subject-inactive"
   | "superseded"
@@ -24,26 +33,39 @@ export interface VouchRecord extends Logged<Vouch> {
 
 /** Judges one vouch at time `t`, by itself: without the newer vouches of the same issuer for the same subject. */
 function ownStatus(set: StatementSet, vouch: Logged<Vouch>, t: number): Pick<VouchRecord, "status" | "revokedBy"> {
-  const { statement } = vouch;
-  const revokedBy = revocationOf(set, vouch, t);
+  const { statement, time } = vouch;
+  const issuer = historyOf(set, statement.issuer, t);
+  if (time > t) return { status: "not-yet-valid" };
+  if (!issuer.signed(vouch)) return { status: "wrong-key" };
+  const revokedBy = revocationOf(set, statement, t);
   if (revokedBy) return { status: "revoked", revokedBy };
   if (t >= statement.validUntil) return { status: "expired" };
   if (t < statement.validFrom) return { status: "not-yet-valid" };
-  if (!isActive(set, statement.issuer, t)) return { status: "issuer-inactive" };
-  if (!isActive(set, statement.subject, t)) return { status: "subject-inactive" };
+  if (issuer.state.status !== "active") return { status: "issuer-inactive" };
+  const subject = historyOf(set, statement.subject, t);
+  if (subject.state.status !== "active") return { status: "subject-inactive" };
+  if (issuer.voids(time)) return { status: "compromised" };
+  if (subject.quarantines(time)) return { status: "quarantined" };
   return { status: "in-force" };
 }
 
-function isActive(set: StatementSet, did: Did, t: number): boolean {
-  return keyStateAt(did, set.agent(did), t).status === "active";
+/** The key history of any DID, known to the set or not. */
+export function historyOf(set: StatementSet, did: Did, t: number): KeyHistory {
+  return keyHistoryAt(did, set.agent(did), t);
 }
 
-/** A revocation by the issuer acts from its witnessed time; one of a subject voids what was valid from before it. */
-function revocationOf(set: StatementSet, { statement }: Logged<Vouch>, t: number): Logged<Revocation> | undefined {
-  const single = set.revocationsOf(statement.id).find((r) => r.statement.issuer === statement.issuer && r.time <= t);
-  if (single) return single;
-  const whole = set.agent(statement.issuer)?.subjectRevocations.get(statement.subject);
-  return whole?.find((r) => r.time <= t && statement.validFrom <= r.statement.issuedAt);
+/**
+ * The revocation that acts on a statement at time `t`, if one does: by its issuer, from its witnessed time on. One of a
+ * subject voids what was valid from before it. What a compromised key revoked stays revoked: to trust less is safe.
+ */
+export function revocationOf(set: StatementSet, statement: Statement, t: number): Logged<Revocation> | undefined {
+  const { issuer } = statement;
+  const acts = (revocation: Logged<Revocation>): boolean =>
+    revocation.time <= t && revocation.statement.issuer === issuer && historyOf(set, issuer, t).signed(revocation);
+  const single = set.revocationsOf(statement.id).filter(acts).toSorted(byTime)[0];
+  if (single || statement.kind !== "Vouch") return single;
+  const whole = set.agent(issuer)?.subjectRevocations.get(statement.subject) ?? [];
+  return whole.filter((r) => acts(r) && statement.validFrom <= r.statement.issuedAt).toSorted(byTime)[0];
 }
 
 /**
@@ -51,7 +73,7 @@ function revocationOf(set: StatementSet, { statement }: Logged<Vouch>, t: number
  * counts; two different ones with the same `validFrom` cancel each other.
  */
 export function judgePair(set: StatementSet, vouches: readonly Logged<Vouch>[], t: number): VouchRecord[] {
-  const own = vouches.map((vouch) => ({ vouch, ...ownStatus(set, vouch, t) }));
+  const own = onePerId(vouches.map((vouch) => ({ vouch, ...ownStatus(set, vouch, t) })));
   const live = own.filter((judged) => judged.status === "in-force");
   return own.map(({ vouch, status, revokedBy }) => {
     if (status !== "in-force") return { ...vouch, status, scopes: [], ...(revokedBy ? { revokedBy } : {}) };
@@ -61,6 +83,21 @@ export function judgePair(set: StatementSet, vouches: readonly Logged<Vouch>[], 
     const conflicts = vouch.statement.scope.some((scope) => leads(vouch, live, scope) === "ties");
     return { ...vouch, status: conflicts ? "conflicting" : "superseded", scopes };
   });
+}
+
+type Judged = { readonly vouch: Logged<Vouch> } & Pick<VouchRecord, "status" | "revokedBy">;
+
+/** Of one document under several signatures, the one that counts stands; of two that do, the earlier. */
+function onePerId(judged: readonly Judged[]): readonly Judged[] {
+  if (judged.length === 1) return judged;
+  const best = new Map<Digest, Judged>();
+  const rank = ({ status }: Judged): number => (status === "in-force" ? 0 : status === "wrong-key" ? 2 : 1);
+  for (const one of judged) {
+    const other = best.get(one.vouch.statement.id);
+    const order = other ? rank(one) - rank(other) || byTime(one.vouch, other.vouch) : -1;
+    if (order < 0) best.set(one.vouch.statement.id, one);
+  }
+  return [...best.values()];
 }
 
 function leads(
@@ -91,5 +128,5 @@ export function judgeVouches(
     else groups.set(vouch.statement[by], [vouch]);
   }
   const judged = [...groups.values()].flatMap((group) => judgePair(set, group, t));
-  return judged.sort((a, b) => a.index - b.index);
+  return judged.sort(byTime);
 }

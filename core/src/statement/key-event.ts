@@ -58,7 +58,8 @@ function mayRevoke(signer: MultibaseKey, state: ChainState): boolean {
   return signer === state.current || committed === state.next || (state.recovery?.keys.includes(committed) ?? false);
 }
 
-function meetsThreshold(signers: readonly Digest[], recovery: RecoverySet | undefined): boolean {
+/** True if the signers are enough keys of a recovery set, and none is a stranger to it. */
+export function meetsThreshold(signers: readonly Digest[], recovery: RecoverySet | undefined): boolean {
   if (!recovery || !signers.every((signer) => recovery.keys.includes(signer))) return false;
   return new Set(signers).size >= recovery.threshold;
 }

@@ -166,7 +166,11 @@ describe("a vouch", () => {
 
   it("A-DID-04 A-STMT-04 signed by a key that is not the issuer's is refused", async () => {
     const thief = generateIdentity();
-    const forged = { did: voucher.did, kid: `${voucher.did}#${thief.did.slice(8)}` as never, sign: (bytes: Uint8Array) => thief.sign(bytes) };
+    const forged = {
+      did: voucher.did,
+      kid: `${voucher.did}#${thief.did.slice(8)}` as never,
+      sign: (bytes: Uint8Array) => thief.sign(bytes),
+    };
     const vouch = await issueVouch(forged, options);
     expect(await codeOf(() => verifyStatement(vouch.bytes))).toBe("ERR_KEY_SUPERSEDED");
   });

@@ -18,9 +18,10 @@ export interface VerifyStatementOptions {
   /**
    * The keys that may speak for an issuer now. By default only the DID's own first key; a consumer that follows key
    * events passes the key that stands behind the DID. Not asked for `rotate`, `revoke` and `recover`, whose keys the
-   * chain of key events judges.
+   * chain of key events judges. `any`: the signatures hold, by the keys they name; whether these were the issuer's is
+   * then asked of the key history, as `View` does.
    */
-  readonly keysOf?: (issuer: Did) => readonly MultibaseKey[];
+  readonly keysOf?: "any" | ((issuer: Did) => readonly MultibaseKey[]);
 }
 
 /**
@@ -39,7 +40,7 @@ export async function verifyStatement(
   const keys: MultibaseKey[] = [];
   for (const proof of proofs) keys.push(keyOfProof(proof, issuer));
   if (new Set(keys).size !== keys.length) throw invalid("threshold", "the same key signs twice");
-  if (!isChained(statement)) {
+  if (options.keysOf !== "any" && !isChained(statement)) {
     const allowed = options.keysOf?.(issuer) ?? [multibaseOf(issuer)];
     if (!keys.every((key) => allowed.includes(key))) {
       throw new PeerageError("ERR_KEY_SUPERSEDED", "the key that signed does not stand behind the issuer", {
