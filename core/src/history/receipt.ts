@@ -8,7 +8,8 @@ import { type JsonValue, member } from "../json/types.ts";
 import type { Verified } from "../verified.ts";
 import { type Entry, generateRun, parseEntry, signEntry } from "./entry.ts";
 
-export type ReceiptResult = "executed" | "errored" | "refused";
+/** How a call ended; `pending`: it was refused until a person has approved it. */
+export type ReceiptResult = "executed" | "errored" | "refused" | "pending";
 
 export interface IssueReceiptOptions {
   /** The verified proof of the call that is answered. */
@@ -16,6 +17,12 @@ export interface IssueReceiptOptions {
   readonly result: ReceiptResult;
   /** The JSON-RPC result, of which the digest without `_meta` is attested; absent for a refusal or a JSON-RPC error. */
   readonly response?: JsonValue | undefined;
+  /** The digest of the result, where it is known already; instead of `response`. */
+  readonly responseDigest?: Digest | undefined;
+  /** The entries that counted for the decision; a receipt names at most 16 of them. */
+  readonly used?: readonly Digest[] | undefined;
+  /** Unix seconds; of `pending`: until when it may be approved. */
+  readonly exp?: number | undefined;
   /** Digest of the policy that decided. */
   readonly policy: Digest;
   /** Tips of the presented history. */
@@ -27,19 +34,32 @@ export interface IssueReceiptOptions {
 
 /** Signs the receipt of one call: the entry that a tool server adds to its caller's history. */
 export function issueReceipt(signer: Signer, options: IssueReceiptOptions): Promise<string> {
-  const { call, response } = options;
+  const { call, response, used = [] } = options;
+  const res = options.responseDigest ?? (response === undefined ? undefined : resultDigest(response));
   return signEntry(signer, {
     run: options.run ?? generateRun(),
     prev: options.tips,
-    step: "tool_call",
+    step: stepOf(options.result),
     result: options.result,
     req: call.req,
     call: call.jti,
     tool: call.tool,
     aud: call.issuer,
-    sub: { policy: options.policy, ...(response === undefined ? {} : { res: resultDigest(response) }) },
+    sub: {
+      policy: options.policy,
+      ...(res === undefined ? {} : { res }),
+      ...(used.length === 0 ? {} : { used: used.slice(0, MAX_USED) }),
+    },
+    exp: options.exp,
     now: options.now,
   });
+}
+
+/** What a receipt has room for beside its other facts. */
+const MAX_USED = 16;
+
+function stepOf(result: string): "tool_call" | "approval_request" {
+  return result === "pending" ? "approval_request" : "tool_call";
 }
 
 export interface VerifyReceiptContext {
@@ -61,7 +81,7 @@ export function verifyReceipt(token: unknown, context: VerifyReceiptContext): Ve
   const invalid = (detail: string): PeerageError =>
     new PeerageError("ERR_RECEIPT_INVALID", `the receipt does not belong to this call: ${detail}`, { detail });
   if (receipt.issuer !== context.server) throw invalid("issuer");
-  if (receipt.step !== "tool_call") throw invalid("step");
+  if (receipt.step !== stepOf(receipt.result)) throw invalid("step");
   if (receipt.call !== context.call.jti) throw invalid("call");
   if (receipt.req !== context.call.req) throw invalid("req");
   if (receipt.tool !== context.call.tool) throw invalid("tool");
