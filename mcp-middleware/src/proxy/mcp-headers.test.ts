@@ -54,6 +54,7 @@ describe("x-mcp-header", () => {
       schema({ a: string("a b") }),
       schema({ a: string("a:b") }),
       schema({ a: { ...schema({}), "x-mcp-header": "A" } }),
+      schema({ a: { type: "number", "x-mcp-header": "A" } }),
       schema({ a: string("A"), b: string("a") }),
       schema({ a: { type: "array", items: string("A") } }),
       schema({ a: { anyOf: [string("A")] } }),

@@ -43,11 +43,12 @@ export interface ParamHeader {
 }
 
 const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-const primitives: ReadonlySet<JsonValue> = new Set(["string", "number", "integer", "boolean"]);
+/** `number` is not among them: no two writers agree on the text of a fraction. */
+const primitives: ReadonlySet<JsonValue> = new Set(["string", "integer", "boolean"]);
 
 /**
  * Reads the `x-mcp-header` members of a tool's input schema.
- * @returns undefined if one of them is invalid: no token, not on a primitive, twice the same, or not reached by
+ * @returns undefined if one of them is invalid: no token, not on a string, integer or boolean, twice the same, or not reached by
  *   `properties` alone; such a tool must not be called over HTTP
  */
 export function paramHeaders(inputSchema: JsonValue | undefined): readonly ParamHeader[] | undefined {
