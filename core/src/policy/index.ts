@@ -12,6 +12,18 @@ export {
   type Failure,
   type Obligations,
 } from "./decide.ts";
+export { explainDecision, type ExplainedCondition, type ExplainedRule, type Explanation } from "./explain.ts";
+export {
+  diffPolicies,
+  replayCalls,
+  type PolicyDiff,
+  type RecordedCall,
+  type ReplayedCall,
+  type ReplayReport,
+  type RuleRef,
+} from "./diff.ts";
+export { parsePolicyTests, testPolicy, type PolicyTest, type PolicyTestResult } from "./policy-tests.ts";
+export { completeInput, type PartialInput } from "./complete-input.ts";
 export type { GuardMemory } from "./judge.ts";
 export { bindings, inputDigest, type Binding, type CallerDocument, type PolicyInput } from "./input.ts";
 export { counterKey, type BudgetObligation, type LimitObligation } from "./counters.ts";
