@@ -109,6 +109,9 @@ export const attacks: readonly Attack[] = [
   { id: "A-RATE-01", refuses: "spending another's quota" },
   { id: "A-RATE-02", refuses: "one kind of request that resets another's limit" },
   { id: "A-RATE-05", refuses: "floods that fill memory" },
+  { id: "A-WEB-01", refuses: "markup in whatever strangers write" },
+  { id: "A-WEB-02", refuses: "scripts, styles and requests from elsewhere" },
+  { id: "A-WEB-06", refuses: "a name that passes for another's" },
   { id: "A-CLI-01", refuses: "a key file that others can read" },
   { id: "A-CLI-04", refuses: "a damaged key file or database taken for a new one" },
 ];
