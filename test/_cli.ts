@@ -2,9 +2,11 @@ import { spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import type { Did } from "@peerage/core";
 import { serveRegistry } from "@peerage/registry";
+import { main } from "../cli/src/main.ts";
 
 export const BIN: string = fileURLToPath(new URL("../cli/src/bin.ts", import.meta.url));
 
@@ -44,6 +46,27 @@ export class Home implements AsyncDisposable {
     });
   }
 
+  /** As {@link run}, in this process: for long loops, where starting a process each time tells nothing more. */
+  async call(argv: readonly string[], options: Pick<RunOptions, "env"> = {}): Promise<Ran> {
+    const out = { stdout: "", stderr: "" };
+    const sink = (name: "stdout" | "stderr"): Writable =>
+      new Writable({
+        write: (chunk: Buffer, _encoding, done) => {
+          out[name] += chunk.toString();
+          done();
+        },
+      });
+    const code = await main(argv, {
+      env: { PATH: process.env["PATH"], LANG: "C.UTF-8", PEERAGE_HOME: join(this.path, "peerage"), ...options.env },
+      cwd: this.path,
+      stdin: Readable.from([]),
+      stdout: sink("stdout"),
+      stderr: sink("stderr"),
+      now: () => new Date(),
+    });
+    return { code, ...out };
+  }
+
   /** As {@link run}, and it must end with 0. */
   async ok(argv: readonly string[], options: RunOptions = {}): Promise<string> {
     const ran = await this.run(argv, options);
@@ -53,6 +76,7 @@ export class Home implements AsyncDisposable {
   }
 
   /** The `data` of `--json`, of a run that must end with 0. */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- each test knows the shape it asserts
   async data(argv: readonly string[], options: RunOptions = {}): Promise<any> {
     return JSON.parse(await this.ok([...argv, "--json"], options)).data;
   }

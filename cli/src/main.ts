@@ -2,6 +2,7 @@ import type { Globals, Io } from "./context.ts";
 import { CliError, describeError, type Exit, Interrupted } from "./errors.ts";
 import { answerOf, envelope, errorEnvelope, errorLines, plainLines, type Result } from "./output.ts";
 import { parseCommandLine, type Parsed } from "./parse.ts";
+import { commands } from "./tree.ts";
 import { Terminal } from "./ui/terminal.ts";
 
 export type { Io } from "./context.ts";
@@ -51,7 +52,10 @@ function print(io: Io, command: string, globals: Globals, result: Result): void 
 
 function fail(io: Io, command: string, globals: Globals, error: unknown): Exit {
   if (error instanceof Interrupted) return 130;
-  const { exit, ...told } = describeError(error);
+  const { exit, ...known } = describeError(error);
+  const help =
+    exit === 2 ? `peerage help${commands.some(({ path }) => path === command) ? ` ${command}` : ""}` : undefined;
+  const told = known.hint === undefined && help !== undefined ? { ...known, hint: help } : known;
   if (globals.json === true) {
     // "No" and "does not verify" are answers, wherever they were found out.
     if (answerOf(exit) !== undefined && exit !== 1)

@@ -1,5 +1,5 @@
 import { PassThrough } from "node:stream";
-import { isJsonObject, type JsonObject, type JsonValue, parseJson } from "@peerage/core";
+import { errorCodes, isJsonObject, type JsonObject, type JsonValue, member, parseJson } from "@peerage/core";
 import { type CallSigner, type Endpoint, type ExitStatus, runBridge } from "@peerage/mcp-middleware";
 import { CliError } from "./errors.ts";
 import { visible } from "./ui/visible.ts";
@@ -46,11 +46,11 @@ export class McpClient implements AsyncDisposable {
       seconds,
     );
     if ("error" in reply) {
-      const { message } = reply.error;
-      throw new CliError(
-        "ERR_UPSTREAM_UNAVAILABLE",
-        `the server does not start: ${visible(typeof message === "string" ? message : "", 300)}`,
-      );
+      const { message, data } = reply.error;
+      const told = visible(typeof message === "string" ? message : "", 300);
+      const reason = errorCodes.find((code) => code === member(data, "reason"));
+      if (reason !== undefined) throw new CliError(reason, told);
+      throw new CliError("ERR_UPSTREAM_UNAVAILABLE", `the server does not start: ${told}`);
     }
     this.#write({ jsonrpc: "2.0", method: "notifications/initialized" });
     return reply.result;

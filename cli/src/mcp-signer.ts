@@ -39,7 +39,9 @@ export async function signerFor(
     receipts,
     now: context.io.now,
     ...(server === undefined ? {} : { server }),
-    onReport: ({ code, message }) => alarm(`${code}: ${message}`),
+    onReport: ({ code, message }) => {
+      alarm(`${code}: ${message}${code === "ERR_AUDIENCE_CHANGED" ? " To accept it, name it: --audience <did>" : ""}`);
+    },
   });
   return { signer, identity, receipts, pins };
 }

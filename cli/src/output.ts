@@ -1,5 +1,6 @@
 import type { Exit } from "./errors.ts";
 import type { Terminal } from "./ui/terminal.ts";
+import { visible, visibleLines } from "./ui/visible.ts";
 
 /** What a command answers, in every form at once: text, `--plain` and `--json` come from this one object. */
 export interface Result {
@@ -34,12 +35,23 @@ export function answerOf(exit: Exit): "yes" | "no" | "invalid" | "waiting" | "pr
 /** The one-line envelope of `--json` for an answer. */
 export function envelope(command: string, result: Result): string {
   const exit = result.exit ?? 0;
-  return JSON.stringify({ v: 1, ok: true, command, answer: answerOf(exit), exit, data: result.data });
+  return jsonLine({ v: 1, ok: true, command, answer: answerOf(exit), exit, data: result.data });
 }
 
 /** The one-line envelope of `--json` for an error. */
 export function errorEnvelope(command: string, exit: Exit, error: object): string {
-  return JSON.stringify({ v: 1, ok: false, command, exit, error });
+  return jsonLine({ v: 1, ok: false, command, exit, error });
+}
+
+// What JSON leaves as it is and a terminal obeys: DEL and C1, bidirectional and zero-width characters, tags.
+const obeyed =
+  /[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|\udb40[\udc00-\udfff]/g;
+
+/** One line of JSON, safe on a terminal: escaped, so that a reader gets the same text. */
+export function jsonLine(value: object): string {
+  return JSON.stringify(value).replace(obeyed, (text) =>
+    Array.from({ length: text.length }, (_, i) => `\\u${text.charCodeAt(i).toString(16).padStart(4, "0")}`).join(""),
+  );
 }
 
 /** Rows as `--plain` writes them: tabs between, and none inside. */
@@ -49,7 +61,9 @@ export function plainLines(rows: readonly (readonly (string | number)[])[]): str
 
 /** An error as people read it: what and why, then the command that mends it. */
 export function errorLines(ui: Terminal, message: string, hint: string | undefined): string[] {
-  const lines = ui.wrap(message, 5).map((line, i) => (i === 0 ? `  ${ui.bad(ui.mark.no)}  ${line}` : `     ${line}`));
-  if (hint !== undefined) lines.push(`     ${ui.dim("fix")}  ${hint}`);
+  const lines = visibleLines(message)
+    .flatMap((part) => ui.wrap(part, 5))
+    .map((part, i) => (i === 0 ? `  ${ui.bad(ui.mark.no)}  ${part}` : `     ${part}`));
+  if (hint !== undefined) lines.push(`     ${ui.dim("fix")}  ${visible(hint, 1_000)}`);
   return lines;
 }

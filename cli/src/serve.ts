@@ -64,6 +64,10 @@ function compose(registry: Registry, registryUrl: string, roots: readonly Did[])
   });
   const app = new Hono();
   app.route("/", registry.app);
-  app.notFound((c) => observatory.fetch(c.req.raw, c.env));
+  app.notFound((c) => {
+    // Programs get the registry's own problem document, people a page.
+    const { fetch } = c.req.path.startsWith("/v1/") ? registry.app : observatory;
+    return fetch(c.req.raw, c.env as object);
+  });
   return app;
 }

@@ -1,5 +1,6 @@
 import type { Context } from "../context.ts";
 import { interrupted } from "../interrupt.ts";
+import { jsonLine } from "../output.ts";
 import type { Args } from "../tree.ts";
 import { type Player, type World, createWorld, players, SERVER_PACKAGE } from "../demo/world.ts";
 import { playStory, type Step } from "../demo/story.ts";
@@ -29,7 +30,7 @@ export async function run(context: Context, _args: Args): Promise<number> {
     const { step, expected, got } = next.value;
     all++;
     if (got === expected) fine++;
-    print(json ? JSON.stringify({ step, expected, got }) : line(context, next.value));
+    print(json ? jsonLine({ step, expected, got }) : line(context, next.value));
   }
   const exit = fine === all ? 0 : 1;
   if (!json) {

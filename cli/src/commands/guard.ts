@@ -11,7 +11,7 @@ import {
   startHttpGuard,
   type Verdict,
 } from "@peerage/mcp-middleware";
-import { parseAddress } from "../address.ts";
+import { type Address, parseAddress } from "../address.ts";
 import { findAgent, ownName } from "../agents.ts";
 import type { Context, Options } from "../context.ts";
 import { usage } from "../errors.ts";
@@ -39,8 +39,11 @@ export async function run(context: Context, { rest, options }: Args): Promise<nu
   if (http && typeof options["upstream"] !== "string")
     throw usage("the server behind the guard is missing", "--upstream <url>");
 
+  const listen = http ? parseAddress(text(options["http"]), 7070, options["behindProxy"] === true) : undefined;
+
   await using parts = await build(context, options);
-  if (command === undefined) return await serveHttp(context, options, parts);
+  if (listen) return await serveHttp(context, options, parts, listen);
+  if (command === undefined) throw usage("a server to guard is missing");
   process.off("SIGINT", interrupted);
   parts.announce(`guarding ${visible(basename(command))}`);
   const status = await runStdioGuard({
@@ -123,9 +126,7 @@ async function build(context: Context, options: Options): Promise<Parts> {
   };
 }
 
-async function serveHttp(context: Context, options: Options, parts: Parts): Promise<number> {
-  const behindProxy = options["behindProxy"] === true;
-  const listen = parseAddress(typeof options["http"] === "string" ? options["http"] : undefined, 7070, behindProxy);
+async function serveHttp(context: Context, options: Options, parts: Parts, listen: Address): Promise<number> {
   const upstream = new URL(String(options["upstream"]));
   if (upstream.protocol !== "https:" && !isLoopback(upstream.hostname)) {
     parts.alarm(
@@ -138,7 +139,7 @@ async function serveHttp(context: Context, options: Options, parts: Parts): Prom
     guard: parts.guard,
     upstream,
     listen,
-    behindProxy,
+    behindProxy: options["behindProxy"] === true,
     ...(typeof publicUrl === "string" ? { publicUrl } : {}),
     log: (line) => parts.alarm(line),
   });
@@ -187,4 +188,8 @@ function seconds(text: string | boolean | string[]): number {
   const value = typeof text === "string" && /^\d{1,4}(\.\d)?$/.test(text) ? Number(text) : NaN;
   if (!(value >= 0.1 && value <= 3_600)) throw usage("--refresh is a number of seconds from 0.1 to 3600");
   return value;
+}
+
+function text(value: string | boolean | string[] | undefined): string | undefined {
+  return typeof value === "string" ? value : undefined;
 }

@@ -20,7 +20,7 @@ export interface Setting {
 
 const scope = z.string().regex(/^[a-z][a-z0-9-]{0,63}$/, "must be a scope such as tools");
 const values = {
-  registry: z.string().refine(isRegistryUrl, "must be https, or http on loopback"),
+  registry: z.string().refine(isRegistryUrl, "must be https, or http on loopback, without user, query or fragment"),
   identity: z.string().regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, "must be the name of an identity"),
   scope,
   policy: z.string().min(1).max(4096),
@@ -98,7 +98,9 @@ function checkSetting(key: SettingKey, value: string, origin: Origin): void {
   const parsed = values[key].safeParse(value);
   if (parsed.success) return;
   const why = parsed.error.issues[0]?.message ?? "is not valid";
-  throw new CliError("ERR_CONFIG_INVALID", `${key} (${origin}): ${JSON.stringify(value)} ${why}`);
+  // A URL may carry a password: then it is not repeated.
+  const shown = value.includes("@") ? "" : `: ${JSON.stringify(value)}`;
+  throw new CliError("ERR_CONFIG_INVALID", `${key} (${origin})${shown} ${why}`);
 }
 
 type Layer = Partial<Record<SettingKey, string | undefined>>;

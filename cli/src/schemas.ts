@@ -1,0 +1,158 @@
+import { z } from "zod";
+
+const did = z.string().regex(/^did:key:z6Mk[1-9A-HJ-NP-Za-km-z]{44}$/);
+const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/);
+const time = z.iso.datetime();
+const score = z.union([z.number().min(0).max(1), z.literal("unknown")]);
+const log = z.object({
+  registry: z.string(),
+  origin: z.string(),
+  size: z.int(),
+  root: z.string().regex(/^[0-9a-f]{64}$/),
+  time,
+  ageSeconds: z.number(),
+  witnessed: z.boolean(),
+});
+const status = z.enum(["active", "burnt", "suspended", "disputed"]);
+const dryRun = z.boolean();
+const check = z.object({ name: z.string(), text: z.string() });
+const statement = z.object({
+  id: digest,
+  issuer: did,
+  dryRun,
+  statement: z.string().optional(),
+  index: z.int().optional(),
+});
+
+/** What `data` holds in the answer of each command; members are added, never taken away. */
+export const dataSchemas: Readonly<Record<string, z.ZodType>> = {
+  init: z.object({
+    name: z.string(),
+    path: z.string(),
+    recovery: z.string(),
+    registry: z.string().nullable(),
+    did: did.optional(),
+  }),
+  doctor: z.object({
+    checks: z.array(check.extend({ state: z.enum(["ok", "warn", "problem", "skip"]), fix: z.string().optional() })),
+    fine: z.int(),
+    warnings: z.int(),
+    problems: z.int(),
+  }),
+  whoami: z.object({ name: z.string(), did, registry: z.string().nullable() }),
+  trust: z.object({
+    agent: did,
+    scope: z.string(),
+    score,
+    min: z.number().optional(),
+    trusted: z.boolean(),
+    status,
+    roots: z.array(did),
+    evidence: z.number(),
+    contributions: z.array(
+      z.object({
+        voucher: did,
+        vouch: digest,
+        value: z.number(),
+        chain: z.array(z.object({ issuer: did, subject: did, vouch: digest })),
+      }),
+    ),
+    independentVouchers: z.int(),
+    powerless: z.array(did),
+    notCounted: z.array(z.object({ id: digest, issuer: did, reason: z.string() })),
+    provenance: z.object({ metric: z.literal("flow"), roots: digest, edges: digest }),
+    log,
+  }),
+  vouch: statement.extend({ subject: did, scope: z.array(z.string()), confidence: z.int(), validUntil: time }),
+  unvouch: statement.extend({ subject: did, revokes: z.enum(["statement", "subject"]), target: z.string() }),
+  find: z.object({
+    scope: z.string(),
+    total: z.int(),
+    agents: z.array(z.object({ did, score, status, since: z.int().nullable() })),
+    log,
+  }),
+  show: z.discriminatedUnion("type", [
+    z.object({
+      type: z.literal("agent"),
+      did,
+      status,
+      scope: z.string(),
+      score,
+      received: z.array(z.object({ id: digest })),
+      given: z.array(z.object({ id: digest })),
+      log,
+    }),
+    z.object({ type: z.literal("statement"), kind: z.string(), id: digest, index: z.int(), time, issuer: did, log }),
+  ]),
+  "roots list": z.object({ roots: z.array(z.object({ did, name: z.string().optional() })) }),
+  "roots add": z.object({ added: z.array(did), roots: z.int(), dryRun }),
+  "roots remove": z.object({ removed: did, roots: z.int(), dryRun }),
+  "names list": z.object({ names: z.array(z.object({ name: z.string(), did })) }),
+  "names set": z.object({ name: z.string(), did, dryRun }),
+  "names remove": z.object({ name: z.string(), did, dryRun }),
+  verify: z.object({
+    type: z.string(),
+    verdict: z.enum(["valid", "not-now", "invalid"]),
+    checks: z.array(check.extend({ state: z.enum(["ok", "no", "none"]), code: z.string().optional() })),
+    summary: z.string(),
+  }),
+  call: z.union([
+    z.object({
+      tool: z.string(),
+      server: did.nullable(),
+      signed: z.boolean(),
+      admitted: z.boolean(),
+      receipt: z.string().nullable(),
+    }),
+    z.object({ dryRun: z.literal(true), audience: z.string() }),
+  ]),
+  "log head": log.extend({
+    logKey: z.string(),
+    rejected: z.array(z.object({ index: z.int(), code: z.string() })),
+    note: z.string(),
+  }),
+  "log entry": z.object({
+    registry: z.string(),
+    index: z.int(),
+    id: digest,
+    kind: z.string(),
+    issuer: did,
+    time,
+    size: z.int(),
+    proof: z.string(),
+  }),
+  "config get": z.object({ settings: z.array(z.object({ key: z.string(), value: z.string(), origin: z.string() })) }),
+  "config set": z.object({ key: z.string(), value: z.string().nullable(), dryRun, path: z.string() }),
+  "config path": z.object({
+    config: z.string(),
+    keys: z.string(),
+    data: z.string(),
+    state: z.string(),
+    cache: z.string(),
+  }),
+  help: z.object({
+    commands: z.array(
+      z.object({ path: z.string(), usage: z.string(), text: z.string(), examples: z.array(z.string()) }),
+    ),
+  }),
+  version: z.object({ version: z.string(), node: z.string() }),
+};
+
+/** The line of `--json` on stdout: an answer, `no` and `invalid` included. */
+export const answerEnvelope: z.ZodType = z.strictObject({
+  v: z.literal(1),
+  ok: z.literal(true),
+  command: z.string(),
+  answer: z.enum(["yes", "no", "invalid", "waiting", "problems"]),
+  exit: z.union([z.literal(0), z.literal(1), z.literal(3), z.literal(6), z.literal(8)]),
+  data: z.record(z.string(), z.unknown()),
+});
+
+/** The line of `--json` on stderr: nothing was answered. */
+export const errorLine: z.ZodType = z.strictObject({
+  v: z.literal(1),
+  ok: z.literal(false),
+  command: z.string(),
+  exit: z.int(),
+  error: z.strictObject({ code: z.string().regex(/^ERR_/), message: z.string(), hint: z.string().optional() }),
+});

@@ -1,0 +1,236 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { answerEnvelope, dataSchemas, errorLine } from "../cli/src/schemas.ts";
+import { commands } from "../cli/src/tree.ts";
+import { Home, openTestRegistry } from "./_cli.ts";
+
+const STRANGER = "did:key:z6MkwSD8dBdqcXQzKJZQFPy2hh2izzxskndKCjdmC2dBpfME";
+const DEAD = "http://127.0.0.1:9";
+
+describe("every command", () => {
+  let home: Home;
+  let empty: Home;
+  let registry: Awaited<ReturnType<typeof openTestRegistry>>;
+  let files: Record<"vouch" | "tampered" | "expired" | "policy", string>;
+  beforeAll(async () => {
+    [home, empty, registry] = await Promise.all([Home.make(), Home.make(), openTestRegistry()]);
+    await home.ok(["init", "bot", "--registry", registry.url]);
+    await home.ok(["init", "friend"]);
+    await home.ok(["roots", "add", "friend"]);
+    await home.ok(["names", "set", "lantern", STRANGER]);
+    await home.ok(["--identity", "friend", "vouch", "bot"]);
+    await registry.registry.published(4);
+    const raw = await home.ok(["show", "4", "--raw"]);
+    files = {
+      vouch: join(home.path, "vouch.json"),
+      tampered: join(home.path, "tampered.json"),
+      expired: join(home.path, "not-now.json"),
+      policy: join(home.path, "policy.yaml"),
+    };
+    await writeFile(files.vouch, raw);
+    await writeFile(files.tampered, raw.replace('"confidence":80', '"confidence":81'));
+    await writeFile(files.policy, "apiVersion: peerage.dev/v1\nkind: Policy\nallow: []\n");
+  });
+  afterAll(async () => {
+    await registry[Symbol.asyncDispose]();
+    await Promise.all([home[Symbol.asyncDispose](), empty[Symbol.asyncDispose]()]);
+  });
+
+  /** argv, exit code, and for errors the code; `{…}` are files made above. Every row runs with and without `--json`. */
+  const table: readonly (readonly [line: string, exit: number, code?: string])[] = [
+    // done; the answer is yes
+    ["init bot", 0],
+    ["init bot --dry-run", 0],
+    ["doctor", 0],
+    ["whoami", 0],
+    ["whoami --share", 0],
+    ["trust bot", 0],
+    ["trust bot --min 0.6", 0],
+    ["vouch lantern --dry-run", 0],
+    ["unvouch bot --identity friend --dry-run", 0],
+    ["find", 0],
+    ["find bot", 0],
+    ["show bot", 0],
+    ["show 4", 0],
+    ["show #0", 0],
+    ["roots list", 0],
+    ["roots", 0],
+    ["roots add lantern --dry-run", 0],
+    ["roots remove friend --dry-run", 0],
+    ["names list", 0],
+    ["names", 0],
+    [`names set other ${STRANGER} --dry-run`, 0],
+    ["names remove lantern --dry-run", 0],
+    ["verify {vouch}", 0],
+    ["log head", 0],
+    ["log", 0],
+    ["log entry 4", 0],
+    ["config get", 0],
+    ["config get registry --origin", 0],
+    ["config set scope code --dry-run", 0],
+    ["config path", 0],
+    ["config", 0],
+    ["help", 0],
+    ["help trust", 0],
+    ["version", 0],
+    [`call ${DEAD}/mcp echo --dry-run`, 0],
+    // the answer is no
+    ["trust bot --min 0.9", 3],
+    ["trust lantern", 3],
+    [`trust ${STRANGER}`, 3],
+    ["trust bot --scope payments", 3],
+    ["verify {vouch} --at 2099-01-01T00:00:00Z", 3],
+    // wrong usage: nothing was done
+    ...commands.map(({ path }) => [`${path} --frobnicate`, 2, "ERR_USAGE"] as const),
+    ...[
+      "trust",
+      "vouch",
+      "unvouch",
+      "show",
+      "roots remove",
+      "names set",
+      "names remove",
+      "verify",
+      "call",
+      "log entry",
+      "config set",
+    ].map((path) => [path, 2, "ERR_USAGE"] as const),
+    ["frobnicate", 2, "ERR_USAGE"],
+    ["roots frobnicate", 2, "ERR_USAGE"],
+    ["whoami one two", 2, "ERR_USAGE"],
+    ["trust bot --min 7", 2, "ERR_USAGE"],
+    ["trust bot --min 0", 2, "ERR_USAGE"],
+    ["trust did:key:z6Mkbroken", 2, "ERR_DID_INVALID"],
+    ["trust did:key:z6MkeXATEjyXENzBXBxgC5EHk2JE5aqd7qMGGtDpLUH1e2Sj", 2, "ERR_DID_INVALID"],
+    ["vouch lantern --confidence 101", 2, "ERR_USAGE"],
+    ["vouch lantern --days 181", 2, "ERR_USAGE"],
+    ["vouch lantern --scope Code", 2, "ERR_USAGE"],
+    ["vouch bot", 2, "ERR_USAGE"],
+    ["init Bad/Name", 2, "ERR_USAGE"],
+    ["init bot --role king", 2, "ERR_USAGE"],
+    ["init lantern", 2, "ERR_USAGE"],
+    ["init sealed --passphrase", 2, "ERR_USAGE"],
+    ["roots add", 2, "ERR_USAGE"],
+    [`names set did:x ${STRANGER}`, 2, "ERR_USAGE"],
+    [`names set bot ${STRANGER}`, 2, "ERR_USAGE"],
+    ["config set colour blue", 2, "ERR_USAGE"],
+    ["config set registry http://registry.example", 2, "ERR_CONFIG_INVALID"],
+    ["log entry abc", 2, "ERR_USAGE"],
+    ["guard npx some-mcp-server", 2, "ERR_USAGE"],
+    ["guard -- true", 2, "ERR_USAGE"],
+    ["guard --http 0", 2, "ERR_USAGE"],
+    ["guard --policy {missing} -- true", 2, "ERR_POLICY_INVALID"],
+    ["guard --policy {vouch} -- true", 2, "ERR_POLICY_INVALID"],
+    ["guard --policy {policy} --http 0.0.0.0:0 --upstream http://127.0.0.1:9/mcp", 2, "ERR_CONFIG_INVALID"],
+    ["proxy", 2, "ERR_USAGE"],
+    ["proxy http://tools.example/mcp", 2, "ERR_USAGE"],
+    ["proxy https://tools.example/mcp -- true", 2, "ERR_USAGE"],
+    ["call http://tools.example/mcp echo", 2, "ERR_USAGE"],
+    ["registry serve --listen 0.0.0.0:0", 2, "ERR_CONFIG_INVALID"],
+    // not found
+    ["trust lantren", 5, "ERR_NOT_FOUND"],
+    ["show 99", 5, "ERR_NOT_FOUND"],
+    [`show sha256:${"0".repeat(64)}`, 5, "ERR_NOT_FOUND"],
+    [`unvouch sha256:${"0".repeat(64)}`, 5, "ERR_NOT_FOUND"],
+    ["unvouch lantern", 5, "ERR_NOT_FOUND"],
+    ["names remove nobody", 5, "ERR_NOT_FOUND"],
+    ["roots remove lantern", 5, "ERR_NOT_FOUND"],
+    ["verify {missing}", 5, "ERR_NOT_FOUND"],
+    ["config get policy", 5, "ERR_NOT_FOUND"],
+    ["log entry 99", 5, "ERR_NOT_FOUND"],
+    // does not verify
+    ["verify {tampered}", 6],
+    ["verify {policy}", 6],
+    // unreachable
+    ...[
+      "trust bot",
+      "vouch lantern",
+      "unvouch bot",
+      "find",
+      "show bot",
+      "log head",
+      "log entry 0",
+      "whoami",
+      "init bot",
+    ].map((line) => [`${line} --registry ${DEAD}`, 7, "ERR_REGISTRY_UNREACHABLE"] as const),
+    [`call ${DEAD}/mcp echo`, 7, "ERR_UPSTREAM_UNAVAILABLE"],
+  ];
+
+  /** A real process; with `--json` the same in this one, since the process has been seen by then. */
+  const run = (line: string, more: readonly string[] = [], user = home): ReturnType<Home["run"]> => {
+    const argv = line
+      .split(" ")
+      .map((word) =>
+        word.replace(
+          /^\{(\w+)\}$/,
+          (_, name: string) => (files as Record<string, string>)[name] ?? join(home.path, "absent"),
+        ),
+      );
+    const at = argv.indexOf("--");
+    const own = at < 0 ? argv : argv.slice(0, at);
+    const all = [...own, ...more, ...(at < 0 ? [] : argv.slice(at))];
+    return more.includes("--json") ? user.call(all) : user.run(all);
+  };
+
+  it.each(table.map(([line, exit, code]) => ({ line, exit, code })))(
+    "`$line` ends with $exit",
+    async ({ line, exit, code }) => {
+      const [plain, json] = await Promise.all([run(line), run(line, ["--json"])]);
+      expect(plain.code, plain.stdout + plain.stderr).toBe(exit);
+      expect(json.code, json.stdout + json.stderr).toBe(exit);
+      if (code !== undefined) {
+        // An error: nothing on stdout, and what, why and the way out on stderr.
+        expect(plain.stdout).toBe("");
+        expect(plain.stderr).toMatch(/^ {2}✕ {2}\S/m);
+        expect(json.stdout).toBe("");
+        const said = JSON.parse(json.stderr.trim().split("\n").at(-1) ?? "");
+        expect(errorLine.safeParse(said).error).toBeUndefined();
+        expect(said).toMatchObject({ exit, error: { code } });
+        return;
+      }
+      expect(plain.stdout).not.toBe("");
+      expect(json.stdout.endsWith("\n")).toBe(true);
+      expect(json.stdout.trim().split("\n")).toHaveLength(1);
+      const said = JSON.parse(json.stdout);
+      expect(answerEnvelope.safeParse(said).error).toBeUndefined();
+      expect(said.exit).toBe(exit);
+      const schema = dataSchemas[said.command];
+      expect(schema, said.command).toBeDefined();
+      expect(schema!.safeParse(said.data).error).toBeUndefined();
+    },
+  );
+
+  it("has a row for each command that ends by itself", () => {
+    const rows = table.map(([line]) => line);
+    for (const { path } of commands) {
+      expect(rows.filter((line) => line === path || line.startsWith(`${path} `)).length, path).toBeGreaterThan(0);
+    }
+  });
+
+  it.each([
+    "whoami",
+    `vouch ${STRANGER} --registry ${DEAD}`,
+    "proxy -- true",
+    "guard --policy {policy} -- true",
+    `call ${DEAD}/mcp echo`,
+  ])("without an identity `%s` ends with 4 and says how to make one", async (line) => {
+    const { code, stdout, stderr } = await run(line, [], empty);
+    expect(code, stderr).toBe(4);
+    expect(stdout).toBe("");
+    expect(stderr).toContain("peerage init");
+  });
+
+  it("works locally without a registry, and says how to name one where it is needed", async () => {
+    await using other = await Home.make();
+    await other.ok(["init", "bot"]);
+    const { code, stderr } = await other.run(["trust", STRANGER]);
+    expect(code).toBe(2);
+    expect(stderr).toContain("peerage config set registry <url>");
+  });
+
+  it("gives `--plain` as tab-separated lines without a header", async () => {
+    expect(await home.ok(["names", "list", "--plain"])).toBe(`lantern\t${STRANGER}\n`);
+    expect((await home.ok(["trust", "bot", "--plain"])).split("\t").slice(1)).toEqual(["tools", "0.8", "yes\n"]);
+  });
+});
