@@ -50,7 +50,7 @@ describe("every command", () => {
     ["vouch lantern --dry-run", 0],
     ["unvouch bot --identity friend --dry-run", 0],
     ["find", 0],
-    ["find bot", 0],
+    [`find ${STRANGER.slice(0, 12)}`, 0],
     ["show bot", 0],
     ["show 4", 0],
     ["show #0", 0],
@@ -130,6 +130,7 @@ describe("every command", () => {
     ["registry serve --listen 0.0.0.0:0", 2, "ERR_CONFIG_INVALID"],
     // not found
     ["trust lantren", 5, "ERR_NOT_FOUND"],
+    ["find nobody-at-all", 5, "ERR_NOT_FOUND"],
     ["show 99", 5, "ERR_NOT_FOUND"],
     [`show sha256:${"0".repeat(64)}`, 5, "ERR_NOT_FOUND"],
     [`unvouch sha256:${"0".repeat(64)}`, 5, "ERR_NOT_FOUND"],

@@ -27,12 +27,22 @@ export function allHelp(ui: Terminal): string[] {
     const rows = commands
       .filter((spec) => spec.group === group)
       .map((spec) => [ui.pad(ui.bold(term(spec)), width), spec.text]);
-    lines.push(...ui.table(rows));
+    lines.push(...ui.table(rows, 4));
   }
   lines.push("", `  ${ui.dim("with every command")}`);
-  lines.push(...ui.table(globalFlags.map(([flags, text]) => [ui.pad(flagTerm(flags), width), text])));
+  lines.push(
+    ...ui.table(
+      globalFlags.map(([flags, text]) => [ui.pad(flagTerm(flags), width), text]),
+      4,
+    ),
+  );
   lines.push("", `  ${ui.dim("exit codes")}`);
-  lines.push(...ui.table(exitCodes.map(([code, text]) => [ui.pad(String(code), width), text])));
+  lines.push(
+    ...ui.table(
+      exitCodes.map(([code, text]) => [ui.pad(String(code), width), text]),
+      4,
+    ),
+  );
   return lines;
 }
 

@@ -37,7 +37,7 @@ export function parseCommandLine(argv: readonly string[]): Parsed {
     command.action((): void => {
       if (spec.byDefault && second !== undefined) refuseExcess(command, first, second);
       const words = spec.wraps && rest.length > 0 ? command.args.slice(0, -rest.length) : command.args;
-      if (spec.wraps) refuseUnwrapped(spec, words, split < 0);
+      if (spec.wraps) refuseUnwrapped(spec, words, argv, split < 0);
       found = {
         kind: "run",
         spec,
@@ -83,12 +83,19 @@ function option([flags, text, { many } = {}]: Flag): Option {
 }
 
 /** A wrapped command must stand after `--`; what stands before it is ours. */
-function refuseUnwrapped(spec: CommandSpec, words: readonly string[], noSeparator: boolean): void {
+function refuseUnwrapped(
+  spec: CommandSpec,
+  words: readonly string[],
+  argv: readonly string[],
+  noSeparator: boolean,
+): void {
   const max = (spec.args ?? "").split(/ (?=[<[])/).filter(Boolean).length;
   if (words.length <= max) return;
-  const extra = words.slice(max).join(" ");
+  const at = argv.indexOf(words[max] ?? "");
+  // As it was typed, flags of the command included.
+  const extra = argv.slice(at).join(" ");
   throw noSeparator
-    ? usage(`a command to run stands after --`, `peerage ${[spec.path, ...words.slice(0, max)].join(" ")} -- ${extra}`)
+    ? usage(`a command to run stands after --`, `peerage ${argv.slice(0, at).join(" ")} -- ${extra}`)
     : usage(`too many arguments: ${extra}`, `peerage help ${spec.path}`);
 }
 

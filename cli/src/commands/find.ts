@@ -1,7 +1,7 @@
 import { type Did, scoreVector } from "@peerage/core";
 import { ownName } from "../agents.ts";
 import type { Context } from "../context.ts";
-import { usage } from "../errors.ts";
+import { CliError, usage } from "../errors.ts";
 import { freshSnapshot } from "../network.ts";
 import type { Result } from "../output.ts";
 import type { Args } from "../tree.ts";
@@ -28,6 +28,10 @@ export async function run(context: Context, { words, options }: Args): Promise<R
     if (!words.every((word) => fits(word, did, name, selfName))) continue;
     found.push({ did, name, selfName, score: scores.score(did) });
   }
+  if (found.length === 0 && words.length > 0) {
+    const what = visible(words.join(" "), 80);
+    throw new CliError("ERR_NOT_FOUND", `no agent fits ${what}`, { hint: "peerage find shows all of them" });
+  }
   found.sort((a, b) => rank(b.score) - rank(a.score) || (a.did < b.did ? -1 : 1));
   const shown = found.slice(0, limit).map((entry) => ({ ...entry, record: view.agent(entry.did) }));
   const { ui } = context;
@@ -44,7 +48,6 @@ export async function run(context: Context, { words, options }: Args): Promise<R
   ]);
   const rest = found.length - shown.length;
   return {
-    exit: found.length === 0 ? 5 : 0,
     data: {
       scope,
       total: found.length,
@@ -59,7 +62,7 @@ export async function run(context: Context, { words, options }: Args): Promise<R
       log: logData(snapshot),
     },
     text: [
-      ...(rows.length === 0 ? ["  nobody fits"] : ui.table(rows)),
+      ...(rows.length === 0 ? ["  nobody is registered yet"] : ui.table(rows)),
       ...(rest > 0 ? [`  ${ui.dim(`and ${rest} more   --limit ${found.length}`)}`] : []),
       ...ui
         .wrap(`as seen by ${viewpoint.label} ${ui.mark.dot} scope ${scope} ${ui.mark.dot} ${logLabel(snapshot)}`, 2)
