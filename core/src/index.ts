@@ -201,6 +201,7 @@ export {
 } from "./tlog/index.ts";
 export * from "./trust/index.ts";
 export * from "./policy/index.ts";
+export * from "./spiffe/index.ts";
 
 export {
   HttpRegistryReader,
