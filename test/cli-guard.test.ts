@@ -76,7 +76,7 @@ describe("guard, proxy and call as commands", () => {
     expect([guard.code, proxy.code, missing.code]).toEqual([42, 42, 127]);
   });
 
-  it("never lets a shell see the wrapped command", async () => {
+  it("A-CLI-08 never lets a shell see the wrapped command", async () => {
     const argv = [
       "--identity",
       "scout",
