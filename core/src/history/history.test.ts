@@ -54,7 +54,7 @@ describe.skipIf(!vectorsPresent)("golden vectors", () => {
 
   it("A-APPR-02 A-APPR-04 A-APPR-05 A-APPR-08 counts the approvals as stated", () => {
     for (const c of goldenCases("approval", { valid: 3, invalid: 15 })) {
-      const entries = (c.entries as string[]).map(parseEntry);
+      const entries = (c.entries as string[]).map((token) => parseEntry(token));
       const { guard, caller, req, policy, approvers, withinSeconds, now } = c.context;
       const evidence = new Evidence(entries.map((entry) => entryFacts(entry, entries[0]?.run)));
       const verdict = judgeApproval(
