@@ -1,0 +1,15 @@
+import { describe, expect, it } from "vitest";
+import { released, runClientScenario } from "./_conformance.ts";
+import { fixture, node } from "./_mcp.ts";
+
+/** The client scenarios that are not about OAuth. */
+const scenarios = ["initialize", "tools_call", "elicitation-sep1034-client-defaults", "sse-retry"];
+
+describe(`client scenarios of ${released.name}`, () => {
+  it.for(scenarios)("%s passes through the signing bridge", async (scenario) => {
+    const client = [node, fixture("conformance-client.ts"), "bridge"];
+    const { passed, output } = await runClientScenario(released, scenario, client);
+    expect(passed, output).toBe(true);
+    expect(output).toMatch(/Passed: (\d+)\/\1, 0 failed/);
+  });
+});
