@@ -108,7 +108,7 @@ export {
   type RequirementVerdict,
 } from "./history/requirement.ts";
 
-export { addProof, hashData, verifyProof, verifySecuredDocument } from "./statement/data-integrity.ts";
+export { addProof, hashData, verifyProof, verifyProofOver, verifySecuredDocument } from "./statement/data-integrity.ts";
 export {
   DEFAULT_VOUCH_SECONDS,
   issueKeyInit,
@@ -224,5 +224,5 @@ export {
 } from "./network/key-state.ts";
 export { RECOVERY_WINDOW_SECONDS } from "./network/key-tree.ts";
 export { type AgentStatements, type Logged, StatementSet } from "./network/statement-set.ts";
-export { type AgentRecord, type ReportRecord, View, type ViewHead } from "./network/view.ts";
+export { type AgentRecord, type KeyStatement, type ReportRecord, View, type ViewHead } from "./network/view.ts";
 export type { VouchRecord, VouchStatus } from "./network/vouch-status.ts";

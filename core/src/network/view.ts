@@ -1,6 +1,6 @@
 import type { Did, MultibaseKey } from "../did/did-key.ts";
 import type { Digest } from "../json/digest.ts";
-import type { AgentProfile, Report, Revocation, Vouch } from "../statement/types.ts";
+import type { AgentProfile, KeyEvent, Report, Revocation, Vouch } from "../statement/types.ts";
 import { buildTrustGraph, type TrustGraph } from "../trust/graph.ts";
 import { keyChangeAfter, type KeyState } from "./key-state.ts";
 import { byTime, compare, type Logged, type StatementSet } from "./statement-set.ts";
@@ -39,6 +39,12 @@ export interface AgentRecord {
 export interface ReportRecord extends Logged<Report> {
   /** Set if its issuer took it back. */
   readonly withdrawnBy?: Logged<Revocation>;
+}
+
+/** What an agent said about its own key: a key event, or that it burnt itself. */
+export interface KeyStatement extends Logged<KeyEvent | Revocation> {
+  /** It is one of those that make the key's state now; `superseded` ones extend the chain too, but others prevailed. */
+  readonly standing: "counts" | "superseded" | "void";
 }
 
 /**
@@ -119,6 +125,22 @@ export class View implements ViewHead {
   /** True if a key stood behind a DID at a time, as far as this view's statements tell. */
   keyStoodAt(did: Did, key: MultibaseKey, time: number): boolean {
     return historyOf(this.#set, did, this.time).stoodAt(key, time);
+  }
+
+  /** Every key event and burn of a DID by this view's time, in order of time, those that count for nothing too. */
+  keyStatements(did: Did): KeyStatement[] {
+    const agent = this.#set.agent(did);
+    if (!agent) return [];
+    const history = historyOf(this.#set, did, this.time);
+    const standing = ({ statement }: Logged<KeyEvent | Revocation>): KeyStatement["standing"] => {
+      if (statement.kind === "KeyEvent" && history.includes(statement.id)) return "counts";
+      if (statement.kind === "KeyEvent") return history.extends(statement.id) ? "superseded" : "void";
+      return history.state.status === "burnt" ? "counts" : "superseded";
+    };
+    return [...agent.keyEvents, ...agent.burns]
+      .filter(({ time }) => time <= this.time)
+      .sort(byTime)
+      .map((logged) => ({ ...logged, standing: standing(logged) }));
   }
 
   /** A statement; of one document under several signatures, the one whose key was its issuer's. */

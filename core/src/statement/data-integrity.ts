@@ -18,10 +18,11 @@ function invalid(detail: string, message: string): PeerageError {
  * @see https://www.w3.org/TR/vc-di-eddsa/ section 3.3
  */
 export function hashData(document: JsonObject, proof: JsonObject): Uint8Array {
-  return concat(
-    sha256(utf8(canonicalize(without(proof, "proofValue")))),
-    sha256(utf8(canonicalize(without(document, "proof")))),
-  );
+  return concat(proofHash(proof), sha256(utf8(canonicalize(without(document, "proof")))));
+}
+
+function proofHash(proof: JsonObject): Uint8Array {
+  return sha256(utf8(canonicalize(without(proof, "proofValue"))));
 }
 
 /** Adds one Data Integrity proof (`eddsa-jcs-2022`, `assertionMethod`) to a document; `@context` goes into the proof. */
@@ -48,12 +49,22 @@ export async function addProof(
  * @throws {PeerageError} ERR_STATEMENT_INVALID
  */
 export async function verifyProof(document: JsonObject, proof: JsonObject, key: PublicKey): Promise<void> {
+  await verifyProofOver(sha256(utf8(canonicalize(without(document, "proof")))), proof, key);
+}
+
+/**
+ * As {@link verifyProof}, for a document of which only the digest is at hand: what the key signed, whatever bytes are
+ * shown beside it.
+ * @param documentHash SHA-256 of the RFC 8785 form of the document without `proof`, 32 bytes
+ * @throws {PeerageError} ERR_STATEMENT_INVALID
+ */
+export async function verifyProofOver(documentHash: Uint8Array, proof: JsonObject, key: PublicKey): Promise<void> {
   if (proof["type"] !== "DataIntegrityProof" || proof["cryptosuite"] !== "eddsa-jcs-2022") {
     throw invalid("cryptosuite", "the proof must be a DataIntegrityProof of cryptosuite eddsa-jcs-2022");
   }
   if (proof["proofPurpose"] !== "assertionMethod") throw invalid("purpose", "proofPurpose must be assertionMethod");
   const signature = decodeProofValue(proof["proofValue"]);
-  if (!(await verifySignatureAsync(key, hashData(document, proof), signature))) {
+  if (!(await verifySignatureAsync(key, concat(proofHash(proof), documentHash), signature))) {
     throw invalid("equation", "the signature does not hold");
   }
 }
