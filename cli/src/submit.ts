@@ -16,13 +16,18 @@ const answer = z.object({ id: z.string(), index: z.int().min(0) });
 
 /**
  * Hands a signed statement to a registry. Public for ever once it is taken.
+ * @param options.wait false: do not wait until others can see it; it is on disk by then
  * @throws {CliError} ERR_REGISTRY_UNREACHABLE, or the registry's own code
  */
-export async function submit(registry: string, statement: Statement): Promise<Submitted> {
+export async function submit(
+  registry: string,
+  statement: Statement,
+  options: { readonly wait?: boolean } = {},
+): Promise<Submitted> {
   const { status, body } = await request(registry, "/v1/statements", {
     method: "POST",
     body: Uint8Array.from(statement.bytes),
-    prefer: "wait=5",
+    ...(options.wait === false ? {} : { prefer: "wait=5" }),
     seconds: 20,
   });
   const parsed = answer.safeParse(body);

@@ -24,8 +24,13 @@ export async function run(context: Context, _args: Args): Promise<number> {
   let fine = 0;
   let all = 0;
   for (;;) {
-    const next = await Promise.race([story.next(), stopped]);
-    if (next === "stopped") return 130;
+    const coming = story.next();
+    const next = await Promise.race([coming, stopped]);
+    if (next === "stopped") {
+      // What is under way fails with its connection, and nobody waits for it any more.
+      coming.catch(() => undefined);
+      return 130;
+    }
     if (next.done === true) break;
     const { step, expected, got } = next.value;
     all++;

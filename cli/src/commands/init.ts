@@ -165,7 +165,7 @@ async function join(
       ),
     { role, now: context.io.now() },
   );
-  const { index } = await submit(registry, membership.init);
+  const { index } = await submit(registry, membership.init, { wait: false });
   await submit(registry, membership.profile);
   try {
     await submitNote(registry, membership.note);

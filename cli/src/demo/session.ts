@@ -9,22 +9,26 @@ export type Outcome =
   | { readonly admitted: false; readonly reason: ErrorCode | "ERR_INTERNAL"; readonly text: string };
 
 /** A connection of the official MCP client, unmodified, to a command. */
-export class Session implements AsyncDisposable {
+export class Session {
   readonly #client: Client;
-  readonly #stderr: string[];
 
-  private constructor(client: Client, stderr: string[]) {
+  private constructor(client: Client) {
     this.#client = client;
-    this.#stderr = stderr;
   }
 
-  static async open(command: readonly [string, ...string[]], env: Record<string, string>): Promise<Session> {
+  /** @param stack closes the session, from the moment on at which its processes start */
+  static async open(
+    command: readonly [string, ...string[]],
+    env: Record<string, string>,
+    stack: AsyncDisposableStack,
+  ): Promise<Session> {
     const { Client, StdioClientTransport } = await loadSdk();
     const [executable, ...args] = command;
     const transport = new StdioClientTransport({ command: executable, args, env, stderr: "pipe" });
     const stderr: string[] = [];
     transport.stderr?.on("data", (chunk: Buffer) => stderr.push(chunk.toString()));
     const client = new Client({ name: "peerage-demo", version: "1.0.0" });
+    stack.defer(() => client.close());
     try {
       await client.connect(transport);
     } catch (error) {
@@ -32,7 +36,7 @@ export class Session implements AsyncDisposable {
         cause: error,
       });
     }
-    return new Session(client, stderr);
+    return new Session(client);
   }
 
   /** Calls `echo`; `meta` is sent as it is, to play those who sign by hand, badly, or not at all. */
@@ -48,15 +52,6 @@ export class Session implements AsyncDisposable {
       const { data, message: text } = error as { data?: { reason?: unknown }; message?: string };
       return { admitted: false, reason: codeOf(data?.reason), text: text ?? "" };
     }
-  }
-
-  /** What the processes behind this connection said on stderr. */
-  get messages(): string {
-    return this.#stderr.join("");
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#client.close();
   }
 }
 

@@ -36,9 +36,8 @@ export async function* playStory(world: World): AsyncGenerator<Step> {
   const { who, env } = world;
   const vouch = await issueVouch(who.owner, { subject: who.scout.did, scope: ["tools"], confidence: 80 });
   await submit(world.registryUrl, vouch);
-  await using sessions = new AsyncDisposableStack();
-  const open = async (command: readonly [string, ...string[]]): Promise<Session> =>
-    sessions.use(await Session.open(command, env));
+  const open = (command: readonly [string, ...string[]]): Promise<Session> =>
+    Session.open(command, env, world.sessions);
   const [scout, stranger, outsider] = await Promise.all([
     open(world.bridge("scout", world.gate)),
     open(world.bridge("stranger", world.gate)),
@@ -114,7 +113,7 @@ export async function* playStory(world: World): AsyncGenerator<Step> {
   yield step("revocation", "refused ERR_TRUST_INSUFFICIENT", closed, "scout withdraws its vouch, and the gate closes");
 
   // From here on nobody is asked any more: registry, gate and server are gone.
-  await sessions.disposeAsync();
+  await world.sessions.disposeAsync();
   await world.stopRegistry();
   yield {
     step: "receipt",

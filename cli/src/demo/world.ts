@@ -27,6 +27,8 @@ export interface World extends AsyncDisposable {
   bridge(player: Player, command: readonly string[]): readonly [string, ...string[]];
   /** The environment of all of them: nothing of the user's own keys or settings. */
   readonly env: Record<string, string>;
+  /** Every connection that was opened, with the processes behind it. */
+  readonly sessions: AsyncDisposableStack;
   /** Ends the registry; everything else is checked without it. */
   stopRegistry(): Promise<void>;
 }
@@ -59,6 +61,7 @@ export async function createWorld(env: NodeJS.ProcessEnv): Promise<World> {
     const served = await serveApp(registry, { host: "127.0.0.1", port: 0 }, { roots: [who.owner.did] });
     for (const player of players) await register(served.url, who[player]);
 
+    const sessions = new AsyncDisposableStack();
     let running = true;
     const stopRegistry = async (): Promise<void> => {
       if (!running) return;
@@ -88,8 +91,11 @@ export async function createWorld(env: NodeJS.ProcessEnv): Promise<World> {
       ],
       bridge: (player, command) => [...peerage, "--identity", player, "--quiet", "proxy", "--", ...command],
       env: { ...cleanEnvironment(env), ...own, APPDATA: home, LOCALAPPDATA: home },
+      sessions,
       stopRegistry,
       [Symbol.asyncDispose]: async () => {
+        // First those who write into the folder, then the folder.
+        await sessions.disposeAsync();
         await stopRegistry();
         await rm(home, { recursive: true, force: true, maxRetries: 5 });
       },
@@ -113,7 +119,7 @@ async function makePlayers(folder: string): Promise<Record<Player, Identity>> {
 
 async function register(url: string, identity: Identity): Promise<void> {
   const next = identityFromSeed(generateSeed());
-  await submit(url, await issueKeyInit(identity, { next: keyDigest(multibaseOf(next.did)) }));
+  await submit(url, await issueKeyInit(identity, { next: keyDigest(multibaseOf(next.did)) }), { wait: false });
 }
 
 /** The start script of the third-party server. @throws {CliError} ERR_NOT_FOUND where it is not installed */
