@@ -82,29 +82,34 @@ describe("key events", () => {
     return secured(agent, { type: "KeyEvent", ...members }, next);
   };
 
-  it("P-KEY-3 makes an agent disputed by a rotation that fits its chain, and by no other", async () => {
+  it("P-KEY-3 rotates an agent's key by a rotation that fits its chain, and by no other", async () => {
     const init = await issueKeyInit(agent, { next: commitment, now: at(0) });
     const fits = await Network.open({ reader: await logOf([init.bytes, await rotation(init.id)]) });
     expect(fits.rejected).toEqual([]);
-    expect(fits.view.keyState(agent.did).status).toBe("disputed");
+    expect(fits.view.keyState(agent.did)).toMatchObject({
+      status: "active",
+      current: multibaseOf(next.did),
+      events: 2,
+    });
 
     const foreign = await Network.open({ reader: await logOf([init.bytes, await rotation(digest("another"))]) });
     expect(foreign.rejected).toEqual([{ index: 1, code: "ERR_KEY_EVENT_INVALID" }]);
-    expect(foreign.view.keyState(agent.did).status).toBe("active");
+    expect(foreign.view.keyState(agent.did)).toMatchObject({ status: "active", current: multibaseOf(agent.did) });
   });
 
-  it("P-KEY-3 logs no event but init", async () => {
+  it("P-KEY-3 logs an event that fits its chain, and no other", async () => {
     await using registry = await startRegistry();
     const init = await issueKeyInit(agent, { next: commitment });
     const { status } = await registry.publish(init.bytes);
     expect(status).toBe(201);
-    const refused = await registry.post(await rotation(init.id));
+    const refused = await registry.post(await rotation(digest("another")));
     expect(await refused.json()).toMatchObject({ code: "ERR_KEY_EVENT_INVALID" });
+    expect(await registry.publish(await rotation(init.id))).toMatchObject({ status: 201, index: 1 });
   });
 });
 
 describe("statements", () => {
-  it("P-KEY-4 P-STMT-12 counts neither a report nor a leaf of another kind", async () => {
+  it("P-KEY-4 P-STMT-12 A-TRUST-05 shows a report, which changes nothing, and not a leaf of another kind", async () => {
     const [root, agent, stranger] = [generateIdentity(), generateIdentity(), generateIdentity()];
     const vouch = await issueVouch(root, { subject: agent.did, scope: ["tools"], confidence: 80, validFrom: at(0) });
     const evidence = [digest("a receipt")];
@@ -115,11 +120,13 @@ describe("statements", () => {
     expect(network.view.agent(agent.did)).toMatchObject({
       key: { status: "active" },
       received: [{ status: "in-force" }],
+      reports: [{ statement: { issuer: stranger.did, category: "spam" } }],
     });
 
     await using registry = await startRegistry();
-    const refused = await registry.post(report);
+    const refused = await registry.post(unknown);
     expect(await refused.json()).toMatchObject({ code: "ERR_STATEMENT_INVALID" });
+    expect(await registry.publish(report)).toMatchObject({ status: 201, index: 0 });
     expect(await verifyStatement(report)).toMatchObject({ kind: "Report" });
   });
 

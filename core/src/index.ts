@@ -39,7 +39,7 @@ export {
 export { generateIdentity, generateSeed, type Identity, identityFromSeed, type Signer } from "./did/identity.ts";
 export { resolveDid } from "./did/resolve.ts";
 
-export { type CompactJws, MAX_JWS_BYTES, signCompactJws, verifyCompactJws } from "./jws/compact.ts";
+export { type CompactJws, type KeyOptions, MAX_JWS_BYTES, signCompactJws, verifyCompactJws } from "./jws/compact.ts";
 export {
   CALL_META,
   CALL_TYP,
@@ -112,9 +112,16 @@ export { addProof, hashData, verifyProof, verifyProofOver, verifySecuredDocument
 export {
   DEFAULT_VOUCH_SECONDS,
   issueKeyInit,
+  issueKeyRecover,
+  issueKeyRevoke,
+  issueKeyRotate,
   issueProfile,
+  issueReport,
   issueRevocation,
   issueVouch,
+  type KeyEventOptions,
+  type KeyRotationOptions,
+  type ReportOptions,
   type RevocationOptions,
   type VouchOptions,
 } from "./statement/issue.ts";

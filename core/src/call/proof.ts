@@ -5,7 +5,7 @@ import type { Signer } from "../did/identity.ts";
 import { PeerageError } from "../errors.ts";
 import { type Digest, isDigest } from "../json/digest.ts";
 import type { JsonObject, JsonValue } from "../json/types.ts";
-import { signCompactJws, verifyCompactJws } from "../jws/compact.ts";
+import { type KeyOptions, signCompactJws, verifyCompactJws } from "../jws/compact.ts";
 import { SKEW_SECONDS, unixSeconds } from "../time.ts";
 import { markVerified, type Verified } from "../verified.ts";
 import { requestDigest, toolOf } from "./request.ts";
@@ -86,11 +86,11 @@ export function signCall(signer: Signer, options: SignCallOptions): Promise<stri
 
 /**
  * Header profile, caller's key, signature and the shape of the claims. Nothing else is checked yet: neither audience,
- * nor time, nor the message, nor replay.
+ * nor time, nor the message, nor replay; nor, if `keysOf` is given, that the key is the one that stands now.
  * @throws {PeerageError} ERR_PROOF_MALFORMED, ERR_DID_INVALID, ERR_PROOF_INVALID
  */
-export function parseCallProof(token: unknown): Verified<CallProof> {
-  const jws = verifyCompactJws(token, CALL_TYP);
+export function parseCallProof(token: unknown, options: KeyOptions = {}): Verified<CallProof> {
+  const jws = verifyCompactJws(token, CALL_TYP, options);
   return markVerified(readClaims(jws.token, jws.kid, jws.did, jws.claims));
 }
 

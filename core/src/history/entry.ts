@@ -1,4 +1,4 @@
-import type { Did, KeyId } from "../did/did-key.ts";
+import type { Did, KeyId, MultibaseKey } from "../did/did-key.ts";
 import type { Signer } from "../did/identity.ts";
 import { toBase64url } from "../encoding/base64.ts";
 import { randomBytes, utf8 } from "../encoding/bytes.ts";
@@ -7,7 +7,7 @@ import { PeerageError } from "../errors.ts";
 import { canonicalize } from "../json/canonical.ts";
 import { type Digest, isDigest, tokenDigest } from "../json/digest.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../json/types.ts";
-import { signCompactJws, verifyCompactJws } from "../jws/compact.ts";
+import { checkKeyOf, type KeyOptions, signCompactJws, verifyCompactJws } from "../jws/compact.ts";
 import { unixSeconds } from "../time.ts";
 import { markVerified, type Verified } from "../verified.ts";
 
@@ -98,11 +98,14 @@ export function isKnownEntry(digest: Digest): boolean {
  * Profile, signer's key, claims and signature of one entry. Its place in a history and its time are not checked.
  * @throws {PeerageError} ERR_PROOF_MALFORMED, ERR_DID_INVALID, ERR_PROOF_INVALID
  */
-export function parseEntry(token: unknown): Verified<Entry> {
+export function parseEntry(token: unknown, options: KeyOptions = {}): Verified<Entry> {
   const digest = typeof token === "string" ? tokenDigest(token) : undefined;
   const known = digest && verifiedEntries.get(digest);
-  if (known) return known;
-  const jws = verifyCompactJws(token, ENTRY_TYP);
+  if (known) {
+    checkKeyOf(known.issuer, known.kid.slice(known.kid.indexOf("#") + 1) as MultibaseKey, options);
+    return known;
+  }
+  const jws = verifyCompactJws(token, ENTRY_TYP, options);
   const defect = jws.claims["iss"] === jws.did ? claimsDefect(jws.claims) : "kid";
   if (defect) throw new PeerageError("ERR_PROOF_MALFORMED", `the entry is malformed: ${defect}`, { detail: defect });
   const entry = markVerified(readEntry(jws.token, jws.kid, jws.claims));

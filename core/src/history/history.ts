@@ -1,6 +1,6 @@
 import { isPeerageError, PeerageError } from "../errors.ts";
 import { type Digest, tokenDigest } from "../json/digest.ts";
-import { MAX_JWS_BYTES } from "../jws/compact.ts";
+import { type KeyOptions, MAX_JWS_BYTES } from "../jws/compact.ts";
 import { SKEW_SECONDS } from "../time.ts";
 import { markVerified, type Verified } from "../verified.ts";
 import { type Entry, isKnownEntry, parseEntry } from "./entry.ts";
@@ -18,7 +18,7 @@ export interface History {
   readonly tips: readonly Digest[];
 }
 
-export interface VerifyHistoryContext {
+export interface VerifyHistoryContext extends KeyOptions {
   readonly now: Date;
   /**
    * Told how many signatures are about to be checked, those known from the cache not counted; it throws to refuse. See
@@ -59,7 +59,7 @@ export function verifyHistory(
   if (context.beforeChecks) context.beforeChecks([...later].filter((digest) => !isKnownEntry(digest)).length);
   const now = context.now.getTime() / 1000;
   for (const token of presented) {
-    const entry = readEntry(token);
+    const entry = readEntry(token, context);
     checkPlace(entry, byDigest, later, entries[0]);
     checkTime(entry, byDigest, now);
     if (context.keyStood?.(entry) === false) throw invalid("key", "an entry's key did not stand behind its issuer");
@@ -91,9 +91,9 @@ function checkSizes(tokens: readonly string[]): void {
   if (tokens.some((token) => token.length > MAX_JWS_BYTES)) throw invalid("size", "an entry is longer than 16 KiB");
 }
 
-function readEntry(token: string): Verified<Entry> {
+function readEntry(token: string, options: KeyOptions): Verified<Entry> {
   try {
-    return parseEntry(token);
+    return parseEntry(token, options);
   } catch (cause) {
     if (!isPeerageError(cause) || cause.code === "ERR_DID_INVALID") throw cause;
     throw invalid(cause.detail ?? "entry", `an entry does not verify: ${cause.message}`, cause);

@@ -5,6 +5,7 @@ import type { Signer } from "../did/identity.ts";
 import { isPeerageError, PeerageError } from "../errors.ts";
 import type { Digest } from "../json/digest.ts";
 import { type JsonValue, member } from "../json/types.ts";
+import type { KeyOptions } from "../jws/compact.ts";
 import type { Verified } from "../verified.ts";
 import { type Entry, generateRun, parseEntry, signEntry } from "./entry.ts";
 
@@ -62,7 +63,7 @@ function stepOf(result: string): "tool_call" | "approval_request" {
   return result === "pending" ? "approval_request" : "tool_call";
 }
 
-export interface VerifyReceiptContext {
+export interface VerifyReceiptContext extends KeyOptions {
   /** The server that was called: its pinned DID, never one that the receipt names. */
   readonly server: Did;
   readonly call: Pick<CallProof, "jti" | "req"> & { readonly tool?: string | undefined };
@@ -77,7 +78,7 @@ export interface VerifyReceiptContext {
  * @throws {PeerageError} ERR_RECEIPT_INVALID
  */
 export function verifyReceipt(token: unknown, context: VerifyReceiptContext): Verified<Entry> {
-  const receipt = readReceipt(token);
+  const receipt = readReceipt(token, context);
   const invalid = (detail: string): PeerageError =>
     new PeerageError("ERR_RECEIPT_INVALID", `the receipt does not belong to this call: ${detail}`, { detail });
   if (receipt.issuer !== context.server) throw invalid("issuer");
@@ -95,9 +96,9 @@ export function verifyReceipt(token: unknown, context: VerifyReceiptContext): Ve
   return receipt;
 }
 
-function readReceipt(token: unknown): Verified<Entry> {
+function readReceipt(token: unknown, options: KeyOptions): Verified<Entry> {
   try {
-    return parseEntry(token);
+    return parseEntry(token, options);
   } catch (cause) {
     if (!isPeerageError(cause)) throw cause;
     throw new PeerageError("ERR_RECEIPT_INVALID", `the receipt does not verify: ${cause.message}`, {

@@ -1,7 +1,7 @@
 import { fromBase64url, toBase64url } from "../encoding/base64.ts";
 import { fromUtf8, utf8 } from "../encoding/bytes.ts";
 import { LruMap } from "../encoding/lru.ts";
-import { type Did, type KeyId, parseDid, parseMultibaseKey } from "../did/did-key.ts";
+import { type Did, type KeyId, type MultibaseKey, multibaseOf, parseDid, parseMultibaseKey } from "../did/did-key.ts";
 import type { Signer } from "../did/identity.ts";
 import { type PublicKey, verifySignature } from "../ed25519/verify.ts";
 import { PeerageError } from "../errors.ts";
@@ -16,13 +16,23 @@ export const MAX_JWS_BYTES = 16_384;
 export interface CompactJws {
   readonly token: string;
   readonly kid: KeyId;
-  /** The DID of `kid`: the key's own, which the caller compares with `iss`. */
+  /** The DID of `kid`, which the caller compares with `iss`: the key's own, or one behind which the key has stood. */
   readonly did: Did;
   readonly claims: JsonObject;
 }
 
+/** Which keys may speak for a DID. */
+export interface KeyOptions {
+  /**
+   * The keys that have stood behind a DID, as a followed log tells (`View.keysOf`); its own first key is always one. By
+   * default that one only. Whether the key that signed stands behind it now is `checkSigningKey`'s question.
+   */
+  readonly keysOf?: ((did: Did) => readonly MultibaseKey[]) | undefined;
+}
+
 interface Header {
   readonly kid: KeyId;
+  readonly fragment: MultibaseKey;
   readonly did: Did;
   readonly key: PublicKey;
 }
@@ -39,7 +49,7 @@ function malformed(detail: string, message: string): PeerageError {
  * header has exactly `alg` (`EdDSA` or `Ed25519`), `kid` (did:key URL) and the expected `typ`; base64url is canonical.
  * @throws {PeerageError} ERR_PROOF_MALFORMED, ERR_DID_INVALID, ERR_PROOF_INVALID
  */
-export function verifyCompactJws(token: unknown, typ: string): CompactJws {
+export function verifyCompactJws(token: unknown, typ: string, options: KeyOptions = {}): CompactJws {
   if (typeof token !== "string") throw malformed("serialisation", "the token must be a compact JWS string");
   if (token.length > MAX_JWS_BYTES) throw malformed("size", `the token is longer than ${MAX_JWS_BYTES} bytes`);
   const parts = token.split(".");
@@ -48,6 +58,7 @@ export function verifyCompactJws(token: unknown, typ: string): CompactJws {
     throw malformed("serialisation", "the token is not a compact JWS: three parts, two dots");
   }
   const header = readHeader(headerPart, typ);
+  checkKeyOf(header.did, header.fragment, options);
   const claims = readObject(claimsPart);
   const signature = readBase64url(signaturePart);
   const signed = utf8(token.slice(0, headerPart.length + 1 + claimsPart.length));
@@ -63,6 +74,16 @@ export async function signCompactJws(signer: Signer, typ: string, claims: JsonOb
   const signed = `${toBase64url(utf8(header))}.${toBase64url(utf8(canonicalize(claims)))}`;
   const signature = signer.sign(utf8(signed));
   return `${signed}.${toBase64url(signature instanceof Uint8Array ? signature : await signature)}`;
+}
+
+/**
+ * Checks that a key has stood behind a DID: it is the DID's own, or one of those that `keysOf` names.
+ * @throws {PeerageError} ERR_PROOF_MALFORMED
+ */
+export function checkKeyOf(did: Did, key: MultibaseKey, { keysOf }: KeyOptions): void {
+  if (key !== multibaseOf(did) && keysOf?.(did).includes(key) !== true) {
+    throw malformed("kid", "the fragment of kid must be a key of its DID");
+  }
 }
 
 function readHeader(part: string, typ: string): Header {
@@ -90,8 +111,9 @@ function readKid(kid: unknown): Header {
   const didText = kid.slice(0, hash);
   if (!didText.startsWith("did:")) throw malformed("kid", "kid must be an absolute DID URL");
   const did = parseDid(didText);
-  if (fragment !== did.slice(8)) throw malformed("kid", "the fragment of kid must be the key of its DID");
-  return { kid: kid as KeyId, did, key: parseMultibaseKey(fragment) };
+  // Which keys are the DID's may change, and is asked at every use; here only that it is the one text of some key.
+  if (!/^z6Mk[1-9A-HJ-NP-Za-km-z]{44}$/.test(fragment)) throw malformed("kid", "kid must be did:key:z6Mk…#z6Mk…");
+  return { kid: kid as KeyId, fragment: fragment as MultibaseKey, did, key: parseMultibaseKey(fragment) };
 }
 
 function readObject(part: string): JsonObject {

@@ -2,7 +2,7 @@ import { type Did, type KeyId, type MultibaseKey, multibaseOf } from "../did/did
 import { PeerageError } from "../errors.ts";
 import type { Digest } from "../json/digest.ts";
 import { keyDigest } from "../statement/key-event.ts";
-import type { RecoverySet, Revocation, Statement } from "../statement/types.ts";
+import type { RecoverySet, Revocation } from "../statement/types.ts";
 import { firstEvents, type KeyNode, keyTree, RECOVERY_WINDOW_SECONDS, recoveryAt, successorOf } from "./key-tree.ts";
 import type { AgentStatements, Logged } from "./statement-set.ts";
 
@@ -70,6 +70,11 @@ export class KeyHistory {
   /** True if every signer of a statement stood behind the DID at its witnessed time. */
   signed({ statement, time }: Logged): boolean {
     return statement.keys.every((key) => this.stoodAt(key, time));
+  }
+
+  /** True if the signer of a revocation of self may burn the agent: its key of that time, or a recovery key that suffices. */
+  burns(burn: Logged<Revocation>): boolean {
+    return this.signed(burn) || isRecoveryBurn(burn, this.#path);
   }
 
   /** True if a key stood behind the DID at a time. */
@@ -266,7 +271,7 @@ function finalBurn(
   let earliest: Logged<Revocation> | undefined;
   for (const burn of burns) {
     if (burn.time > t || (earliest && earliest.time <= burn.time)) continue;
-    if (!history.signed(burn) && !isRecoveryBurn(burn, path)) continue;
+    if (!history.burns(burn)) continue;
     const undone = path.some(
       ({ event, at }) => event.event === "recover" && at >= burn.time && at - burn.time <= RECOVERY_WINDOW_SECONDS,
     );

@@ -1,4 +1,4 @@
-import type { Did } from "../did/did-key.ts";
+import type { Did, MultibaseKey } from "../did/did-key.ts";
 import type { Signer } from "../did/identity.ts";
 import type { Digest } from "../json/digest.ts";
 import { canonicalize } from "../json/canonical.ts";
@@ -7,7 +7,7 @@ import { formatTime, unixSeconds } from "../time.ts";
 import type { Verified } from "../verified.ts";
 import { addProof } from "./data-integrity.ts";
 import { STATEMENT_CONTEXT } from "./schema.ts";
-import type { AgentProfile, KeyEvent, RecoverySet, Revocation, Statement, Vouch } from "./types.ts";
+import type { AgentProfile, KeyEvent, RecoverySet, Report, Revocation, Statement, Vouch } from "./types.ts";
 import { verifyStatement } from "./verify.ts";
 
 /** A vouch lives this long unless told otherwise: 90 days. */
@@ -78,9 +78,92 @@ export async function issueKeyInit(
   options: { readonly next: Digest; readonly recovery?: RecoverySet; readonly now?: Date },
 ): Promise<Verified<KeyEvent>> {
   const { now, next, recovery } = options;
-  const set = recovery && { threshold: recovery.threshold, keys: [...recovery.keys].sort() };
-  const members = { event: "init", seq: 0, next, ...(set ? { recovery: set } : {}) };
+  const members = { event: "init", seq: 0, next, ...(recovery ? { recovery: sortedSet(recovery) } : {}) };
   return (await issue(signer, "KeyEvent", members, now)) as Verified<KeyEvent>;
+}
+
+/** Where an event stands in the chain, and why it is made. */
+export interface KeyEventOptions {
+  /** The last event of the chain that counts: its id and `seq`. */
+  readonly prev: Pick<KeyEvent, "id" | "seq">;
+  /** Set if the old key was stolen at that time: what it gave since is void, at most 30 days back. */
+  readonly compromisedSince?: Date | undefined;
+  readonly now?: Date | undefined;
+}
+
+/** What a new key commits to. */
+export interface KeyRotationOptions extends KeyEventOptions {
+  /** Digest of the key after the new one. */
+  readonly next: Digest;
+  /** A new recovery set; it takes effect after 7 days. */
+  readonly recovery?: RecoverySet | undefined;
+}
+
+/**
+ * Signs the change to the key that the chain committed. The old key is not asked.
+ * @param signer - the new key, standing behind the agent's DID: `identityFromSeed(seed, { did })`
+ */
+export async function issueKeyRotate(signer: Signer, options: KeyRotationOptions): Promise<Verified<KeyEvent>> {
+  const members = { ...chained("rotate", options), ...rotation(signer, options) };
+  return (await issue(signer, "KeyEvent", members, options.now)) as Verified<KeyEvent>;
+}
+
+/**
+ * Signs the suspension of an agent: nothing of it counts until a rotate or a recover.
+ * @param signer - the current, the next or a recovery key, standing behind the agent's DID
+ */
+export async function issueKeyRevoke(signer: Signer, options: KeyEventOptions): Promise<Verified<KeyEvent>> {
+  return (await issue(signer, "KeyEvent", chained("revoke", options), options.now)) as Verified<KeyEvent>;
+}
+
+/**
+ * Signs the recovery of an agent: supersedes everything after `prev`, which may be at most 7 days old.
+ * @param signer - a new key, standing behind the agent's DID
+ * @param recoverers - as many recovery keys as the threshold asks for, standing behind the agent's DID
+ */
+export async function issueKeyRecover(
+  signer: Signer,
+  recoverers: readonly Signer[],
+  options: KeyRotationOptions,
+): Promise<Verified<KeyEvent>> {
+  const issued = unixSeconds(options.now ?? new Date());
+  const members = { ...chained("recover", options), ...rotation(signer, options) };
+  const unsigned = { ...members, type: "KeyEvent", issued: formatTime(issued) };
+  return (await secure(signer, unsigned, issued, recoverers)) as Verified<KeyEvent>;
+}
+
+export interface ReportOptions {
+  readonly subject: Did;
+  readonly category: Report["category"];
+  /** What it rests on: `tokenDigest` of entries or receipts, or digests of fork evidence; 1 to 16. */
+  readonly evidence: readonly Digest[];
+  readonly noteDigest?: Digest | undefined;
+  readonly now?: Date | undefined;
+}
+
+/** Signs a report about another agent. It is shown with its evidence and changes no score. */
+export async function issueReport(signer: Signer, options: ReportOptions): Promise<Verified<Report>> {
+  const members = {
+    subject: options.subject,
+    category: options.category,
+    evidence: [...new Set(options.evidence)].sort(),
+    ...(options.noteDigest ? { noteDigest: options.noteDigest } : {}),
+  };
+  return (await issue(signer, "Report", members, options.now)) as Verified<Report>;
+}
+
+function chained(event: KeyEvent["event"], { prev, compromisedSince }: KeyEventOptions): JsonObject {
+  const link = { event, seq: prev.seq + 1, prev: prev.id };
+  if (!compromisedSince) return { ...link, reason: "routine" };
+  return { ...link, reason: "compromised", since: formatTime(unixSeconds(compromisedSince)) };
+}
+
+function rotation(signer: Signer, { next, recovery }: KeyRotationOptions): JsonObject {
+  return { key: fragmentOf(signer), next, ...(recovery ? { recovery: sortedSet(recovery) } : {}) };
+}
+
+function sortedSet({ threshold, keys }: RecoverySet): JsonObject {
+  return { threshold, keys: [...keys].sort() };
 }
 
 function issue(signer: Signer, type: string, members: JsonObject, now = new Date()): Promise<Verified<Statement>> {
@@ -88,10 +171,23 @@ function issue(signer: Signer, type: string, members: JsonObject, now = new Date
   return secure(signer, { ...members, type, issued: formatTime(issued) }, issued);
 }
 
-/** Signs, writes the one form and reads it back through the verifier, so nothing leaves here that others would refuse. */
-async function secure(signer: Signer, members: JsonObject, created: number): Promise<Verified<Statement>> {
+/**
+ * Signs, writes the one form and reads it back through the verifier, so nothing leaves here that others would refuse.
+ * @param others - if given, the proof is a set: the signer's, then theirs
+ */
+async function secure(
+  signer: Signer,
+  members: JsonObject,
+  created: number,
+  others?: readonly Signer[],
+): Promise<Verified<Statement>> {
   const document: Record<string, JsonValue> = { "@context": STATEMENT_CONTEXT, ...members, issuer: signer.did };
-  const proof = await addProof(signer, document, { verificationMethod: signer.kid, created: formatTime(created) });
-  const fragment = signer.kid.slice(signer.kid.indexOf("#") + 1) as Statement["keys"][number];
-  return verifyStatement(canonicalize({ ...document, proof }), { keysOf: () => [fragment] });
+  const prove = (by: Signer): Promise<JsonObject> =>
+    addProof(by, document, { verificationMethod: by.kid, created: formatTime(created) });
+  const proof = others ? await Promise.all([signer, ...others].map(prove)) : await prove(signer);
+  return verifyStatement(canonicalize({ ...document, proof }), { keysOf: () => [fragmentOf(signer)] });
+}
+
+function fragmentOf({ kid }: Signer): MultibaseKey {
+  return kid.slice(kid.indexOf("#") + 1) as MultibaseKey;
 }

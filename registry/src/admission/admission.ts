@@ -3,6 +3,7 @@ import {
   type Digest,
   PeerageError,
   type Statement,
+  unixSeconds,
   type Verified,
   verifyStatement,
 } from "@peerage/core";
@@ -10,6 +11,7 @@ import type { Sequenced, Sequencer } from "../log/sequencer.ts";
 import { kindCodes } from "../store/kinds.ts";
 import type { LogReads } from "../store/log-store.ts";
 import { toCandidate } from "./entry.ts";
+import { IssuerKeys } from "./issuer-keys.ts";
 
 /** What became of a submission: it is on disk. */
 export interface Submission {
@@ -23,6 +25,8 @@ export interface AdmissionOptions {
   readonly reads: LogReads;
   readonly sequencer: Sequencer;
   readonly now: () => Date;
+  /** True if this registry holds, and has verified, evidence of a fork with this digest. */
+  readonly hasEvidence?: (digest: Digest) => boolean;
   /** A statement has got its index. */
   readonly onLogged?: (index: number, statement: Verified<Statement>) => void;
 }
@@ -36,12 +40,17 @@ export class Admission {
   readonly #sequencer: Sequencer;
   readonly #now: () => Date;
   readonly #onLogged: AdmissionOptions["onLogged"];
+  readonly #hasEvidence: AdmissionOptions["hasEvidence"];
+  readonly #issuerKeys: IssuerKeys;
+  readonly #turns = new Map<string, Promise<void>>();
 
-  constructor({ reads, sequencer, now, onLogged }: AdmissionOptions) {
+  constructor({ reads, sequencer, now, onLogged, hasEvidence }: AdmissionOptions) {
     this.#reads = reads;
     this.#sequencer = sequencer;
     this.#now = now;
     this.#onLogged = onLogged;
+    this.#hasEvidence = hasEvidence;
+    this.#issuerKeys = new IssuerKeys(reads, () => unixSeconds(now()));
   }
 
   /**
@@ -51,15 +60,36 @@ export class Admission {
    *   ERR_REGISTRY_BUSY
    */
   async submit(leaf: Uint8Array): Promise<Submission> {
-    const statement = await verifyStatement(leaf);
+    // Any key's signature may hold; whether it is the issuer's is asked of the issuer's key events, below.
+    const statement = await verifyStatement(leaf, { keysOf: "any" });
+    return decidesKeys(statement) ? this.#inTurn(statement) : this.#admit(statement);
+  }
+
+  /** Statements about one issuer's keys are judged one after the other, each when the one before is on disk. */
+  async #inTurn(statement: Verified<Statement>): Promise<Submission> {
+    const { issuer } = statement;
+    const mine = (this.#turns.get(issuer) ?? Promise.resolve()).then(() => this.#admit(statement));
+    const settled = mine.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#turns.set(issuer, settled);
+    try {
+      return await mine;
+    } finally {
+      if (this.#turns.get(issuer) === settled) this.#turns.delete(issuer);
+    }
+  }
+
+  async #admit(statement: Verified<Statement>): Promise<Submission> {
     const candidate = toCandidate(statement);
     const known = await this.#known(candidate.id);
     if (known) return { id: statement.id, ...known };
     try {
       checkStatementTime(statement, this.#now());
-      await this.#checkIssuer(statement);
+      await this.#issuerKeys.check(statement);
       await this.#checkTarget(statement);
-      await this.#checkKeyEvent(statement);
+      this.#checkEvidence(statement);
     } catch (error) {
       // Its own twin may have been logged in the meantime, and be the very reason for the refusal.
       const twin = await this.#known(candidate.id);
@@ -79,17 +109,6 @@ export class Admission {
     return stored && { index: stored.index, known: true };
   }
 
-  async #checkIssuer(statement: Statement): Promise<void> {
-    if (statement.kind === "KeyEvent" || (statement.kind === "Revocation" && statement.revokes === "self")) return;
-    const keyStatements = await this.#reads.keyStatements(statement.issuer);
-    if (keyStatements.includes(kindCodes.RevocationOfSelf)) {
-      throw new PeerageError("ERR_KEY_REVOKED", "the issuer has revoked its own identity");
-    }
-    if (keyStatements.filter((kind) => kind === kindCodes.KeyInit).length > 1) {
-      throw new PeerageError("ERR_KEY_DISPUTED", "the issuer's key events contradict one another");
-    }
-  }
-
   /** What is not known here yet may be revoked: a revocation that arrives before its target is kept. */
   async #checkTarget(statement: Statement): Promise<void> {
     if (statement.kind !== "Revocation" || statement.revokes !== "statement") return;
@@ -97,27 +116,29 @@ export class Admission {
     const known = target && (await this.#reads.byId(target));
     if (!known) return;
     if (known.issuer !== statement.issuer) throw invalidTarget("only the issuer of a statement can revoke it");
-    if (known.kind !== kindCodes.Vouch && known.kind !== kindCodes.AgentProfile) {
+    if (!revocable.includes(known.kind)) {
       throw invalidTarget("revocations and key events cannot be revoked");
     }
   }
 
-  async #checkKeyEvent(statement: Statement): Promise<void> {
-    if (statement.kind !== "KeyEvent") return;
-    const keyStatements = await this.#reads.keyStatements(statement.issuer);
-    if (keyStatements.includes(kindCodes.RevocationOfSelf))
-      throw invalidEvent("the issuer has revoked its own identity");
-    const waiting = this.#sequencer.isWaiting(statement.issuer, kindCodes.KeyInit);
-    if (waiting || keyStatements.includes(kindCodes.KeyInit)) {
-      throw invalidEvent("the issuer's chain of key events has its first event already");
+  /** A report about a log rests on evidence that this registry has checked itself: see `POST /v1/forks`. */
+  #checkEvidence(statement: Statement): void {
+    if (statement.kind !== "Report") return;
+    if (!statement.category.startsWith("log-")) return;
+    if (!statement.evidence.every((digest) => this.#hasEvidence?.(digest) === true)) {
+      throw new PeerageError("ERR_STATEMENT_INVALID", "evidence about a log is submitted before the report of it", {
+        detail: "evidence",
+      });
     }
   }
 }
 
-function invalidTarget(message: string): PeerageError {
-  return new PeerageError("ERR_STATEMENT_INVALID", message, { detail: "target" });
+const revocable: readonly number[] = [kindCodes.Vouch, kindCodes.AgentProfile, kindCodes.Report];
+
+function decidesKeys(statement: Statement): boolean {
+  return statement.kind === "KeyEvent" || (statement.kind === "Revocation" && statement.revokes === "self");
 }
 
-function invalidEvent(message: string): PeerageError {
-  return new PeerageError("ERR_KEY_EVENT_INVALID", message, { detail: "seq" });
+function invalidTarget(message: string): PeerageError {
+  return new PeerageError("ERR_STATEMENT_INVALID", message, { detail: "target" });
 }

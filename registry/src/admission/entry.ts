@@ -1,4 +1,4 @@
-import { fromHex, leafHash, PeerageError, type Statement } from "@peerage/core";
+import { fromHex, leafHash, type Statement } from "@peerage/core";
 import type { Candidate } from "../log/sequencer.ts";
 import { kindCodes } from "../store/kinds.ts";
 
@@ -7,10 +7,7 @@ export function digestBytes(digest: string): Uint8Array {
   return fromHex(digest.slice("sha256:".length));
 }
 
-/**
- * The row that a verified statement becomes.
- * @throws {PeerageError} ERR_STATEMENT_INVALID, ERR_KEY_EVENT_INVALID for kinds that this release does not log
- */
+/** The row that a verified statement becomes. */
 export function toCandidate(statement: Statement): Candidate {
   return {
     id: digestBytes(statement.id),
@@ -33,17 +30,20 @@ function kindCode(statement: Statement): number {
       if (statement.revokes === "statement") return kindCodes.RevocationOfStatement;
       return statement.revokes === "subject" ? kindCodes.RevocationOfSubject : kindCodes.RevocationOfSelf;
     case "KeyEvent":
-      if (statement.event === "init") return kindCodes.KeyInit;
-      throw new PeerageError(
-        "ERR_KEY_EVENT_INVALID",
-        `this registry does not log key events of kind ${statement.event} yet`,
-      );
+      return keyEventCodes[statement.event];
     case "Report":
-      throw new PeerageError("ERR_STATEMENT_INVALID", "this registry does not log reports yet", { detail: "kind" });
+      return kindCodes.Report;
   }
 }
 
+const keyEventCodes = {
+  init: kindCodes.KeyInit,
+  rotate: kindCodes.KeyRotate,
+  revoke: kindCodes.KeyRevoke,
+  recover: kindCodes.KeyRecover,
+} as const;
+
 function subjectOf(statement: Statement): string | null {
-  if (statement.kind === "Vouch") return statement.subject;
+  if (statement.kind === "Vouch" || statement.kind === "Report") return statement.subject;
   return statement.kind === "Revocation" && statement.revokes === "subject" ? statement.target : null;
 }

@@ -9,6 +9,10 @@ export const kindCodes = {
   RevocationOfSubject: 4,
   RevocationOfSelf: 5,
   KeyInit: 6,
+  KeyRotate: 7,
+  KeyRevoke: 8,
+  KeyRecover: 9,
+  Report: 10,
 } as const;
 
 /** The kinds of statement by the names that the HTTP interface uses. */
@@ -16,8 +20,18 @@ export const kindsByName: Readonly<Record<string, readonly number[]>> = {
   AgentProfile: [kindCodes.AgentProfile],
   Vouch: [kindCodes.Vouch],
   Revocation: [kindCodes.RevocationOfStatement, kindCodes.RevocationOfSubject, kindCodes.RevocationOfSelf],
-  KeyEvent: [kindCodes.KeyInit],
+  KeyEvent: [kindCodes.KeyInit, kindCodes.KeyRotate, kindCodes.KeyRevoke, kindCodes.KeyRecover],
+  Report: [kindCodes.Report],
 };
+
+/** What decides which key stands behind an issuer. */
+export const keyKinds: readonly number[] = [
+  kindCodes.RevocationOfSelf,
+  kindCodes.KeyInit,
+  kindCodes.KeyRotate,
+  kindCodes.KeyRevoke,
+  kindCodes.KeyRecover,
+];
 
 /** The name of a kind by its code. @throws {RangeError} if there is no such code */
 export function kindName(code: number): string {

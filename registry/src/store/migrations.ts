@@ -25,6 +25,11 @@ const statements: Record<string, readonly string[]> = {
       ),
     ),
   ],
+  // Since keys rotate, all of their events are looked up, not the first alone.
+  "0002-key-events": [
+    `DROP INDEX entry_key`,
+    `CREATE INDEX entry_key ON entry (issuer, idx) WHERE kind IN (5, 6, 7, 8, 9)`,
+  ],
 };
 
 /**

@@ -32,7 +32,7 @@ export class SqliteReads implements LogReads, Disposable {
     this.#tile = db.prepare<[number, number], Buffer>("SELECT hashes FROM tile WHERE level = ? AND n = ?").pluck();
     // The condition is that of the partial index, word for word.
     this.#keyStatements = db
-      .prepare<[string], number>("SELECT kind FROM entry WHERE issuer = ? AND kind IN (5, 6) ORDER BY idx")
+      .prepare<[string], number>("SELECT kind FROM entry WHERE issuer = ? AND kind IN (5, 6, 7, 8, 9) ORDER BY idx")
       .pluck();
     this.#head = db.prepare("SELECT size, root FROM head WHERE log = 1");
   }
