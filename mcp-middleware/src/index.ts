@@ -1,5 +1,22 @@
 export { createGuard } from "./guard/create-guard.ts";
 export { type GuardOptions, MAX_BODY_BYTES, MAX_LINE_BYTES } from "./guard/guard.ts";
+export { type ApprovalOptions } from "./approval/desk.ts";
+export { ApprovalStore } from "./approval/approval-store.ts";
+export { type Answer, type ApprovalItem, type ItemState, mayAnswer, signAnswer } from "./approval/item.ts";
+export { AuditLog, type AuditLogOptions, type RecordedArguments } from "./audit/audit-log.ts";
+export { auditKey, auditOrigin, checkpointPath } from "./audit/checkpointer.ts";
+export { type AuditedCall, AuditReader, type CallFilter, matches as matchesCall } from "./audit/reader.ts";
+export type {
+  ApprovalBody,
+  AuditRecord,
+  DecisionBody,
+  Outcome,
+  OutcomeBody,
+  RecordedInput,
+  StartBody,
+  SuppressedBody,
+} from "./audit/record.ts";
+export { type AuditDefect, type AuditReport, verifyAudit, type VerifyAuditOptions } from "./audit/verify.ts";
 export { MemoryReplayStore, type Nonce, type ReplayLimits, type ReplayStore } from "./guard/replay.ts";
 export { SqliteReplayStore } from "./guard/replay-sqlite.ts";
 export { errorNumber, REFUSAL_META } from "./guard/refusal.ts";

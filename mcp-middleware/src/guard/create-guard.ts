@@ -8,6 +8,9 @@ import type { Guard } from "./types.ts";
  * @throws {PeerageError} ERR_SELF_TEST_FAILED; ERR_POLICY_INVALID from a policy function
  */
 export async function createGuard(options: GuardOptions): Promise<Guard> {
-  await selfTest(typeof options.policy === "function" ? options.policy() : options.policy);
-  return new GuardCore(options);
+  const policy = typeof options.policy === "function" ? options.policy() : options.policy;
+  const passed = await selfTest(policy);
+  const guard = new GuardCore(options);
+  options.audit?.setStart({ selfTest: { passed }, policy: policy.digest });
+  return guard;
 }

@@ -1,26 +1,34 @@
 import {
   canonicalAudience,
-  digest,
+  CheckBudget,
   type Digest,
   isJsonObject,
   isPeerageError,
   type JsonValue,
+  member,
   parseJson,
+  PeerageError,
   type Policy,
   type Signer,
 } from "@peerage/core";
+import { ApprovalDesk, type ApprovalOptions, isWaiting, nobodyToAsk, QUESTION_PREFIX } from "../approval/desk.ts";
+import type { Question } from "../approval/form.ts";
+import type { AuditLog, Recorded } from "../audit/audit-log.ts";
+import type { Outcome } from "../audit/record.ts";
 import { copyJson } from "./json-value.ts";
 import { forwardable, type Inbound, readMessage } from "./message.ts";
 import { checkStandardHeaders } from "./headers.ts";
-import { judge, type PipelineParts, type Trace } from "./pipeline.ts";
+import { consider, judge, type PipelineParts } from "./pipeline.ts";
 import { RateLimited, RateLimiter } from "./rates.ts";
+import { Recorder } from "./recorder.ts";
 import { refusalReply } from "./refusal.ts";
 import { MemoryReplayStore, type ReplayStore } from "./replay.ts";
-import { Responder, type DecidedOn } from "./responder.ts";
-import { attachReceipt } from "./results.ts";
+import { type DecidedOn, digestOf, Responder } from "./responder.ts";
+import { attachReceipt, isErrored } from "./results.ts";
 import { salvageId } from "./salvage-id.ts";
 import { checkIdFree, type Connection, Sessions } from "./sessions.ts";
 import { type LifecycleMethod, lifecycleMethods, subjectOf, type Synthetic, syntheticSubject } from "./subject.ts";
+import { decisionRecord, newTrace, type Trace } from "./trace.ts";
 import type { TrustSource } from "./trust.ts";
 import type { Admission, Caller, Context, DecisionRecord, Guard, JsonRpcMessage, Verdict } from "./types.ts";
 
@@ -43,6 +51,13 @@ export interface GuardOptions {
   readonly open?: readonly LifecycleMethod[] | undefined;
   /** False: no receipts. */
   readonly receipts?: boolean | undefined;
+  /**
+   * Where decisions and outcomes are recorded, and approvals and counters kept; closed with the guard. Without it rules
+   * that need a person, a budget or a durable record refuse.
+   */
+  readonly audit?: AuditLog | undefined;
+  /** How a person is asked, where an audit log is there. */
+  readonly approvals?: ApprovalOptions | undefined;
   readonly now?: (() => Date) | undefined;
   /** Sees each decision before anything is forwarded or answered; if it throws, the message is refused. */
   readonly onDecision?: ((record: DecisionRecord, verdict: Verdict) => void) | undefined;
@@ -53,6 +68,17 @@ export interface GuardOptions {
 /** What is kept of a decision until its response comes. */
 interface Open extends DecidedOn {
   readonly connection: Connection;
+  readonly recorded: Recorded | undefined;
+}
+
+/** What a refusal is about, as far as its answer depends on it. */
+interface About {
+  readonly inbound?: Inbound | undefined;
+  readonly salvagedId?: string | number | null | undefined;
+  readonly httpMethod?: "http/get" | "http/delete" | undefined;
+  readonly question?: Question | undefined;
+  /** The receipt that goes with the question. */
+  readonly receipt?: string | undefined;
 }
 
 /** The guard without its self-test; {@link createGuard} is the way to make one. */
@@ -64,6 +90,8 @@ export class GuardCore implements Guard {
   readonly #responder: Responder;
   readonly #sessions = new Sessions();
   readonly #open = new WeakMap<DecisionRecord, Open>();
+  readonly #recorder: Recorder | undefined;
+  readonly #desk: ApprovalDesk | undefined;
 
   constructor(options: GuardOptions) {
     this.did = options.identity.did;
@@ -76,6 +104,12 @@ export class GuardCore implements Guard {
       now: () => this.#now(),
       alarm: (problem) => this.#alarm(problem),
     });
+    const { audit, identity } = options;
+    if (audit && audit.guard !== this.did) throw new TypeError("the audit log is of another identity");
+    const now = (): Date => this.#now();
+    const alarm = (problem: unknown): void => this.#alarm(problem);
+    this.#recorder = audit && new Recorder(audit, now);
+    this.#desk = audit && new ApprovalDesk({ ...options.approvals, identity, audit, now, alarm });
     this.#parts = {
       did: this.did,
       audiences: this.audiences,
@@ -84,6 +118,9 @@ export class GuardCore implements Guard {
       replay: options.replay ?? new MemoryReplayStore({ startedAt: this.#now() }),
       sessions: this.#sessions,
       rates: new RateLimiter(),
+      checks: new CheckBudget(),
+      audit,
+      states: () => this.#desk?.states,
     };
   }
 
@@ -123,22 +160,26 @@ export class GuardCore implements Guard {
   }
 
   async settle(decision: DecisionRecord, response: JsonRpcMessage): Promise<JsonRpcMessage> {
-    const open = this.#finish(decision);
-    return this.#responder.respond(decision, open, response);
+    const open = this.#open.get(decision);
+    const shaped = this.#responder.shape(decision, open, response);
+    const res = digestOf(shaped);
+    this.#finish(decision, isErrored(shaped) ? "errored" : "executed", res);
+    return this.#responder.sign(decision, shaped, res);
   }
 
   async receiptFor(decision: DecisionRecord, response: JsonRpcMessage): Promise<string | undefined> {
-    this.#finish(decision);
-    return this.#responder.receipt(decision, response);
+    const res = digestOf(response);
+    this.#finish(decision, isErrored(response) ? "errored" : "executed", res);
+    return this.#responder.receipt(decision, response, { res });
   }
 
-  abandon(decision: DecisionRecord, _outcome: "abandoned" | "cancelled" | "errored"): void {
-    this.#finish(decision);
+  abandon(decision: DecisionRecord, outcome: "abandoned" | "cancelled" | "errored" | "unsent"): void {
+    this.#finish(decision, outcome);
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     this.#parts.replay[Symbol.dispose]();
-    return Promise.resolve();
+    await this.#options.audit?.[Symbol.asyncDispose]();
   }
 
   #admit(context: Context, read: () => JsonValue, source: unknown): Admission | Promise<Admission> {
@@ -150,31 +191,98 @@ export class GuardCore implements Guard {
       if (inbound.kind === "request") checkIdFree(trace.connection, inbound.id);
       if (inbound.kind === "response" && context.transport === "stdio") {
         // The pipe is the binding: only who holds its other end can answer.
-        return this.#forward(trace, context, inbound, inbound.message);
+        return this.#answered(trace, inbound) ?? this.#forward(trace, context, inbound, inbound.message);
       }
       trace.policy = this.#policy();
       trace.subject = subjectOf(inbound, context);
       judge(trace, trace.subject, context, this.#parts);
-      return this.#forward(trace, context, inbound, forwardable(inbound));
+      if (inbound.kind === "response") {
+        return this.#answered(trace, inbound) ?? this.#forward(trace, context, inbound, inbound.message);
+      }
+      if (trace.ask) return this.#ask(trace, context, inbound);
+      this.#learn(trace, inbound);
+      return this.#forward(trace, context, inbound, forwardable(asJudged(inbound, trace)));
     } catch (error) {
       return this.#refuse(trace, context, error, { inbound, salvagedId: inbound ? undefined : idOf(source) });
     }
   }
 
+  /** What the guard needs to know of a message that it admits: what a client can do, and whom it no longer waits for. */
+  #learn(trace: Trace, inbound: Exclude<Inbound, { kind: "response" }>): void {
+    if (inbound.method === "initialize") trace.connection.capabilities = member(inbound.params, "capabilities");
+    if (inbound.method !== "notifications/cancelled") return;
+    const id = member(inbound.params, "requestId");
+    if (typeof id === "string" || typeof id === "number") trace.connection.waiting.get(id)?.();
+  }
+
+  /** The answer to a question of the guard's own: consumed here, whatever it says. An invented one is told to nobody. */
+  #answered(trace: Trace, inbound: Extract<Inbound, { kind: "response" }>): Admission | undefined {
+    const { id, message } = inbound;
+    if (typeof id !== "string" || !id.startsWith(QUESTION_PREFIX)) return undefined;
+    trace.connection.questions.get(id)?.(message);
+    return { admitted: false, step: "approval", reason: "ERR_APPROVAL_REQUIRED", status: 202 };
+  }
+
+  /** Step 10: a person is asked, and perhaps waited for; then everything but the proof is judged anew. */
+  async #ask(trace: Trace, context: Context, inbound: Exclude<Inbound, { kind: "response" }>): Promise<Admission> {
+    let about: About = { inbound };
+    try {
+      const desk = this.#desk;
+      const { connection, ask, proof } = trace;
+      if (!desk || !ask || !proof || inbound.kind !== "request") throw nobodyToAsk();
+      // While it is filed and waits, its id is taken.
+      this.#sessions.begin(connection, inbound.id, proof.issuer);
+      try {
+        const filed = await desk.file(trace, ask.approval);
+        trace.item = filed.item.id;
+        const question = desk.question(inbound, context, trace, filed.item);
+        about = { inbound, question, receipt: filed.receipt };
+        if (isWaiting(question.form, filed.isNew) && (await desk.wait(question, inbound, context, connection))) {
+          this.#reconsider(trace, filed.item.id);
+        }
+      } finally {
+        this.#sessions.finish(connection, inbound.id);
+      }
+      if (trace.ask) throw new PeerageError(trace.ask.reason, "a person must approve this call", { detail: "asked" });
+      return this.#forward(trace, context, inbound, forwardable(asJudged(inbound, trace)));
+    } catch (error) {
+      const isAsked = isPeerageError(error) && error.code === trace.ask?.reason && error.detail === "asked";
+      return this.#refuse(trace, context, error, isAsked ? about : { inbound });
+    }
+  }
+
+  /** After the wait: everything but the proof is judged anew. @throws {PeerageError} why it is refused */
+  #reconsider(trace: Trace, item: string): void {
+    trace.now = this.#now();
+    trace.policy = this.#policy();
+    trace.history = undefined;
+    consider(trace, this.#parts);
+    if (!trace.ask) return;
+    trace.item = item;
+    const state = this.#options.audit?.items.get(item)?.state;
+    if (state === "open" || state === "approved") return;
+    throw new PeerageError("ERR_APPROVAL_EXPIRED", "nobody approved this call in time", { detail: state ?? "gone" });
+  }
+
   /** Step 11: the decision is recorded, then the session is the caller's and the message may go on. */
   #forward(trace: Trace, context: Context, inbound: Inbound | undefined, message: JsonRpcMessage): Admission {
     const { connection, caller, subject } = trace;
-    const record = this.#record(trace, inbound);
+    const record = decisionRecord(trace, inbound);
     const id = inbound?.kind === "request" ? inbound.id : undefined;
     if (id !== undefined) this.#sessions.begin(connection, id, caller?.did);
+    let recorded: Recorded | undefined;
     try {
       const isSession = context.transport === "stdio" || context.session !== undefined;
       if (caller && isSession && subject?.modern === undefined) {
         this.#sessions.bind(connection, context.session, caller.did, trace.now);
       }
+      // Counters that refuse are part of what the policy says.
+      recorded = this.#recorder?.admitted(trace, record);
       this.#options.onDecision?.(record, { admitted: true });
     } catch (error) {
       if (id !== undefined) this.#sessions.finish(connection, id);
+      if (recorded) this.#recorder?.finished(recorded, record, "unsent");
+      trace.step = isPeerageError(error, "ERR_RATE_LIMITED") ? "policy" : "forward";
       throw error;
     }
     if (subject?.method === "http/delete" && context.session !== undefined) this.#sessions.end(context.session);
@@ -183,31 +291,20 @@ export class GuardCore implements Guard {
       policy: trace.policy,
       input: trace.input,
       isModern: subject?.modern !== undefined,
+      recorded,
     });
     return { admitted: true, message, ...(caller ? { caller } : {}), decision: record };
   }
 
-  #refuse(
-    trace: Trace,
-    context: Context,
-    error: unknown,
-    about: {
-      inbound?: Inbound | undefined;
-      salvagedId?: string | number | null | undefined;
-      httpMethod?: "http/get" | "http/delete" | undefined;
-    },
-  ): Admission | Promise<Admission> {
+  #refuse(trace: Trace, context: Context, error: unknown, about: About): Admission | Promise<Admission> {
     const reason = isPeerageError(error) && error.code !== "ERR_STORE_CORRUPT" ? error.code : "ERR_GUARD_FAULT";
     if (reason === "ERR_GUARD_FAULT") this.#alarm(error);
-    const record = this.#record(trace, about.inbound);
+    const record = decisionRecord(trace, about.inbound);
     const detail = isPeerageError(error) ? error.detail : undefined;
+    const verdict = { admitted: false, step: trace.step, reason, ...(detail === undefined ? {} : { detail }) } as const;
     try {
-      this.#options.onDecision?.(record, {
-        admitted: false,
-        step: trace.step,
-        reason,
-        ...(detail === undefined ? {} : { detail }),
-      });
+      this.#recorder?.refused(trace, record, verdict);
+      this.#options.onDecision?.(record, verdict);
     } catch (problem) {
       this.#alarm(problem);
     }
@@ -218,35 +315,18 @@ export class GuardCore implements Guard {
     if (!reply) return refused;
     const isReceipted = trace.spent && about.inbound?.kind === "request";
     if (!isReceipted) return { ...refused, reply };
-    return this.#responder.receipt(record, reply, "refused").then((receipt) => ({
+    if (about.receipt !== undefined && this.#options.receipts !== false) {
+      return { ...refused, reply: attachReceipt(reply, about.receipt) };
+    }
+    return this.#responder.receipt(record, reply, { result: "refused" }).then((receipt) => ({
       ...refused,
       reply: receipt === undefined ? reply : attachReceipt(reply, receipt),
     }));
   }
 
-  #record(trace: Trace, inbound: Inbound | undefined): DecisionRecord {
-    const { subject, caller, proof, history, policy, rule } = trace;
-    const method = subject?.method ?? (inbound && inbound.kind !== "response" ? inbound.method : "");
-    const tool = method === "tools/call" ? subject?.target : undefined;
-    const requestId = inbound?.kind === "request" ? inbound.id : undefined;
-    return {
-      id: crypto.randomUUID(),
-      at: trace.now,
-      method,
-      ...(tool === undefined ? {} : { tool }),
-      ...(requestId === undefined ? {} : { requestId }),
-      ...(caller ? { caller } : {}),
-      ...(proof ? { proof } : {}),
-      tips: history?.tips ?? proof?.head ?? [],
-      ...(history ? { run: history.run } : {}),
-      policy: policy?.digest ?? noPolicy,
-      ...(rule === undefined ? {} : { rule }),
-    };
-  }
-
   #trace(context: Context): Trace {
     const connection = this.#sessions.connection(context.connection);
-    return { ...blank, step: "parse", now: this.#now(), connection };
+    return newTrace(this.#now(), connection);
   }
 
   #policy(): Policy {
@@ -254,11 +334,17 @@ export class GuardCore implements Guard {
     return typeof policy === "function" ? policy() : policy;
   }
 
-  #finish(decision: DecisionRecord): Open | undefined {
+  #finish(decision: DecisionRecord, outcome: Outcome | "unsent", res?: Digest): void {
     const open = this.#open.get(decision);
     this.#open.delete(decision);
-    if (open && decision.requestId !== undefined) this.#sessions.finish(open.connection, decision.requestId);
-    return open;
+    if (!open || decision.requestId === undefined) return;
+    this.#sessions.finish(open.connection, decision.requestId);
+    try {
+      if (open.recorded) this.#recorder?.finished(open.recorded, decision, outcome, res);
+    } catch (problem) {
+      // A done call is never turned into an error; the log itself shows that its outcome is missing.
+      this.#alarm(problem);
+    }
   }
 
   #now(): Date {
@@ -274,18 +360,12 @@ export class GuardCore implements Guard {
   }
 }
 
-const blank: Omit<Trace, "step" | "now" | "connection"> = {
-  policy: undefined,
-  subject: undefined,
-  proof: undefined,
-  spent: false,
-  caller: undefined,
-  history: undefined,
-  input: undefined,
-  rule: undefined,
-};
-/** Stands for "no policy could be read". */
-const noPolicy: Digest = digest(null);
+/** A retry without what this guard had asked. */
+function asJudged(inbound: Exclude<Inbound, { kind: "response" }>, trace: Trace): Inbound {
+  const params = trace.state ? trace.subject?.params : undefined;
+  if (!isJsonObject(params)) return inbound;
+  return { ...inbound, params, message: { ...inbound.message, params } };
+}
 
 function idOf(source: unknown): string | number | null {
   if (typeof source === "string") return salvageId(source);

@@ -1,26 +1,31 @@
 import {
   type CallProof,
+  type CheckBudget,
   checkCallAudienceAndTime,
   checkCallMessage,
   type Did,
+  type Digest,
   type ErrorCode,
-  type History,
   HISTORY_META,
+  isJsonObject,
   type KeyStatus,
   parseCallProof,
   PeerageError,
-  type Policy,
-  type PolicyInput,
+  requestDigest,
   type Verified,
   verifyHistory,
 } from "@peerage/core";
-import { askPolicy, defaultScope, policyInput } from "./policy.ts";
+import type { AuditLog } from "../audit/audit-log.ts";
+import type { RequestStates } from "../approval/request-state.ts";
+import { gatherHeld, rememberAdverse } from "./memory.ts";
+import { askPolicy, defaultScope, limitsOf, policyInput } from "./policy.ts";
 import type { RateLimiter } from "./rates.ts";
 import type { ReplayStore } from "./replay.ts";
 import { checkOwner, type Connection, type Sessions } from "./sessions.ts";
+import type { Trace } from "./trace.ts";
 import { needsNoRule, type Subject } from "./subject.ts";
 import type { TrustSource } from "./trust.ts";
-import type { Caller, Context, Step } from "./types.ts";
+import type { Caller, Context } from "./types.ts";
 
 /** What the steps need; one call is decided on one policy and one snapshot. */
 export interface PipelineParts {
@@ -32,36 +37,28 @@ export interface PipelineParts {
   readonly replay: ReplayStore;
   readonly sessions: Sessions;
   readonly rates: RateLimiter;
-}
-
-/** How far one message has come, and what is known of it by then. */
-export interface Trace {
-  step: Step;
-  readonly now: Date;
-  readonly connection: Connection;
-  policy: Policy | undefined;
-  subject: Subject | undefined;
-  proof: Verified<CallProof> | undefined;
-  /** The proof is used up: from here on a refusal is receipted. */
-  spent: boolean;
-  caller: Caller | undefined;
-  history: Verified<History> | undefined;
-  /** The facts that the policy was, or would be, asked about; they also filter lists. */
-  input: PolicyInput | undefined;
-  rule: string | undefined;
+  readonly checks: CheckBudget;
+  readonly audit: AuditLog | undefined;
+  readonly states: () => RequestStates | undefined;
 }
 
 /**
- * Steps 2 to 9 of mcp.md section 2, in their order: the first failure throws, and later steps do not run. Returns
- * without a caller for the unsigned lifecycle set only. Makes no network call and waits for nothing.
+ * Steps 2 to 10 of mcp.md section 2, in their order: the first failure throws, and later steps do not run. Returns
+ * without a caller for the unsigned lifecycle set only, and with `trace.ask` if a person must approve. Makes no network
+ * call and waits for nothing.
  * @throws {PeerageError} the reason; `trace.step` is the step that failed
  */
 export function judge(trace: Trace, subject: Subject, context: Context, parts: PipelineParts): void {
+  if (identify(trace, subject, context, parts)) consider(trace, parts);
+}
+
+/** Steps 2 to 4: who calls, and that it is this message, for this guard, for the first time. False: unsigned lifecycle. */
+function identify(trace: Trace, subject: Subject, context: Context, parts: PipelineParts): boolean {
   const { now, connection } = trace;
   trace.step = "proof";
   const owner = parts.sessions.owner(connection, context.session, now);
   const proof = readProof(subject, owner, parts.open);
-  if (!proof) return;
+  if (!proof) return false;
   trace.proof = proof;
   const did = proof.issuer;
 
@@ -75,34 +72,94 @@ export function judge(trace: Trace, subject: Subject, context: Context, parts: P
   trace.step = "replay";
   parts.replay.insert(proof, now);
   trace.spent = true;
+  trace.req = proof.req;
   checkOwner(owner, did);
   checkCancellation(subject, connection, did);
+  return true;
+}
 
+/**
+ * Steps 6 to 10: what is known of the caller and its history, and what the policy says. May be asked again of the same
+ * trace once a person has answered: everything but the proof is then judged anew.
+ */
+export function consider(trace: Trace, parts: PipelineParts): void {
+  const { proof, subject, policy, now } = trace;
+  if (!proof || !subject) throw new TypeError("nobody was identified");
+  const did = proof.issuer;
   trace.step = "key";
   if (parts.trust) checkKey(parts.trust, did);
 
   trace.step = "trust";
-  const caller: Caller = {
-    did,
-    kid: proof.kid,
-    binding: "message",
-    score: parts.trust?.score(did, defaultScope(trace.policy)) ?? "unknown",
-    history: [],
-  };
+  trace.view = parts.trust?.snapshot?.();
+  const score = parts.trust?.score(did, defaultScope(policy)) ?? "unknown";
+  const caller: Caller = { did, kid: proof.kid, binding: "message", score, history: [] };
   trace.caller = caller;
 
   trace.step = "history";
-  trace.history = verifyHistory(subject.meta?.[HISTORY_META], proof.head, { now });
+  trace.history ??= verifyHistory(subject.meta?.[HISTORY_META], proof.head, {
+    now,
+    beforeChecks: (count) => parts.checks.take(did, count, now),
+    keyStood: ({ issuer }) => isKeyActive(parts, issuer),
+  });
   if (trace.history) trace.caller = { ...caller, history: trace.history.entries };
 
+  trace.step = "approval";
+  unwrapState(trace, subject, did, parts);
+
   trace.step = "policy";
-  const { policy } = trace;
   if (!policy) throw new PeerageError("ERR_POLICY_DENIED", "there is no policy");
-  trace.input = policyInput(policy, { server: parts.did, subject, proof, trust: parts.trust, now });
-  if (needsNoRule(subject.method)) return;
-  const { rule, limits } = askPolicy(policy, trace.input);
-  trace.rule = rule;
-  parts.rates.take(limits, now);
+  const isRuled = !needsNoRule(subject.method);
+  const { audit, trust } = parts;
+  const req = trace.req ?? proof.req;
+  if (isRuled && audit && trace.history) rememberAdverse(audit, policy, trace.history.entries, now);
+  const held = isRuled && audit ? gatherHeld(audit, policy, { caller: did, req, run: trace.history?.run }) : [];
+  const standing = held.filter((entry) => entry.result !== "approved" || isKeyActive(parts, entry.issuer));
+  const { history } = trace;
+  trace.input = policyInput(policy, {
+    server: parts.did,
+    subject: trace.subject ?? subject,
+    caller: did,
+    req,
+    trust,
+    now,
+    history,
+    held: standing,
+  });
+  if (!isRuled) return;
+  const spent = audit && ((digest: Digest): boolean => audit.evidence.isSpent(digest));
+  const asked = askPolicy(policy, trace.input, spent ? { spent } : {});
+  trace.rule = asked.rule;
+  if (asked.effect === "ask") {
+    trace.step = "approval";
+    // An approval whose key is revoked is there, and counts for nothing.
+    const isRevoked = asked.reason === "ERR_APPROVAL_REQUIRED" && standing.length < held.length;
+    trace.ask = { approval: asked.approval, reason: isRevoked ? "ERR_APPROVAL_INVALID" : asked.reason };
+    return;
+  }
+  trace.ask = undefined;
+  trace.obligations = asked.obligations;
+  trace.evidence = asked.evidence;
+  if (audit && asked.obligations.spend.length > 0) trace.item = audit.items.live(did, req)?.id;
+  if (audit) return;
+  // Without an audit log there is no place for what must outlive this process, or happen at once with the decision.
+  const { obligations } = asked;
+  if (obligations.audit || obligations.budgets.length > 0 || obligations.spend.length > 0) {
+    throw new PeerageError("ERR_AUDIT_UNAVAILABLE", "the rule asks for an audit log", { detail: "no-audit" });
+  }
+  parts.rates.take(limitsOf(obligations, trace.input), now);
+}
+
+/** Takes out of a retry what this guard had asked, so that what is judged and executed is the request itself. */
+function unwrapState(trace: Trace, subject: Subject, caller: Did, parts: PipelineParts): void {
+  const { params } = subject;
+  const states = isJsonObject(params) && trace.state === undefined ? parts.states() : undefined;
+  if (!states || !isJsonObject(params)) return;
+  const { method } = subject;
+  const unwrapped = states.unwrap(method, params, { guard: parts.did, caller, now: trace.now });
+  if (!unwrapped.state) return;
+  trace.state = unwrapped.state;
+  trace.subject = { ...subject, params: unwrapped.params };
+  trace.req = requestDigest(method, unwrapped.params);
 }
 
 /** The proof, or undefined for an unsigned lifecycle message of a session that nobody owns yet. */
@@ -138,4 +195,9 @@ function checkKey(trust: TrustSource, did: Did): void {
   }
   const state = trust.keyState(did);
   if (state !== "active") throw new PeerageError(keyCodes[state], "the caller's key does not count", { detail: state });
+}
+
+/** True if the key behind an entry stands, as far as this guard knows. A thief can date back, so a lost key says nothing. */
+function isKeyActive({ trust, did }: PipelineParts, issuer: Did): boolean {
+  return trust === undefined || issuer === did || trust.keyState(issuer) === "active";
 }

@@ -1,15 +1,23 @@
 import {
-  type CallProof,
-  couldAllow,
   counterKey,
+  couldAllow,
+  type Decision,
   decide,
+  describeHistory,
   type Did,
+  type Digest,
+  type Entry,
+  type GuardMemory,
+  type History,
   member,
+  type Obligations,
   PeerageError,
   type Policy,
   type PolicyInput,
   requiredScopes,
+  type Verified,
 } from "@peerage/core";
+import type { Reservation } from "../audit/counters.ts";
 import type { Limit } from "./rates.ts";
 import type { Subject } from "./subject.ts";
 import type { TrustSource } from "./trust.ts";
@@ -18,9 +26,13 @@ export interface PolicyFacts {
   /** The guard's own DID. */
   readonly server: Did;
   readonly subject: Subject;
-  readonly proof: CallProof;
+  readonly caller: Did;
+  readonly req: Digest;
   readonly trust: TrustSource | undefined;
   readonly now: Date;
+  readonly history: Verified<History> | undefined;
+  /** What the guard holds itself; see {@link describeHistory}. */
+  readonly held: readonly Verified<Entry>[];
 }
 
 /** The scope in which a caller's score is shown to handlers and in decision records. */
@@ -30,12 +42,12 @@ export function defaultScope(policy: Policy | undefined): string {
 
 /** The facts of one call as the policy language knows them, every one verified by this guard. */
 export function policyInput(policy: Policy, facts: PolicyFacts): PolicyInput {
-  const { server, subject, proof, trust, now } = facts;
+  const { server, subject, caller, req, trust, now, history, held } = facts;
   const { method } = subject;
   const target = subject.target ?? method;
   const scores: Record<string, number> = {};
   for (const scope of trust ? requiredScopes(policy) : []) {
-    const score = trust?.score(proof.issuer, scope);
+    const score = trust?.score(caller, scope);
     // A stranger has no member: unknown is not a number.
     if (typeof score === "number") scores[scope] = score;
   }
@@ -46,39 +58,58 @@ export function policyInput(policy: Policy, facts: PolicyFacts): PolicyInput {
     target,
     ...(method === "tools/call" ? { tool: target } : {}),
     server,
-    caller: { did: proof.issuer, binding: "message", scheme: "peerage" },
+    calling_agent: caller,
+    caller: { did: caller, binding: "message", scheme: "peerage-call" },
     args: member(subject.params, "arguments") ?? {},
-    req: proof.req,
+    req,
     trust: scores,
     ...(trust ? { trust_age_seconds: Math.max(0, trust.ageSeconds()) } : {}),
+    ...describeHistory(history, { caller, now, held }),
   };
 }
 
 /**
  * Asks the policy.
- * @returns the rule that allows, and the limits that this call counts against
- * @throws {PeerageError} ERR_POLICY_DENIED, ERR_TRUST_INSUFFICIENT, ERR_SPIFFE_REQUIRED, ERR_APPROVAL_…, ERR_AUDIT_UNAVAILABLE
+ * @returns that it allows, with what must be carried out, or that nothing but an approval is missing
+ * @throws {PeerageError} ERR_POLICY_DENIED, ERR_TRUST_INSUFFICIENT, ERR_SPIFFE_REQUIRED, ERR_APPROVAL_DENIED
  */
 export function askPolicy(
   policy: Policy,
   input: PolicyInput,
-): { readonly rule: string; readonly limits: readonly Limit[] } {
-  const decision = decide(policy, input);
+  memory: GuardMemory,
+): Exclude<Decision, { readonly effect: "deny" }> {
+  const decision = decide(policy, input, memory);
   if (decision.effect === "deny") {
     const failed = decision.failed.map(({ rule, condition, path }) =>
       [rule, condition, path].filter(Boolean).join(" "),
     );
     throw new PeerageError(decision.reason, "the policy does not allow this", { detail: failed.join(", ") });
   }
-  if (decision.effect === "ask") throw new PeerageError(decision.reason, "a person must approve this call");
-  const { audit, limits, budgets, spend, adapters } = decision.obligations;
-  // An obligation that cannot be carried out is a refusal: there is no audit log yet that could be flushed.
-  if (audit || budgets.length > 0 || spend.length > 0 || adapters.length > 0)
-    throw new PeerageError("ERR_AUDIT_UNAVAILABLE", "the rule asks for a durable audit", { detail: "no-audit" });
-  return { rule: decision.rule, limits: limits.map((limit) => ({ ...limit, key: counterKey(limit, input) })) };
+  if (decision.effect === "allow" && decision.obligations.adapters.length > 0) {
+    // An obligation that cannot be carried out is a refusal.
+    throw new PeerageError("ERR_POLICY_DENIED", "the policy asks an adapter that this guard has not", {
+      detail: "also",
+    });
+  }
+  return decision;
 }
 
-/** True if some arguments could let the caller of `input` use a listed item. */
+/** The limits that a call draws from, under the keys of this call. */
+export function limitsOf({ limits }: Obligations, input: PolicyInput): readonly Limit[] {
+  return limits.map((limit) => ({ key: counterKey(limit, input), calls: limit.calls, perSeconds: limit.perSeconds }));
+}
+
+/** What a call reserves, under the keys of this call. */
+export function reservationsOf({ budgets }: Obligations, input: PolicyInput): readonly Reservation[] {
+  return budgets.map((budget) => ({
+    key: counterKey(budget, input),
+    perSeconds: budget.perSeconds,
+    max: budget.max,
+    amount: budget.amount,
+  }));
+}
+
+/** True if some arguments, history or approval could let the caller of `input` use a listed item. */
 export function couldUse(policy: Policy, input: PolicyInput, method: string, target: string): boolean {
   const { tool: _, ...rest } = input;
   return couldAllow(policy, { ...rest, method, target, ...(method === "tools/call" ? { tool: target } : {}) });

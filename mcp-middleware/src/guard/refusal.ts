@@ -1,4 +1,5 @@
 import type { ErrorCode, JsonObject, JsonValue } from "@peerage/core";
+import { inputRequired, type Question, questionText } from "../approval/form.ts";
 import { type Inbound, targetOf } from "./message.ts";
 import type { Context, JsonRpcMessage } from "./types.ts";
 
@@ -16,6 +17,8 @@ export interface Refusal {
   /** A synthetic GET or DELETE: answered by a problem document, not by JSON-RPC. */
   readonly httpMethod?: "http/get" | "http/delete" | undefined;
   readonly retryAfterSeconds?: number | undefined;
+  /** What a person must be asked, and how. */
+  readonly question?: Question | undefined;
 }
 
 /** A refusal as it is sent; `reply` is absent where nothing is to be sent. */
@@ -30,6 +33,7 @@ export function errorNumber(reason: ErrorCode): number {
   if (reason === "ERR_HEADER_MISMATCH") return -32020;
   if (reason.startsWith("ERR_JSON_") || reason.startsWith("ERR_MESSAGE_")) return -32600;
   if (policyCodes.has(reason)) return -31403;
+  if (approvalCodes.has(reason)) return -31428;
   if (reason === "ERR_UPSTREAM_UNAVAILABLE") return -31502;
   if (faultCodes.has(reason)) return -31500;
   return -31401;
@@ -42,6 +46,12 @@ const policyCodes: ReadonlySet<ErrorCode> = new Set([
   "ERR_RATE_LIMITED",
   "ERR_REGISTRY_STALE",
 ] as const);
+const approvalCodes: ReadonlySet<ErrorCode> = new Set([
+  "ERR_APPROVAL_REQUIRED",
+  "ERR_APPROVAL_DENIED",
+  "ERR_APPROVAL_EXPIRED",
+  "ERR_APPROVAL_INVALID",
+] as const);
 const faultCodes: ReadonlySet<ErrorCode> = new Set([
   "ERR_GUARD_FAULT",
   "ERR_AUDIT_UNAVAILABLE",
@@ -50,6 +60,8 @@ const faultCodes: ReadonlySet<ErrorCode> = new Set([
 ] as const);
 /** Repeating the call, signed anew, may succeed without anyone changing anything. */
 const retryableCodes: ReadonlySet<ErrorCode> = new Set([
+  "ERR_APPROVAL_REQUIRED",
+  "ERR_APPROVAL_EXPIRED",
   "ERR_PROOF_EXPIRED",
   "ERR_PROOF_NOT_YET_VALID",
   "ERR_PROOF_REPLAYED",
@@ -84,6 +96,10 @@ const hints: Readonly<Partial<Record<ErrorCode, string>>> = {
     "the caller is not trusted enough for this here: it needs vouches from agents that this server trusts.",
   ERR_SPIFFE_REQUIRED: "a SPIFFE identity is required.",
   ERR_RATE_LIMITED: "too many calls: retry later.",
+  ERR_APPROVAL_REQUIRED: "a person must approve this call first.",
+  ERR_APPROVAL_DENIED: "a person has denied this call.",
+  ERR_APPROVAL_EXPIRED: "the approval of this call has expired: it must be approved anew.",
+  ERR_APPROVAL_INVALID: "the approval does not fit this call.",
   ERR_UPSTREAM_UNAVAILABLE: "the server behind the guard did not answer.",
   ERR_AUDIT_UNAVAILABLE: "the guard cannot record its decision.",
   ERR_MESSAGE_TOO_LARGE: "the message is too large.",
@@ -93,8 +109,10 @@ const hints: Readonly<Partial<Record<ErrorCode, string>>> = {
 
 /** `Refused (ERR_…): what to do.`, naming the tool but no other text of the caller. */
 export function refusalText(refusal: Refusal): string {
-  const { reason, inbound } = refusal;
-  const hint = hints[reason] ?? (errorNumber(reason) <= -32000 ? "the message is malformed." : "the guard failed.");
+  const { reason, inbound, question } = refusal;
+  const hint = question
+    ? questionText(question)
+    : (hints[reason] ?? (errorNumber(reason) <= -32000 ? "the message is malformed." : "the guard failed."));
   const tool =
     inbound && inbound.kind !== "response" && inbound.method === "tools/call"
       ? targetOf("tools/call", inbound.params)
@@ -121,7 +139,11 @@ export function refusalReply(refusal: Refusal, context: Context): RefusalReply {
     return { reply: { jsonrpc: "2.0", id, error: { code, message, data } }, status };
   }
   const id = inbound?.id ?? null;
-  if (code === -31403 && inbound?.method === "tools/call") {
+  if (refusal.question?.form === "input_required") {
+    const result = { ...inputRequired(refusal.question), _meta: { [REFUSAL_META]: data } };
+    return { reply: { jsonrpc: "2.0", id, result }, status: 200 };
+  }
+  if ((code === -31403 || code === -31428) && inbound?.method === "tools/call") {
     const result = {
       content: [{ type: "text", text: message }],
       isError: true,
@@ -134,9 +156,14 @@ export function refusalReply(refusal: Refusal, context: Context): RefusalReply {
 }
 
 function refusalData(refusal: Refusal): JsonObject {
-  const { reason, now, inbound, retryAfterSeconds } = refusal;
+  const { reason, now, inbound, retryAfterSeconds, question } = refusal;
   const data: Record<string, JsonValue> = { reason, retryable: retryableCodes.has(reason), now: now.toISOString() };
   if (retryAfterSeconds !== undefined) data["retryAfterSeconds"] = retryAfterSeconds;
+  if (question) {
+    data["approval"] = question.item.id;
+    data["expiresAt"] = question.item.expiresAt.toISOString();
+    if (question.url !== undefined) data["url"] = question.url;
+  }
   // The names that arrived, so that `peerage doctor` finds the hop that strips ours.
   if (reason === "ERR_PROOF_MISSING" && inbound && inbound.kind !== "response") {
     const names = Object.keys(inbound.meta ?? {}).filter((name) => /^[\x21-\x7e]{1,128}$/.test(name));

@@ -1,12 +1,13 @@
 import {
+  type Digest,
   generateRun,
   isJsonObject,
   issueReceipt,
-  type JsonValue,
   MAX_CALL_LIFETIME_SECONDS,
   member,
   type Policy,
   type PolicyInput,
+  resultDigest,
   type Signer,
 } from "@peerage/core";
 import { copyJson } from "./json-value.ts";
@@ -37,28 +38,29 @@ export class Responder {
     this.#options = options;
   }
 
-  async respond(
-    decision: DecisionRecord,
-    on: DecidedOn | undefined,
-    response: JsonRpcMessage,
-  ): Promise<JsonRpcMessage> {
-    const shaped = this.#shape(decision, on, response);
+  /** Puts the receipt into a shaped response. */
+  async sign(decision: DecisionRecord, shaped: JsonRpcMessage, res: Digest | undefined): Promise<JsonRpcMessage> {
     if (isEmpty(decision, shaped)) return shaped;
-    const receipt = await this.receipt(decision, shaped);
+    const receipt = await this.receipt(decision, shaped, { res });
     return receipt === undefined ? shaped : attachReceipt(shaped, receipt);
   }
 
   /** A done call is never turned into an error: a receipt that cannot be made is an alarm, and undefined. */
-  async receipt(decision: DecisionRecord, response: JsonRpcMessage, result?: "refused"): Promise<string | undefined> {
-    const { proof, policy, tips, run } = decision;
+  async receipt(
+    decision: DecisionRecord,
+    response: JsonRpcMessage,
+    options: { readonly result?: "refused"; readonly res?: Digest | undefined } = {},
+  ): Promise<string | undefined> {
+    const { proof, policy, tips, run, evidence } = decision;
     const { identity, receipts, now, alarm } = this.#options;
+    const { result, res } = options;
     if (!proof || !receipts) return undefined;
     try {
-      const content = digestible(member(response, "result"));
       return await issueReceipt(identity, {
         call: proof,
         result: result ?? (isErrored(response) ? "errored" : "executed"),
-        ...(content === undefined ? {} : { response: content }),
+        responseDigest: res ?? digestOf(response),
+        used: evidence,
         policy,
         tips,
         run: run ?? generateRun(),
@@ -70,7 +72,8 @@ export class Responder {
     }
   }
 
-  #shape(decision: DecisionRecord, on: DecidedOn | undefined, response: JsonRpcMessage): JsonRpcMessage {
+  /** Advertisement and filtered lists; other responses stay as they are. */
+  shape(decision: DecisionRecord, on: DecidedOn | undefined, response: JsonRpcMessage): JsonRpcMessage {
     const { method, requestId } = decision;
     const { audiences, receipts, now, alarm } = this.#options;
     if (isAdvertised(method)) {
@@ -110,10 +113,14 @@ function isEmpty(decision: DecisionRecord, response: JsonRpcMessage): boolean {
   return decision.method !== "tools/call" && isJsonObject(result) && Object.keys(result).length === 0;
 }
 
-/** A result that every reader digests alike, or undefined: numbers that do not survive a round trip have no digest. */
-function digestible(result: JsonValue | undefined): JsonValue | undefined {
+/**
+ * The digest of a result without its `_meta`; undefined for an error, and for a result that not every reader digests
+ * alike, because a number in it does not survive a round trip.
+ */
+export function digestOf(response: JsonRpcMessage): Digest | undefined {
   try {
-    return result === undefined ? undefined : copyJson(result);
+    const result = member(response, "result");
+    return result === undefined ? undefined : resultDigest(copyJson(result));
   } catch {
     return undefined;
   }

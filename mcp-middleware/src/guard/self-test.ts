@@ -29,12 +29,13 @@ const everything = JSON.stringify({
  * Proves, before the first message, that this pipeline refuses what it must: an unsigned call, a tampered one, a replayed
  * one, one for another audience, a batch, and under the real policy a well-signed stranger (unless the policy is `open`).
  * Keys and stores are thrown away. A right call must be admitted, so that a guard which refuses everything also fails.
+ * @returns the cases that passed
  * @throws {PeerageError} ERR_SELF_TEST_FAILED; `detail` names the case
  */
 export async function selfTest(
   policy: Policy,
   admit: Admit = (guard, message, context) => guard.admit(message, context),
-): Promise<void> {
+): Promise<readonly string[]> {
   const [identity, stranger, other] = [generateIdentity(), generateIdentity(), generateIdentity()];
   const context: Context = { transport: "stdio", connection: {} };
   await using lenient = new GuardCore({ identity, policy: parsePolicy(everything), receipts: false });
@@ -60,6 +61,7 @@ export async function selfTest(
     const what = admitted ? "admitted what it must refuse" : "refused what it must admit";
     throw new PeerageError("ERR_SELF_TEST_FAILED", `the guard ${what}: ${name}`, { detail: name });
   }
+  return cases.map(([name]) => name);
 }
 
 let lastId = 0;

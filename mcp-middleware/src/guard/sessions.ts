@@ -1,4 +1,4 @@
-import { type Did, PeerageError } from "@peerage/core";
+import { type Did, type JsonObject, type JsonValue, PeerageError } from "@peerage/core";
 
 const MAX_SESSIONS = 65_536;
 const MAX_SESSIONS_PER_DID = 1_024;
@@ -16,6 +16,12 @@ export interface Connection {
   owner: Did | undefined;
   /** Requests that were forwarded and not answered, with who asked; undefined for the unsigned lifecycle set. */
   readonly inFlight: Map<string | number, Did | undefined>;
+  /** What the client said at `initialize` that it can do. */
+  capabilities: JsonValue | undefined;
+  /** What the guard itself asked on this connection, by id: told of the answer. */
+  readonly questions: Map<string, (response: JsonObject) => void>;
+  /** Ends the wait of a call that waits for a person. */
+  readonly waiting: Map<string | number, () => void>;
 }
 
 /**
@@ -30,7 +36,16 @@ export class Sessions {
 
   connection(key: object): Connection {
     let connection = this.#connections.get(key);
-    if (!connection) this.#connections.set(key, (connection = { owner: undefined, inFlight: new Map() }));
+    if (!connection) {
+      connection = {
+        owner: undefined,
+        inFlight: new Map(),
+        capabilities: undefined,
+        questions: new Map(),
+        waiting: new Map(),
+      };
+      this.#connections.set(key, connection);
+    }
     return connection;
   }
 

@@ -5,6 +5,7 @@ import {
   type Network,
   type Score,
   type ScoreVector,
+  toHex,
   unixSeconds,
   type View,
 } from "@peerage/core";
@@ -20,6 +21,8 @@ export interface TrustSource {
   keyState(did: Did): KeyStatus;
   /** How old the snapshot is, in seconds. */
   ageSeconds(): number;
+  /** Names the snapshot, for the audit: log, size and root. */
+  snapshot?(): string;
   /** Older than this it decides nothing any more. */
   readonly maxAgeSeconds: number;
 }
@@ -59,6 +62,10 @@ export function trustFromNetwork(
   return {
     maxAgeSeconds: options.maxAgeSeconds ?? 86_400,
     ageSeconds: () => network.ageSeconds(),
+    snapshot() {
+      const { origin, size, root } = current();
+      return `${origin} ${size} ${toHex(root)}`;
+    },
     keyState: (did) => current().keyState(did).status,
     score(did, scope) {
       const graph = current();

@@ -14,6 +14,11 @@ export interface Context {
   readonly header?: (name: string) => string | undefined;
   /** Aborted when the client goes away. */
   readonly signal?: AbortSignal;
+  /**
+   * Sends a message of the guard's own to the client ahead of the answer, where the way it came allows that: a question
+   * of a legacy session, progress.
+   */
+  readonly send?: (message: JsonRpcMessage) => void;
 }
 
 /** How firmly a key is tied to a message. */
@@ -61,6 +66,8 @@ export interface DecisionRecord {
   readonly policy: Digest;
   /** The policy rule that admitted, if a rule did. */
   readonly rule?: string;
+  /** The entries that counted for it. */
+  readonly evidence: readonly Digest[];
 }
 
 /** The verdict on one message. */
@@ -128,6 +135,9 @@ export interface Guard extends AsyncDisposable {
    * The `_meta` receipt alone, for proxies that splice it into received bytes; undefined where none is due.
    */
   receiptFor(decision: DecisionRecord, response: JsonRpcMessage): Promise<string | undefined>;
-  /** Called when an admitted request will get no response: abandoned, cancelled or failed upstream. */
-  abandon(decision: DecisionRecord, outcome: "abandoned" | "cancelled" | "errored"): void;
+  /**
+   * Called when an admitted request will get no response: abandoned, cancelled or failed upstream. `unsent`: not a byte
+   * reached the server, so approval and budget are given back.
+   */
+  abandon(decision: DecisionRecord, outcome: "abandoned" | "cancelled" | "errored" | "unsent"): void;
 }

@@ -1,0 +1,153 @@
+import { type Did, type Digest, type ErrorCode, type JsonObject, type JsonValue, leafHash, toHex } from "@peerage/core";
+import type { Binding, Step } from "../guard/types.ts";
+import type { GuardDatabase } from "./database.ts";
+
+/** How a call ended. `abandoned`: its process ended, or gave it up, before an answer came. */
+export type Outcome = "executed" | "errored" | "refused" | "cancelled" | "abandoned";
+
+/** The caller of a decision: `unverified` is a claim whose proof did not hold. */
+export interface RecordedCaller {
+  readonly did: Did;
+  readonly kid: string;
+  readonly binding?: Binding;
+  readonly score?: number | "unknown";
+  readonly unverified?: true;
+}
+
+/** What the policy was asked beside what the decision itself says; see {@link recordedInput}. */
+export interface RecordedInput {
+  readonly trust: Readonly<Record<string, number>>;
+  readonly trustAgeSeconds?: number;
+  readonly inCustody?: boolean;
+  /** The scopes that the policy asks a score in; one without a score was unknown. */
+  readonly scopes?: readonly string[];
+  /** Digests of the presented entries, in order, and of those that the guard held. */
+  readonly history?: readonly Digest[];
+  readonly held?: readonly Digest[];
+  /** `full`, or only what some rule names; absent: the digest `req` stands for them. */
+  readonly args?: JsonValue;
+  readonly argsAre?: "full" | "redacted";
+}
+
+/** One decision, written before anything is forwarded or answered. */
+export interface DecisionBody {
+  readonly kind: "decision";
+  readonly id: string;
+  readonly at: string;
+  readonly verdict: "admitted" | "asked" | "refused";
+  /** It has no answer, so no outcome follows. */
+  readonly notification?: true;
+  readonly step?: Step;
+  readonly reason?: ErrorCode;
+  readonly detail?: string;
+  readonly caller?: RecordedCaller;
+  /** On whose behalf: who began the presented run, where that is not the caller. */
+  readonly subject?: Did;
+  readonly method: string;
+  readonly target?: string;
+  readonly req?: Digest;
+  /** `jti` of the call, and the run it belongs to: the correlation ids that the receipt repeats. */
+  readonly call?: string;
+  readonly run?: string;
+  /** The trace id that the caller sent along. */
+  readonly trace?: string;
+  readonly rule?: string;
+  readonly policy: Digest;
+  /** The snapshot of the registry that it was decided on. */
+  readonly view?: string;
+  /** Entries that counted, and those used up by this call. */
+  readonly evidence?: readonly Digest[];
+  readonly spent?: readonly Digest[];
+  /** The item that a person was, or is being, asked about. */
+  readonly item?: string;
+  readonly input?: RecordedInput;
+}
+
+/** How a decided call ended. */
+export interface OutcomeBody {
+  readonly kind: "outcome";
+  /** Of the decision. */
+  readonly id: string;
+  readonly at: string;
+  readonly outcome: Outcome;
+  /** False: the server behind the guard was sent nothing, so approval and budget were given back. */
+  readonly sent?: false;
+  readonly ms?: number;
+  /** Digest of the result without its `_meta`. */
+  readonly res?: Digest;
+}
+
+/** A guard began to write here, after its self-test. */
+export interface StartBody {
+  readonly kind: "start";
+  readonly at: string;
+  readonly guard: Did;
+  readonly selfTest?: { readonly passed: readonly string[] };
+  readonly policy?: Digest;
+}
+
+/** Something happened to an approval. */
+export interface ApprovalBody {
+  readonly kind: "approval";
+  readonly at: string;
+  readonly event: "asked" | "approved" | "denied" | "timeout";
+  readonly item: string;
+  readonly caller: Did;
+  readonly req: Digest;
+  /** The signed entry that says so. */
+  readonly entry: Digest;
+  readonly by?: Did;
+}
+
+/** So many refusals of messages without a verified caller were not recorded one by one. */
+export interface SuppressedBody {
+  readonly kind: "suppressed";
+  readonly at: string;
+  readonly refusals: number;
+}
+
+export type RecordBody = DecisionBody | OutcomeBody | StartBody | ApprovalBody | SuppressedBody;
+
+/** A record as it stands in the log: the body, its place, and the hash of the record before it. */
+export type AuditRecord = RecordBody & { readonly v: 1; readonly seq: number; readonly prev?: string };
+
+/** The hash of a record: the RFC 6962 leaf hash of its text, so that chain and tree are over the same bytes. */
+export function recordHash(text: string): Uint8Array {
+  return leafHash(Buffer.from(text));
+}
+
+/** The log as a chain: whoever appends holds the write lock, reads the head and moves it in the same transaction. */
+export class RecordChain {
+  readonly #head;
+  readonly #insert;
+  readonly #move;
+
+  constructor(database: GuardDatabase) {
+    this.#head = database.prepare<[], { size: number; hash: Buffer | null }>("SELECT size, hash FROM head");
+    this.#insert = database.prepare<[number, number | null, string, Uint8Array]>(
+      "INSERT INTO record VALUES (?, ?, ?, ?)",
+    );
+    this.#move = database.prepare<[number, Uint8Array]>("UPDATE head SET size = ?, hash = ?");
+  }
+
+  /** How many records there are. */
+  get size(): number {
+    return this.#head.get()?.size ?? 0;
+  }
+
+  /**
+   * Appends within the caller's transaction.
+   * @param of - the place of the decision that this is the outcome of
+   * @returns the place of the record
+   */
+  append(body: RecordBody, of?: number): number {
+    const head = this.#head.get();
+    if (!head) throw new Error("the log has no head");
+    const prev = head.hash === null ? {} : { prev: toHex(head.hash) };
+    const text = JSON.stringify({ v: 1, seq: head.size, ...prev, ...(body as unknown as JsonObject) });
+    const hash = recordHash(text);
+    this.#insert.run(head.size, of ?? null, text, hash);
+    this.#move.run(head.size + 1, hash);
+    return head.size;
+  }
+}

@@ -1,0 +1,147 @@
+import { type Digest, member, type Policy, requiredScopes } from "@peerage/core";
+import type { AuditLog, DecisionEffects, Recorded } from "../audit/audit-log.ts";
+import type { DecisionBody, Outcome, RecordedCaller } from "../audit/record.ts";
+import { namedArguments, recordInput } from "../audit/recorded-input.ts";
+import type { Trace } from "./trace.ts";
+import { limitsOf, reservationsOf } from "./policy.ts";
+import type { DecisionRecord, Verdict } from "./types.ts";
+
+/** Refusals of messages whose caller was not verified are recorded one by one up to so many a minute, then counted. */
+const MAX_UNVERIFIED_PER_MINUTE = 600;
+/** Names of the caller's choosing are cut to this length. */
+const MAX_NAME = 512;
+
+/** Writes a guard's decisions and outcomes into its audit log. */
+export class Recorder {
+  readonly #audit: AuditLog;
+  readonly #now: () => Date;
+  readonly #named = new WeakMap<Policy, readonly string[]>();
+  #minute = 0;
+  #unverified = 0;
+
+  constructor(audit: AuditLog, now: () => Date) {
+    this.#audit = audit;
+    this.#now = now;
+  }
+
+  /**
+   * Records that a message is admitted, and carries out what its rule obliges to, in one transaction.
+   * @throws {PeerageError} ERR_AUDIT_UNAVAILABLE, ERR_RATE_LIMITED, ERR_POLICY_DENIED, ERR_APPROVAL_INVALID
+   */
+  admitted(trace: Trace, record: DecisionRecord): Recorded {
+    const { obligations, input, history } = trace;
+    const isOpen = record.requestId !== undefined;
+    const body = this.#body(trace, record, { admitted: true });
+    const effects: DecisionEffects =
+      obligations && input
+        ? {
+            limits: limitsOf(obligations, input),
+            reservations: reservationsOf(obligations, input),
+            spend: obligations.spend,
+            item: trace.item,
+            durable: obligations.audit === "durable",
+          }
+        : {};
+    return this.#audit.decide(
+      isOpen ? body : { ...body, notification: true },
+      {
+        ...effects,
+        isOpen,
+        ...(history ? { keep: history.entries } : {}),
+      },
+      trace.policy,
+    );
+  }
+
+  /** Records that a message is refused, or that a person is asked. @throws {PeerageError} ERR_AUDIT_UNAVAILABLE */
+  refused(trace: Trace, record: DecisionRecord, verdict: Verdict & { admitted: false }): void {
+    if (!trace.spent && this.#isSuppressed()) return;
+    const keep = trace.ask && trace.history ? { keep: trace.history.entries } : {};
+    this.#audit.decide(this.#body(trace, record, verdict), keep, trace.policy);
+  }
+
+  /** Records how an admitted call ended. @throws {PeerageError} ERR_AUDIT_UNAVAILABLE */
+  finished(recorded: Recorded, record: DecisionRecord, outcome: Outcome | "unsent", res?: Digest): void {
+    const ms = Math.max(0, this.#now().getTime() - record.at.getTime());
+    const more = { ms, ...(res === undefined ? {} : { res }) };
+    if (outcome === "unsent") this.#audit.finish(recorded, "errored", { ...more, sent: false });
+    else this.#audit.finish(recorded, outcome, more);
+  }
+
+  /** Who has no identity must not be able to fill the disk. */
+  #isSuppressed(): boolean {
+    const minute = Math.floor(this.#now().getTime() / 60_000);
+    if (minute !== this.#minute) {
+      const refusals = this.#unverified - MAX_UNVERIFIED_PER_MINUTE;
+      [this.#minute, this.#unverified] = [minute, 0];
+      if (refusals > 0) {
+        const at = this.#now().toISOString();
+        this.#audit.transact(() => this.#audit.chain.append({ kind: "suppressed", at, refusals }));
+      }
+    }
+    return ++this.#unverified > MAX_UNVERIFIED_PER_MINUTE;
+  }
+
+  #body(trace: Trace, record: DecisionRecord, verdict: Verdict): DecisionBody {
+    const { subject, policy, input, evidence, obligations, item, history } = trace;
+    const target = subject?.target ?? record.tool;
+    const req = trace.req ?? record.proof?.req;
+    const root = history?.entries[0];
+    const beganBy =
+      root && (root.step === "tool_call" || root.step === "approval_request") ? root.audience : root?.issuer;
+    const traceId = /^[0-9a-f]{2}-([0-9a-f]{32})-/.exec(textOf(member(subject?.meta, "traceparent")))?.[1];
+    return {
+      kind: "decision",
+      id: record.id,
+      at: record.at.toISOString(),
+      verdict: verdict.admitted ? "admitted" : trace.ask && item !== undefined ? "asked" : "refused",
+      ...(verdict.admitted ? {} : { step: verdict.step, reason: verdict.reason }),
+      ...(verdict.admitted || verdict.detail === undefined ? {} : { detail: verdict.detail.slice(0, 2_048) }),
+      ...present("caller", callerOf(trace)),
+      ...(beganBy !== undefined && beganBy !== record.caller?.did
+        ? { subject: beganBy as DecisionBody["subject"] & string }
+        : {}),
+      method: record.method.slice(0, MAX_NAME),
+      ...present("target", target?.slice(0, MAX_NAME)),
+      ...present("req", req),
+      ...present("call", record.proof?.jti),
+      ...present("run", record.run),
+      ...present("trace", traceId),
+      ...present("rule", trace.rule),
+      policy: record.policy,
+      ...present("view", trace.view),
+      ...(evidence.length === 0 ? {} : { evidence }),
+      ...(obligations?.spend.length ? { spent: obligations.spend } : {}),
+      ...present("item", item),
+      ...(input && policy
+        ? { input: { ...recordInput(input, this.#audit.args, this.#paths(policy)), ...scopesOf(policy) } }
+        : {}),
+    };
+  }
+
+  #paths(policy: Policy): readonly string[] {
+    if (this.#audit.args !== "redacted") return [];
+    let paths = this.#named.get(policy);
+    if (!paths) this.#named.set(policy, (paths = namedArguments(policy.document)));
+    return paths;
+  }
+}
+
+function callerOf({ caller, proof }: Trace): RecordedCaller | undefined {
+  if (caller) return { did: caller.did, kid: caller.kid, binding: caller.binding, score: caller.score };
+  // Its signature held; that it is for this guard, or fresh, did not.
+  return proof && { did: proof.issuer, kid: proof.kid, unverified: true };
+}
+
+function scopesOf(policy: Policy): { readonly scopes?: readonly string[] } {
+  const scopes = requiredScopes(policy);
+  return scopes.length === 0 ? {} : { scopes };
+}
+
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
+
+function present<K extends string, V>(name: K, value: V | undefined): { readonly [P in K]?: V } {
+  return (value === undefined ? {} : { [name]: value }) as { readonly [P in K]?: V };
+}

@@ -1,0 +1,95 @@
+import {
+  type ApprovalAsk,
+  type CallProof,
+  type Digest,
+  digest,
+  type ErrorCode,
+  type History,
+  type Obligations,
+  type Policy,
+  type PolicyInput,
+  type Verified,
+} from "@peerage/core";
+import type { RequestState } from "../approval/request-state.ts";
+import type { Inbound } from "./message.ts";
+import type { Connection } from "./sessions.ts";
+import type { Subject } from "./subject.ts";
+import type { Caller, DecisionRecord, Step } from "./types.ts";
+
+/** How far one message has come, and what is known of it by then. */
+export interface Trace {
+  step: Step;
+  now: Date;
+  readonly connection: Connection;
+  policy: Policy | undefined;
+  subject: Subject | undefined;
+  proof: Verified<CallProof> | undefined;
+  /** The proof is used up: from here on a refusal is receipted. */
+  spent: boolean;
+  caller: Caller | undefined;
+  history: Verified<History> | undefined;
+  /** Digest of the request as it will be executed: the proof's, but for what this guard itself had asked. */
+  req: Digest | undefined;
+  /** What the caller carried from this guard's question to this retry. */
+  state: RequestState | undefined;
+  /** The facts that the policy was, or would be, asked about; they also filter lists. */
+  input: PolicyInput | undefined;
+  rule: string | undefined;
+  /** What must be carried out with the decision to admit. */
+  obligations: Obligations | undefined;
+  /** The entries that counted. */
+  evidence: readonly Digest[];
+  /** Nothing is missing but a person's approval. */
+  ask: { readonly approval: ApprovalAsk; readonly reason: ErrorCode } | undefined;
+  /** The item of the approval that was asked for, or used. */
+  item: string | undefined;
+  /** The snapshot of the registry that the call is decided on. */
+  view: string | undefined;
+}
+
+/** Of a message of which nothing is known yet. */
+export function newTrace(now: Date, connection: Connection): Trace {
+  return { ...blank, step: "parse", now, connection };
+}
+
+/** What adapters and `settle` get of a decision. */
+export function decisionRecord(trace: Trace, inbound: Inbound | undefined): DecisionRecord {
+  const { subject, caller, proof, history, policy, rule, evidence } = trace;
+  const method = subject?.method ?? (inbound && inbound.kind !== "response" ? inbound.method : "");
+  const tool = method === "tools/call" ? subject?.target : undefined;
+  const requestId = inbound?.kind === "request" ? inbound.id : undefined;
+  return {
+    id: crypto.randomUUID(),
+    at: trace.now,
+    method,
+    ...(tool === undefined ? {} : { tool }),
+    ...(requestId === undefined ? {} : { requestId }),
+    ...(caller ? { caller } : {}),
+    ...(proof ? { proof } : {}),
+    tips: history?.tips ?? proof?.head ?? [],
+    ...(history ? { run: history.run } : {}),
+    policy: policy?.digest ?? noPolicy,
+    ...(rule === undefined ? {} : { rule }),
+    evidence,
+  };
+}
+
+const blank: Omit<Trace, "step" | "now" | "connection"> = {
+  policy: undefined,
+  subject: undefined,
+  proof: undefined,
+  spent: false,
+  caller: undefined,
+  history: undefined,
+  req: undefined,
+  state: undefined,
+  input: undefined,
+  rule: undefined,
+  obligations: undefined,
+  evidence: [],
+  ask: undefined,
+  item: undefined,
+  view: undefined,
+};
+/** Stands for "no policy could be read". */
+const noPolicy: Digest = digest(null);
