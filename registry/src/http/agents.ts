@@ -1,7 +1,14 @@
-import { type AgentRecord, type Did, resolveDid, type VouchRecord, type View } from "@peerage/core";
+import {
+  type AgentRecord,
+  type Did,
+  type MultibaseKey,
+  type ReportRecord,
+  resolveDid,
+  type View,
+  type VouchRecord,
+} from "@peerage/core";
 import { z } from "zod";
-import { kindCodes } from "../store/kinds.ts";
-import { checkpointSchema, idOf, json, nameCheckpoint } from "./answers.ts";
+import { checkpointSchema, json, nameCheckpoint } from "./answers.ts";
 import { did, integer, limit } from "./parameters.ts";
 import { notFound } from "./problem.ts";
 import { type Route, route } from "./route.ts";
@@ -11,6 +18,7 @@ import type { Service } from "./service.ts";
 const SEARCH = 20_000;
 
 const counts = z.object({ inForce: z.int(), total: z.int() });
+const recoverySchema = z.object({ threshold: z.int(), keys: z.array(z.string()).readonly() });
 const agentSchema = z.object({
   did: z.string(),
   first: z.object({ index: z.int(), time: z.int() }).describe("Its first appearance in the log"),
@@ -19,10 +27,20 @@ const agentSchema = z.object({
     current: z.string().describe("Multibase key"),
     events: z.int(),
     since: z.int().optional(),
+    seq: z.int().optional().describe("Of the last key event that counts"),
+    last: z.string().optional().describe("Its id: what the next event names as prev"),
+    next: z.string().optional().describe("Digest of the key that may rotate next"),
+    recovery: recoverySchema.optional().describe("The recovery set in force"),
+    pendingRecovery: z
+      .object({ set: recoverySchema, after: z.int() })
+      .optional()
+      .describe("A set in its time lock, and until when"),
+    compromises: z.int().describe("How often it declared a key stolen, which voids what it gave"),
   }),
   role: z.string().optional().describe("As it says itself"),
   given: counts,
   received: counts,
+  reports: z.int().describe("Reports about it that stand; they change no score"),
 });
 
 /** The directory, single agents, and DID resolution. */
@@ -82,6 +100,19 @@ export function agentRoutes(service: Service): Route[] {
                   noteDigest: z.string().optional(),
                 })
                 .optional(),
+              reportedBy: z
+                .array(
+                  z.object({
+                    id: z.string(),
+                    index: z.int(),
+                    time: z.int(),
+                    issuer: z.string(),
+                    category: z.string(),
+                    evidence: z.array(z.string()),
+                    withdrawn: z.boolean(),
+                  }),
+                )
+                .describe("What others report, with its evidence"),
               checkpoint: checkpointSchema,
             }),
           },
@@ -93,6 +124,7 @@ export function agentRoutes(service: Service): Route[] {
         return json(c, {
           ...describeAgent(agent),
           ...describeProfile(agent),
+          reportedBy: agent.reports.map(describeReport),
           checkpoint: nameCheckpoint(service),
         });
       },
@@ -116,20 +148,13 @@ export function agentRoutes(service: Service): Route[] {
         },
       },
       handle: async (c, { params }) => {
-        const { view } = service.published;
-        const [init] = await service.reads.page(
-          { issuer: params.did, kinds: [kindCodes.KeyInit] },
-          -1,
-          service.published.checkpoint.size,
-          1,
-        );
-        const burnt = view.keyState(params.did).status === "burnt";
+        const { status, current, last } = service.published.view.keyState(params.did);
         const result = {
-          didDocument: await resolveDid(params.did),
+          didDocument: await documentOf(params.did, current),
           didResolutionMetadata: { contentType: "application/did+ld+json" },
           didDocumentMetadata: {
-            ...(burnt ? { deactivated: true } : {}),
-            ...(init ? { versionId: idOf(init) } : {}),
+            ...(status === "burnt" ? { deactivated: true } : {}),
+            ...(last === undefined ? {} : { versionId: last }),
           },
           checkpoint: nameCheckpoint(service),
         };
@@ -149,7 +174,22 @@ function describeAgent(agent: AgentRecord): z.output<typeof agentSchema> {
     ...(role === undefined ? {} : { role }),
     given: countOf(agent.given),
     received: countOf(agent.received),
+    reports: agent.reports.filter(({ withdrawnBy }) => !withdrawnBy).length,
   };
+}
+
+/** The DID document with the key that stands behind the DID now in place of its first. */
+async function documentOf(did: Did, current: MultibaseKey): Promise<DidDocument> {
+  const own: Did = `did:key:${current}`;
+  const document = await resolveDid(own);
+  return own === did ? document : (JSON.parse(JSON.stringify(document).replaceAll(own, did)) as DidDocument);
+}
+
+type DidDocument = Awaited<ReturnType<typeof resolveDid>>;
+
+function describeReport({ statement, index, time, withdrawnBy }: ReportRecord): object {
+  const { id, issuer, category, evidence } = statement;
+  return { id, index, time, issuer, category, evidence, withdrawn: withdrawnBy !== undefined };
 }
 
 function describeProfile({ profile }: AgentRecord): object {

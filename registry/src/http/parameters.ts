@@ -34,6 +34,13 @@ export const did: z.ZodType<Did> = z
   })
   .meta({ type: "string", pattern: "^did:key:z6Mk[1-9A-HJ-NP-Za-km-z]{44}$" });
 
+/** Up to 64 acceptable DIDs, separated by commas. */
+export const didList: z.ZodType<readonly Did[]> = z
+  .string()
+  .transform((text) => text.split(","))
+  .pipe(z.array(did).min(1).max(64))
+  .meta({ type: "string", description: "DIDs separated by commas, at most 64" });
+
 /** A statement's id. */
 export const statementId: z.ZodType<Digest> = z
   .string()

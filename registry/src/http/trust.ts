@@ -1,23 +1,39 @@
 import {
   type Did,
   explainTrust,
+  fromUtf8,
   type KeyStatus,
+  LruMap,
   type NotCounted,
+  PeerageError,
+  type ScoreEvidence,
+  type ScoreQuestion,
+  toBase64,
   trustScore,
   type View,
   type VouchRecord,
+  vouchesBehind,
 } from "@peerage/core";
 import { z } from "zod";
 import { checkpointSchema, json, nameCheckpoint } from "./answers.ts";
-import { did, scope } from "./parameters.ts";
+import type { StoredCheckpoint } from "../store/log-store.ts";
+import { did, didList, integer, scope } from "./parameters.ts";
 import { type Route, route } from "./route.ts";
 import type { Service } from "./service.ts";
 
 const query = {
-  from: did.optional().describe("As seen by this agent; by default by the roots that this registry publishes"),
+  from: didList.optional().describe("As seen by these agents; by default by the roots that this registry publishes"),
   to: did,
   scope,
+  at: integer(0).optional().describe("As of this log size, for which a checkpoint was published"),
 };
+
+const evidenceSchema = z
+  .object({
+    checkpoint: z.string().describe("Signed note"),
+    statements: z.array(z.object({ index: z.int(), leaf: z.string(), proof: z.array(z.string()) })),
+  })
+  .describe("Every vouch on which the score depends, with its inclusion proof: compute the score again");
 
 const scoreSchema = z.object({
   from: z.array(z.string()).describe("The roots"),
@@ -28,20 +44,21 @@ const scoreSchema = z.object({
   provenance: z.looseObject({}).describe("Metric, parameters, digests of roots and edges: compute it again"),
   witnessed: z.boolean(),
   checkpoint: checkpointSchema,
+  evidence: evidenceSchema.optional(),
 });
 
 /** Scores and their working. A convenience: whoever relies on a score computes it from statements it verified itself. */
 export function trustRoutes(service: Service): Route[] {
-  const asked = (from: Did | undefined): readonly Did[] => (from === undefined ? service.roots : [from]);
+  const asked = (from: readonly Did[] | undefined): readonly Did[] => from ?? service.roots;
   return [
     route({
       method: "GET",
       path: "/v1/score",
-      summary: "The trust score of one agent as seen by another",
-      query,
+      summary: "The trust score of one agent as seen by others",
+      query: { ...query, evidence: z.literal("1").optional().describe("Also what the score follows from") },
       answers: { 200: { description: "The score", content: { "application/json": scoreSchema } } },
-      handle: (c, { query: { from, to, scope } }) => {
-        const { view } = service.published;
+      handle: async (c, { query: { from, to, scope, at, evidence } }) => {
+        const { view, checkpoint } = await viewAt(service, at);
         const roots = asked(from);
         const { score, provenance } = trustScore(view.graph(scope), { roots, target: to, logSize: view.size });
         return json(c, {
@@ -51,7 +68,8 @@ export function trustRoutes(service: Service): Route[] {
           ...verdict(view.keyState(to).status, score),
           provenance,
           witnessed: view.witnessed,
-          checkpoint: nameCheckpoint(service),
+          checkpoint: nameCheckpoint(service, checkpoint),
+          ...(evidence ? { evidence: await evidenceOf(service, view, { roots, target: to, scope }) } : {}),
         });
       },
     }),
@@ -75,8 +93,8 @@ export function trustRoutes(service: Service): Route[] {
           content: { "application/json": scoreSchema.extend({ explanation: z.looseObject({}) }) },
         },
       },
-      handle: (c, { query: { from, to, scope, threshold } }) => {
-        const { view } = service.published;
+      handle: async (c, { query: { from, to, scope, at, threshold } }) => {
+        const { view, checkpoint } = await viewAt(service, at);
         const roots = asked(from);
         const explanation = explainTrust(view.graph(scope), {
           roots,
@@ -92,12 +110,48 @@ export function trustRoutes(service: Service): Route[] {
           ...verdict(view.keyState(to).status, explanation.score),
           provenance: explanation.provenance,
           witnessed: view.witnessed,
-          checkpoint: nameCheckpoint(service),
+          checkpoint: nameCheckpoint(service, checkpoint),
           explanation,
         });
       },
     }),
   ];
+}
+
+// Older views are rebuilt from the newest one, so the few that people look at are kept.
+const olderViews = new WeakMap<Service, LruMap<number, View>>();
+
+/** The newest view, or the one under the checkpoint that was published at a size. */
+async function viewAt(service: Service, at: number | undefined): Promise<{ view: View; checkpoint: StoredCheckpoint }> {
+  const newest = service.published;
+  if (at === undefined || at === newest.checkpoint.size) return { view: newest.view, checkpoint: newest.checkpoint };
+  const checkpoint = at > newest.checkpoint.size ? undefined : await service.reads.firstCheckpointCovering(at - 1);
+  if (checkpoint?.size !== at) {
+    throw new PeerageError("ERR_NOT_FOUND", `no checkpoint was published at size ${at}; see /v1/checkpoints`);
+  }
+  let views = olderViews.get(service);
+  if (!views) olderViews.set(service, (views = new LruMap(4)));
+  let view = views.get(at);
+  if (!view) {
+    const { size, root, time, note } = checkpoint;
+    view = newest.view.upTo({ origin: service.keys.origin, size, root, time, note, witnessed: false });
+    views.set(at, view);
+  }
+  return { view, checkpoint };
+}
+
+/** What a client needs to compute a score again; absent if it is too much for one answer. */
+async function evidenceOf(service: Service, view: View, question: ScoreQuestion): Promise<ScoreEvidence | undefined> {
+  const vouches = vouchesBehind(view, question);
+  if (!vouches) return undefined;
+  const statements = await Promise.all(
+    vouches.map(async ({ index, statement }) => ({
+      index,
+      leaf: fromUtf8(statement.bytes),
+      proof: (await service.proofs.inclusion(index, view.size)).map(toBase64),
+    })),
+  );
+  return { checkpoint: view.note, statements };
 }
 
 function verdict(key: KeyStatus, score: number | "unknown"): { status: string; score: number | null } {
