@@ -6,9 +6,12 @@ function normalForm(literal: string): string | undefined {
   if (!match) return undefined;
   const [, sign = "", whole = "", fraction = "", exponent = "0"] = match;
   const digits = (whole + fraction).replace(/^0+/, "");
-  const significant = digits.replace(/0+$/, "");
-  if (significant === "") return "0";
-  const power = Number(exponent) - fraction.length + (digits.length - significant.length);
+  // By hand: /0+$/ tries every zero anew, which takes hours for a literal of four million of them (A-JSON-04).
+  let length = digits.length;
+  while (digits[length - 1] === "0") length--;
+  if (length === 0) return "0";
+  const significant = digits.slice(0, length);
+  const power = Number(exponent) - fraction.length + (digits.length - length);
   return `${sign}${significant}e${power}`;
 }
 
