@@ -1,151 +1,49 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { identityFromSeed } from "../did/identity.ts";
-import type { Did } from "../did/did-key.ts";
-import { couldAllow, decide } from "./decide.ts";
-import type { AllowRule, DenyRule, Operators, PolicyDocument } from "./document.ts";
+import { checkAgreement } from "../../../test/_policy-properties.ts";
+import {
+  args,
+  denyRule,
+  dids,
+  document,
+  historyDocument,
+  input,
+  load,
+  server,
+  spentDigests,
+  toolInput,
+  trust,
+  underPolicy,
+} from "../../../test/_policy-world.ts";
+import type { EntryDocument } from "../history/describe.ts";
+import { couldAllow, decide, type Decision } from "./decide.ts";
+import type { AllowRule } from "./document.ts";
+import { explainDecision } from "./explain.ts";
 import type { PolicyInput } from "./input.ts";
 import { parsePolicy, type Policy } from "./load.ts";
 
-const dids = [1, 2, 3].map((n) => identityFromSeed(new Uint8Array(32).fill(n)).did) as [Did, Did, Did];
 const runs = { numRuns: 300 };
-
-// A small world, so that rules, calls and arguments meet often.
-const word = fc.constantFrom("a", "ab", "b/c", "b/../c", "");
-const scalar = fc.oneof(word, fc.integer({ min: -1, max: 3 }), fc.boolean());
-const argument = fc.oneof(scalar, fc.constant(null), fc.array(scalar, { maxLength: 2 }), fc.record({ y: scalar }));
-const path = fc.constantFrom("x", "x.y", "x[]", "/z", "/x/0", "constructor", "length");
-const pattern = fc.constantFrom("a*", "**", "b/*", "b/**", "ab", "*b");
-const number = fc.integer({ min: -1, max: 3 });
-const values = fc.array(scalar, { minLength: 1, maxLength: 3 });
-const operator: fc.Arbitrary<Operators> = fc
-  .oneof(
-    fc.tuple(fc.constantFrom("==", "!="), scalar),
-    fc.tuple(fc.constantFrom("in", "notIn"), values),
-    fc.tuple(fc.constantFrom("<", "<=", ">", ">="), number),
-    fc.tuple(fc.constantFrom("like", "notLike"), fc.oneof(pattern, fc.array(pattern, { minLength: 1, maxLength: 2 }))),
-    fc.tuple(fc.constant("maxLength"), fc.nat(2)),
-  )
-  .map(([name, bound]) => ({ [name]: bound }));
-const operators = fc.array(operator, { minLength: 1, maxLength: 2 }).map((all): Operators => Object.assign({}, ...all));
-const test = fc.oneof(scalar, fc.array(scalar, { minLength: 1, maxLength: 2 }), operators);
-const args = fc.oneof(
-  fc.dictionary(path, test, { minKeys: 1, maxKeys: 2 }),
-  fc.constantFrom({ x: { absent: true as const } }, { "/z": { absent: true as const } }),
-);
-const agents = fc.oneof(
-  fc.constantFrom("*", "@g", "@me", dids[0]),
-  fc.subarray(["@g", "@roots", dids[1], dids[2]] as string[], { minLength: 1 }),
-);
-const target = fc.oneof(
-  { weight: 5, arbitrary: fc.record({ tools: fc.constantFrom("read", "re*", "*", "write") }) },
-  fc.record({ resources: fc.constantFrom("b/*", "b/**", "**", "a") }),
-  fc.record({ prompts: fc.constant("read") }),
-  fc.record({ methods: fc.constantFrom("*", "x/*") }),
-);
-const time = fc.constantFrom("2026-11-20T00:00:00Z", "2026-11-21T00:00:00Z", "2026-11-22T00:00:00Z");
-const trust = fc.oneof(
-  fc.constantFrom(0.2, 0.5),
-  fc.record({ min: fc.constantFrom(0.2, 0.5), scope: fc.constantFrom("s", "t"), maxAge: fc.constantFrom("1m", "1h") }),
-);
-/** Absent more often than not, so that rules and calls are not so particular that they never meet. */
-const rarely = <T>(item: fc.Arbitrary<T>) =>
-  fc.oneof({ weight: 2, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: item });
-const mostly = <T>(item: fc.Arbitrary<T>) =>
-  fc.oneof({ weight: 1, arbitrary: fc.constant(undefined) }, { weight: 9, arbitrary: item });
-const rule = <T extends object>(about: object, more: T): T => JSON.parse(JSON.stringify({ ...about, ...more })) as T;
-const denyRule = fc
-  .tuple(target, fc.record({ agents: mostly(agents), args: mostly(args), from: rarely(time) }))
-  .map(([about, more]) => rule(about, more) as DenyRule);
-const unknown = fc.constantFrom("deny", "allow-readonly");
-const limit = fc.constant({ calls: 1, per: "1m", of: "all" });
-const allowRule = fc
-  .tuple(
-    target,
-    fc.record({
-      agents,
-      trust: rarely(trust),
-      unknown: rarely(unknown),
-      args: rarely(args),
-      closed: rarely(fc.boolean()),
-      until: rarely(time),
-      limit,
-    }),
-  )
-  .map(([about, more]) => rule(about, more) as AllowRule);
-const document: fc.Arbitrary<PolicyDocument> = fc.record({
-  apiVersion: fc.constant("peerage.dev/v1"),
-  kind: fc.constant("Policy"),
-  open: fc.constant(true),
-  groups: fc.constant({ g: [dids[0], "@me"] }),
-  defaults: fc.constantFrom({}, { scope: "s" }, { unknown: "allow-readonly", maxTrustAge: "1h" } as const),
-  readonly: fc.constantFrom("re*", ["b*"]),
-  deny: fc.array(denyRule, { maxLength: 1 }),
-  allow: fc.array(allowRule, { minLength: 1, maxLength: 4 }),
-});
-const subject = fc.constantFrom(
-  ["tools/call", "read"],
-  ["tools/call", "read"],
-  ["tools/call", "write"],
-  ["resources/read", "b/c"],
-  ["resources/subscribe", "b/../c"],
-  ["prompts/get", "read"],
-  ["x/y", "x/y"],
-);
-const caller = fc.record({
-  did: fc.constantFrom(...dids),
-  binding: fc.constantFrom("message", "message", "message", "message", "head"),
-  scheme: fc.constant("s"),
-});
-const given = fc.oneof(fc.dictionary(fc.constantFrom("x", "z", "constructor"), argument, { maxKeys: 2 }), argument);
-const scores = fc.record({
-  s: rarely(fc.constantFrom(0, 0.2, 0.5, 1)),
-  t: rarely(fc.constantFrom(0.3, 0.5)),
-  tools: mostly(fc.constantFrom(0.2, 0.5)),
-});
-const input = fc
-  .tuple(
-    subject,
-    time,
-    fc.record({
-      caller: mostly(caller),
-      args: mostly(given),
-      trust: scores,
-      trust_age_seconds: mostly(fc.constantFrom(0, 59, 60, 3600)),
-    }),
-  )
-  .map(
-    ([[method, about], now, rest]) =>
-      rule({ v: 1, now, method, target: about, server: dids[0] }, rest) as unknown as PolicyInput,
-  );
-
-const members = { me: [dids[1]], roots: [dids[2]] };
-const load = (one: PolicyDocument): Policy => parsePolicy(JSON.stringify(one), members);
+const unspent = { spent: () => false };
+const rank = { deny: 0, ask: 1, allow: 2 };
+const rankOf = (decision: Decision): number => rank[decision.effect];
 
 describe("properties of decide", () => {
-  it("agrees with a naive evaluator that reads the document itself", () => {
-    const seen = { allow: 0, deny: 0 };
-    fc.assert(
-      fc.property(document, fc.array(input, { minLength: 10, maxLength: 10 }), (one, calls) => {
-        const policy = load(one);
-        for (const call of calls) {
-          const decision = decide(policy, call);
-          expect(decision.effect === "allow" ? decision.rule : "denied").toBe(naive(policy.document, call) ?? "denied");
-          seen[decision.effect]++;
-        }
-      }),
-      runs,
-    );
-    // Both answers occur often enough to mean something.
-    expect(Math.min(seen.allow, seen.deny)).toBeGreaterThan(50);
+  it("agrees with a naive evaluator that reads the document itself, quantifier by quantifier", () => {
+    checkAgreement(document, input, 300);
+    const seen = checkAgreement(historyDocument, toolInput, 300);
+    // Every answer occurs often enough to mean something.
+    expect(
+      Math.min(...["allow", "ask", "ERR_POLICY_DENIED", "ERR_APPROVAL_DENIED"].map((one) => seen[one] ?? 0)),
+    ).toBeGreaterThan(20);
   });
 
-  it("never turns deny into allow when a deny rule is added", () => {
+  it("never admits more when a deny rule is added", () => {
     fc.assert(
       fc.property(document, denyRule, fc.nat(2), input, (one, extra, at, call) => {
         const deny = [...(one.deny ?? [])];
         deny.splice(at, 0, extra);
-        if (decide(load(one), call).effect === "deny") expect(decide(load({ ...one, deny }), call).effect).toBe("deny");
+        const before = decide(load(one), call, unspent);
+        expect(rankOf(decide(load({ ...one, deny }), call, unspent))).toBeLessThanOrEqual(rankOf(before));
       }),
       runs,
     );
@@ -158,6 +56,11 @@ describe("properties of decide", () => {
       fc.record({ until: fc.constant("2026-11-21T00:00:00Z") }),
       fc.record({ from: fc.constant("2026-11-20T12:00:00Z") }),
       fc.record({ args }),
+      fc.record({ spiffe: fc.constant("spiffe://t/**") }),
+      fc.record({ when: fc.constantFrom("yes", "no", "mine") }),
+      fc.record({ signers: fc.constantFrom("*", "@g") }),
+      fc.record({ require: fc.constant([{ step: "a", by: "@g" }]) }),
+      fc.record({ approval: fc.constant({ by: "@g" }) }),
     );
     fc.assert(
       fc.property(document, condition, fc.nat(3), input, (one, extra, at, call) => {
@@ -175,8 +78,59 @@ describe("properties of decide", () => {
         fc.pre(allow.every((rule) => rule.from === undefined || rule.until === undefined || rule.from < rule.until));
         // Naming an argument opens a closed rule to it, so there `args` is no mere condition.
         fc.pre(!("args" in extra && one.allow[at]?.closed));
-        if (decide(load(one), call).effect === "deny")
-          expect(decide(load({ ...one, allow }), call).effect).toBe("deny");
+        // The rule's own approvers take the place of the common ones, so there `approval` is no mere condition either.
+        fc.pre(!("approval" in extra && one.allow[at]?.trust !== undefined));
+        const [before, after] = [load(one), load({ ...one, allow })].map((policy) => decide(policy, call, unspent));
+        if (before!.effect !== "allow") expect(after!.effect).not.toBe("allow");
+      }),
+      runs,
+    );
+  });
+
+  it("A-APPR-08 never admits more when an adverse entry is added, presented or held", () => {
+    const adverse = fc.record({
+      step: fc.constantFrom("a", "b", "human_approval"),
+      agent: fc.constantFrom(...dids),
+      isHeld: fc.boolean(),
+      age: fc.nat(100),
+    });
+    fc.assert(
+      fc.property(
+        fc.oneof(document, historyDocument),
+        toolInput,
+        adverse,
+        (one, call, { step, agent, isHeld, age }) => {
+          const policy = load(one);
+          const timestamp = new Date(Date.parse(call.now) - age * 1000).toISOString();
+          const last = call.history?.at(-1)?.digest;
+          const entry: EntryDocument = {
+            digest: `sha256:${"f".repeat(64)}`,
+            prev: last ? [last] : [],
+            step,
+            result: "refuted",
+            agent,
+            timestamp,
+            sub: {},
+          };
+          const list = isHeld ? "held" : "history";
+          const more = { ...call, [list]: [...(call[list] ?? []), entry] };
+          const [before, after] = [call, more].map((each) => decide(policy, underPolicy(each, policy), unspent));
+          expect(rankOf(after!)).toBeLessThanOrEqual(rankOf(before!));
+        },
+      ),
+      { numRuns: 1000 },
+    );
+  });
+
+  it("never admits what it did not when the clock runs on past every window, or when everything is used up", () => {
+    fc.assert(
+      fc.property(historyDocument, toolInput, spentDigests, (one, call, spent) => {
+        const policy = load(one);
+        const named = underPolicy(call, policy);
+        const before = decide(policy, named, { spent: (digest) => spent.has(digest) });
+        const all = decide(policy, named, { spent: () => true });
+        if (before.effect !== "allow") expect(all.effect).not.toBe("allow");
+        expect(decide(policy, named)).toEqual(all);
       }),
       runs,
     );
@@ -184,14 +138,14 @@ describe("properties of decide", () => {
 
   it("has the same effect and reason in any order of the rules", () => {
     fc.assert(
-      fc.property(document, input, fc.infiniteStream(fc.nat()), (one, call, keys) => {
+      fc.property(fc.oneof(document, historyDocument), input, fc.infiniteStream(fc.nat()), (one, call, keys) => {
         const shuffle = <T>(rules: readonly T[]) =>
           rules
             .map((rule) => [keys.next().value, rule] as const)
             .sort(([a], [b]) => a! - b!)
             .map(([, rule]) => rule);
         const [a, b] = [one, { ...one, deny: shuffle(one.deny ?? []), allow: shuffle(one.allow) }].map((each) =>
-          decide(load(each), call),
+          decide(load(each), call, unspent),
         );
         expect(a!.effect).toBe(b!.effect);
         if (a!.effect === "deny" && b!.effect === "deny") expect(a!.reason).toBe(b!.reason);
@@ -219,23 +173,40 @@ describe("properties of decide", () => {
       fc.property(fc.oneof(fc.jsonValue(), fc.anything(), fc.constant(hostile)), (any) => {
         expect(decide(open, any as PolicyInput).effect).toBe("deny");
         expect(couldAllow(open, any as PolicyInput)).toBe(false);
+        expect(explainDecision(open, any as PolicyInput).decision.effect).toBe("deny");
         expect(decide(any as Policy, any as PolicyInput).effect).toBe("deny");
       }),
       { numRuns: 1000 },
     );
+    const member = fc.constantFrom("args", "history", "held", "caller", "run", "req", "trust", "in_custody", "now");
     fc.assert(
-      fc.property(document, input, fc.jsonValue(), (one, call, any) => {
-        expect(["allow", "deny"]).toContain(decide(load(one), { ...call, args: any as never }).effect);
+      fc.property(document, input, member, fc.jsonValue(), (one, call, name, any) => {
+        expect(["allow", "ask", "deny"]).toContain(decide(load(one), { ...call, [name]: any }, unspent).effect);
       }),
       runs,
     );
   });
 
-  it("couldAllow hides nothing that some arguments open", () => {
+  it("couldAllow hides nothing that some arguments, history or approval open", () => {
     fc.assert(
       fc.property(document, input, (one, call) => {
-        const { args: _, ...listed } = call;
-        if (decide(load(one), call).effect === "allow") expect(couldAllow(load(one), listed)).toBe(true);
+        const { args: _, history: _h, held: _d, ...listed } = call;
+        if (decide(load(one), call, unspent).effect !== "deny") expect(couldAllow(load(one), listed)).toBe(true);
+      }),
+      runs,
+    );
+  });
+
+  it("explains each rule as it decides it", () => {
+    fc.assert(
+      fc.property(fc.oneof(document, historyDocument), input, (one, call) => {
+        const policy = load(one);
+        const { decision, rules, change } = explainDecision(policy, call, unspent);
+        expect(decision).toEqual(decide(policy, call, unspent));
+        const isDenied = rules.some(({ list, met }) => list === "deny" && met);
+        const allowed = rules.find(({ list, met }) => list === "allow" && met)?.rule;
+        expect(decision.effect === "allow" ? decision.rule : undefined).toBe(isDenied ? undefined : allowed);
+        if (decision.effect === "ask") expect(change?.wanted).not.toEqual([]);
       }),
       runs,
     );
@@ -245,153 +216,40 @@ describe("properties of decide", () => {
     fc.assert(
       fc.property(document, (one) => {
         const policy = load(one);
-        expect(parsePolicy(JSON.stringify(policy.document)).digest).toBe(policy.digest);
+        expect(load(policy.document).digest).toBe(policy.digest);
       }),
       runs,
     );
   });
-});
 
-// The naive evaluator: docs/policy.md read aloud, nothing precomputed. Answers with the rule that allows, if one does.
-
-type Truth = boolean | undefined;
-const kindOf: Record<string, string> = {
-  "tools/call": "tools",
-  "prompts/get": "prompts",
-  "resources/read": "resources",
-  "resources/subscribe": "resources",
-};
-
-function naive(policy: PolicyDocument, call: PolicyInput): string | undefined {
-  const some = (rule: DenyRule): Truth =>
-    every([about(rule, call), inForce(rule, call), who(rule, policy, call), argsOf(rule, call)]);
-  if ((policy.deny ?? []).some((rule) => some(rule) !== false)) return undefined;
-  const found = policy.allow.findIndex(
-    (rule) =>
-      some(rule) === true && call.caller?.binding === "message" && trusted(rule, policy, call) && isClosed(rule, call),
-  );
-  return found === -1 ? undefined : `allow[${found}]`;
-}
-
-function every(all: Truth[]): Truth {
-  return all.includes(false) ? false : all.includes(undefined) ? undefined : true;
-}
-
-function about(rule: DenyRule, { method, target }: PolicyInput): Truth {
-  const kind = kindOf[method] ?? "methods";
-  const patterns = (rule as Record<string, string | string[] | undefined>)[kind];
-  if (patterns === undefined) return false;
-  const verdicts = [patterns]
-    .flat()
-    .map((one) => (kind === "resources" ? glob(one, target) : nameMatches(one, target)));
-  return verdicts.includes(true) ? true : verdicts.includes(undefined) ? undefined : false;
-}
-
-function nameMatches(one: string, text: string): boolean {
-  return new RegExp(`^${one.replace(/[/]/g, "\\/").replaceAll("*", "[^]*")}$`).test(text);
-}
-
-function glob(one: string, text: string): Truth {
-  if (one === "**") return true;
-  if (text.split("/").some((part) => part === "." || part === "..")) return undefined;
-  return new RegExp(`^${one.replaceAll("**", "§").replaceAll("*", "[^/]*").replaceAll("§", "[^]*")}$`).test(text);
-}
-
-function inForce(rule: DenyRule, { now }: PolicyInput): boolean {
-  return (rule.from === undefined || rule.from <= now) && (rule.until === undefined || now < rule.until);
-}
-
-function who(rule: DenyRule, { groups }: PolicyDocument, { caller }: PolicyInput): Truth {
-  if (rule.agents === undefined) return true;
-  if (!caller) return undefined;
-  return [rule.agents]
-    .flat()
-    .some(
-      (one) =>
-        one === "*" ||
-        one === caller.did ||
-        (one.startsWith("@") && [groups![one.slice(1)]!].flat().includes(caller.did)),
-    );
-}
-
-function trusted(rule: AllowRule, { defaults, readonly }: PolicyDocument, call: PolicyInput): boolean {
-  if (rule.trust === undefined) return true;
-  const { min, scope, maxAge } =
-    typeof rule.trust === "number" ? { min: rule.trust, scope: undefined, maxAge: undefined } : rule.trust;
-  const score = call.trust[scope ?? defaults?.scope ?? "tools"];
-  const limit = { "1m": 60, "1h": 3600, "24h": 86_400 }[maxAge ?? defaults?.maxTrustAge ?? "24h"]!;
-  if (score !== undefined && call.trust_age_seconds !== undefined && call.trust_age_seconds < limit)
-    return score >= min;
-  return (
-    (rule.unknown ?? defaults?.unknown) === "allow-readonly" &&
-    [readonly!].flat().some((one) => nameMatches(one, call.target))
-  );
-}
-
-function isClosed(rule: AllowRule, { args: given }: PolicyInput): boolean {
-  if (!rule.closed) return true;
-  if (typeof given !== "object" || given === null || Array.isArray(given))
-    return Array.isArray(given) && given.length === 0;
-  const named = Object.keys(rule.args ?? {});
-  return Object.entries(given).every(([name, value]) => {
-    if (named.some((one) => [name, `/${name}`, `${name}[]`].includes(one))) return true;
-    const inner = named.flatMap((one) =>
-      one.startsWith(`${name}.`) || one.startsWith(`/${name}/`) ? [one.replace(/^\//, "").slice(name.length + 1)] : [],
-    );
-    if (inner.length === 0) return false;
-    return typeof value !== "object" || value === null || Object.keys(value).every((key) => inner.includes(key));
+  it("decides about a server's own receipts as about any signer's but `signers`", () => {
+    const policy = load({
+      apiVersion: "peerage.dev/v1",
+      kind: "Policy",
+      allow: [{ tools: "x", agents: "*", signers: [dids[0]] }],
+    });
+    const entry = (agent: string) => ({
+      digest: `sha256:${"1".repeat(64)}`,
+      prev: [],
+      step: "tool_call",
+      result: "executed",
+      agent,
+      timestamp: "2026-11-20T00:00:00Z",
+      sub: {},
+    });
+    const ask = (agent: string) =>
+      decide(policy, {
+        v: 1,
+        now: "2026-11-20T00:00:01Z",
+        method: "tools/call",
+        target: "x",
+        server,
+        caller: { did: dids[0], binding: "message", scheme: "s" },
+        args: {},
+        trust: {},
+        run: "r",
+        history: [entry(agent)],
+      } as never).effect;
+    expect([server, dids[0], dids[1]].map(ask)).toEqual(["allow", "allow", "deny"]);
   });
-}
-
-function argsOf(rule: DenyRule, call: PolicyInput): Truth {
-  return every(Object.entries(rule.args ?? {}).map(([where, wanted]) => argument1(where, wanted, call.args)));
-}
-
-function argument1(where: string, wanted: unknown, all: unknown): Truth {
-  const each = where.endsWith("[]");
-  const parts = where.replace("[]", "").split(/[./]/).filter(Boolean);
-  let value: unknown = all;
-  for (const part of parts) {
-    if (typeof value !== "object" || value === null || (Array.isArray(value) && !/^\d+$/.test(part))) return undefined;
-    if (!Object.keys(value).includes(part)) return isAbsent(wanted) ? true : undefined;
-    value = (value as Record<string, unknown>)[part];
-  }
-  if (isAbsent(wanted)) return value === null ? undefined : false;
-  if (!each) return meets(wanted, value);
-  return Array.isArray(value) && value.length > 0 ? every(value.map((one) => meets(wanted, one))) : undefined;
-}
-
-function isAbsent(wanted: unknown): boolean {
-  return typeof wanted === "object" && wanted !== null && "absent" in wanted;
-}
-
-function meets(wanted: unknown, value: unknown): Truth {
-  if (Array.isArray(wanted)) return among(wanted, value);
-  if (typeof wanted !== "object") return among([wanted], value);
-  const not = (truth: Truth): Truth => (truth === undefined ? undefined : !truth);
-  const compare = (holds: (n: number) => boolean): Truth => (typeof value === "number" ? holds(value) : undefined);
-  const like = (globs: string | string[]): Truth => {
-    if (typeof value !== "string") return undefined;
-    const verdicts = [globs].flat().map((one) => glob(one, value));
-    return verdicts.includes(true) ? true : verdicts.includes(undefined) ? undefined : false;
-  };
-  const answers: Record<string, (bound: never) => Truth> = {
-    "==": (bound) => among([bound], value),
-    "!=": (bound) => not(among([bound], value)),
-    in: (bound) => among(bound, value),
-    notIn: (bound) => not(among(bound, value)),
-    "<": (bound) => compare((n) => n < bound),
-    "<=": (bound) => compare((n) => n <= bound),
-    ">": (bound) => compare((n) => n > bound),
-    ">=": (bound) => compare((n) => n >= bound),
-    like: (bound) => like(bound),
-    notLike: (bound) => not(like(bound)),
-    maxLength: (bound) => (typeof value === "string" ? Array.from(value).length <= bound : undefined),
-  };
-  return every(Object.entries(wanted!).map(([operator, bound]) => answers[operator]!(bound as never)));
-}
-
-function among(list: unknown[], value: unknown): Truth {
-  if (list.includes(value)) return true;
-  return list.some((one) => typeof one === typeof value) ? false : undefined;
-}
+});

@@ -199,7 +199,7 @@ describe("an approval", () => {
       "25 hours": { exp: at + 10 + 90_000 },
     })) {
       const bad = await began();
-      await bad.approve(alice, agent.did, req, at + 10, change as object);
+      await bad.approve(alice, agent.did, req, at + 10, change);
       expect(outcome(ask(approved, bad)), what).toBe("ERR_APPROVAL_INVALID");
     }
     const same = await began();
