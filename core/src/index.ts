@@ -218,6 +218,14 @@ export {
   registryUrl,
 } from "./network/http-reader.ts";
 export { Network, type NetworkOptions, type RejectedLeaf } from "./network/network.ts";
+export {
+  MAX_EVIDENCE,
+  recomputeScore,
+  type RecomputedScore,
+  type ScoreEvidence,
+  type ScoreQuestion,
+  vouchesBehind,
+} from "./network/evidence.ts";
 export type { LogLeaf, RegistryReader } from "./network/reader.ts";
 export {
   checkSigningKey,

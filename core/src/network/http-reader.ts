@@ -9,6 +9,7 @@ import type { CheckpointPolicy } from "../tlog/checkpoint-policy.ts";
 import { decodeEntryBundle, formatTilePath, TILE_WIDTH, tileWidth } from "../tlog/tiles.ts";
 import { parseVerifierKey, type VerifierKey } from "../tlog/verifier-key.ts";
 import type { Verified } from "../verified.ts";
+import { recomputeScore, type RecomputedScore, type ScoreQuestion } from "./evidence.ts";
 import type { LogLeaf, RegistryReader } from "./reader.ts";
 
 /** What a registry says about itself at first contact; pinned from then on. */
@@ -135,6 +136,21 @@ export class HttpRegistryReader implements RegistryReader {
 
   tile(level: number, n: number, width: number): Promise<Uint8Array> {
     return this.#http.bytes(`/${formatTilePath({ level, n, width })}`);
+  }
+
+  /**
+   * Asks for a score and computes it again from the statements that come with it.
+   * @throws {PeerageError} see {@link recomputeScore}; ERR_REGISTRY_RESPONSE also where there are too many statements
+   */
+  async score(question: ScoreQuestion): Promise<RecomputedScore> {
+    const query = new URLSearchParams({
+      from: question.roots.join(","),
+      to: question.target,
+      scope: question.scope,
+      evidence: "1",
+    });
+    const answer = await this.#http.json(`/v1/score?${query.toString()}`);
+    return recomputeScore(answer, question, this.#policy, { now: this.#http.now() });
   }
 
   /** Any JSON answer of the registry, strictly parsed and otherwise unchecked. */

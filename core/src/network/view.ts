@@ -3,7 +3,7 @@ import type { Digest } from "../json/digest.ts";
 import type { AgentProfile, KeyEvent, Report, Revocation, Vouch } from "../statement/types.ts";
 import { buildTrustGraph, type TrustGraph } from "../trust/graph.ts";
 import { keyChangeAfter, type KeyState } from "./key-state.ts";
-import { byTime, compare, type Logged, type StatementSet } from "./statement-set.ts";
+import { byTime, compare, type Logged, StatementSet } from "./statement-set.ts";
 import { historyOf, judgeVouches, revocationOf, type VouchRecord } from "./vouch-status.ts";
 
 /** Where and when a view was taken. */
@@ -76,6 +76,13 @@ export class View implements ViewHead {
   at(time: number): View {
     const { origin, size, root, witnessed, note } = this;
     return new View(this.#set, { origin, size, root, witnessed, note, time });
+  }
+
+  /** The same log as it was under an older checkpoint. Costs a pass over all statements. */
+  upTo(head: ViewHead): View {
+    const older = new StatementSet();
+    for (const logged of this.#set.members()) if (logged.index < head.size) older.add(logged);
+    return new View(older, head);
   }
 
   get agentCount(): number {

@@ -12,7 +12,12 @@ export {
   type Failure,
   type Obligations,
 } from "./decide.ts";
-export { explainDecision, type ExplainedCondition, type ExplainedRule, type Explanation } from "./explain.ts";
+export {
+  explainDecision,
+  type ExplainedCondition,
+  type ExplainedRule,
+  type Explanation as PolicyExplanation,
+} from "./explain.ts";
 export {
   diffPolicies,
   replayCalls,

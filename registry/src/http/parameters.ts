@@ -37,8 +37,15 @@ export const did: z.ZodType<Did> = z
 /** Up to 64 acceptable DIDs, separated by commas. */
 export const didList: z.ZodType<readonly Did[]> = z
   .string()
-  .transform((text) => text.split(","))
-  .pipe(z.array(did).min(1).max(64))
+  .max(64 * 64)
+  .transform((text, context): readonly Did[] => {
+    const parsed = text.split(",").map((one) => did.safeParse(one));
+    const bad = parsed.find((one) => !one.success);
+    if (bad?.error)
+      for (const { message } of bad.error.issues)
+        context.addIssue({ code: "custom", message, params: { code: "ERR_DID_INVALID" } });
+    return parsed.flatMap((one) => (one.success ? [one.data] : []));
+  })
   .meta({ type: "string", description: "DIDs separated by commas, at most 64" });
 
 /** A statement's id. */
