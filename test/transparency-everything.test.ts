@@ -1,0 +1,31 @@
+import { describe, expect, it } from "vitest";
+import { type ClientName, everythingBattery, overHttp, overStdio, signing } from "./_battery.ts";
+import { strictGuard } from "./_conformance.ts";
+import { bridged, everythingStdio, guarded, party, startEverythingHttp } from "./_mcp.ts";
+
+const alice = party();
+const server = party();
+const names: readonly ClientName[] = ["SDK 1", "SDK 2 legacy", "SDK 2 auto"];
+
+describe.each(names)("every feature of server-everything, for a client of %s", (name) => {
+  it("over stdio is the same through bridge and guard as directly", async () => {
+    const [direct, through] = await Promise.all([
+      everythingBattery(name, overStdio(name, everythingStdio)),
+      everythingBattery(name, overStdio(name, bridged(alice, guarded(server, everythingStdio)))),
+    ]);
+    expect(Object.keys(direct.results).length).toBeGreaterThanOrEqual(48);
+    expect(through).toEqual(direct);
+  });
+
+  it("over HTTP is the same through guard and bridge, or a client that signs, as directly", async () => {
+    await using upstream = await startEverythingHttp();
+    await using guard = await strictGuard(upstream.url);
+    const [direct, throughBridge, signed] = await Promise.all([
+      everythingBattery(name, overHttp(name, upstream.url)),
+      everythingBattery(name, overStdio(name, bridged(alice, [guard.url]))),
+      everythingBattery(name, overHttp(name, guard.url, signing(alice, guard.url))),
+    ]);
+    expect(signed).toEqual(direct);
+    expect(throughBridge).toEqual(direct);
+  });
+});
