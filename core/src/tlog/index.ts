@@ -65,3 +65,14 @@ export {
   type VerifierKey,
   WITNESS_TYPE,
 } from "./verifier-key.ts";
+export {
+  type AddCheckpoint,
+  addSignatureLines,
+  checkQuorumRule,
+  formatAddCheckpoint,
+  originHash,
+  parseAddCheckpoint,
+  parseSignatureLines,
+} from "./witness-protocol.ts";
+export { ML_DSA_SIGNATURE_BYTES, ML_DSA_TYPE, type MlDsaCosignature, mlDsaCosignatures } from "./ml-dsa.ts";
+export { parseTlogPolicy, type PolicyParty, type TlogPolicy } from "./policy-file.ts";
