@@ -1,0 +1,105 @@
+import { createPublicKey, type KeyObject } from "node:crypto";
+import { equalBytes, toHex } from "@peerage/core";
+import { bitStringOf, checkInteger, children, type Der, expectTag, rawOf, readWhole, sequence, smallIntegerOf, tags, timeOf } from "./der.ts"; // prettier-ignore
+import { type Extensions, readExtensions } from "./extensions.ts";
+import { svidInvalid } from "./refuse.ts";
+import { readSignatureAlgorithm, type SignatureAlgorithm } from "./signature-algorithm.ts";
+
+/** A parsed X.509 certificate (RFC 5280 section 4.1). Nothing is verified: neither signature, nor time, nor rules. */
+export interface Certificate {
+  readonly der: Uint8Array;
+  /** The signed bytes. */
+  readonly tbs: Uint8Array;
+  readonly signature: Uint8Array;
+  readonly algorithm: SignatureAlgorithm;
+  /** Names as hexadecimal of their DER: compared byte by byte. */
+  readonly issuer: string;
+  readonly subject: string;
+  readonly hasEmptySubject: boolean;
+  /** Unix seconds, both inclusive. */
+  readonly notBefore: number;
+  readonly notAfter: number;
+  /** SubjectPublicKeyInfo. */
+  readonly spki: Uint8Array;
+  readonly extensions: Extensions;
+  /** The public key, read when first asked for. @throws {PeerageError} ERR_SVID_INVALID, detail `key` */
+  publicKey(): KeyObject;
+}
+
+/** A certificate is at most this long, in bytes. */
+export const MAX_CERTIFICATE_BYTES = 16_384;
+
+/**
+ * Parses strict DER: shortest definite lengths, nothing after the certificate, inner and outer signature
+ * algorithm equal, no extension twice, extensions in version 3 only.
+ * @throws {PeerageError} ERR_SVID_INVALID, detail `malformed`, `algorithm`
+ */
+export function parseCertificate(der: Uint8Array): Certificate {
+  if (der.length > MAX_CERTIFICATE_BYTES) throw svidInvalid("size");
+  const [tbs, outer, signature, ...more] = sequence(readWhole(der, tags.sequence));
+  if (tbs === undefined || outer === undefined || more.length > 0) throw svidInvalid("malformed");
+  const members = sequence(tbs);
+  const version = members[0]?.tag === 0xa0 ? readVersion(members.shift()) : 1;
+  const [serial, inner, issuer, validity, subject, spki, ...rest] = members;
+  if (!inner || !issuer || !subject || !spki || !equalBytes(rawOf(outer), rawOf(inner))) throw svidInvalid("malformed");
+  // Roots of version 1 exist and are read, but have no extensions and hence sign nothing.
+  if (version !== 3 && rest.length > 0) throw svidInvalid("malformed");
+  checkInteger(serial);
+  expectTag(issuer, tags.sequence);
+  const names = children(expectTag(subject, tags.sequence));
+  sequence(spki);
+  const [notBefore, notAfter, ...extra] = sequence(validity);
+  if (extra.length > 0) throw svidInvalid("malformed");
+  const { bytes: signatureBytes, unused } = bitStringOf(signature);
+  if (unused !== 0) throw svidInvalid("malformed");
+  let key: KeyObject | undefined;
+  return {
+    der,
+    tbs: rawOf(tbs),
+    signature: signatureBytes,
+    algorithm: readSignatureAlgorithm(inner),
+    issuer: toHex(rawOf(issuer)),
+    subject: toHex(rawOf(subject)),
+    hasEmptySubject: names.length === 0,
+    notBefore: timeOf(notBefore),
+    notAfter: timeOf(notAfter),
+    spki: rawOf(spki),
+    extensions: readExtensions(readOptional(rest)),
+    publicKey: () => (key ??= readKey(rawOf(spki))),
+  };
+}
+
+function readVersion(der: Der | undefined): number {
+  const [version, ...more] = children(expectTag(der, 0xa0));
+  if (!version || more.length > 0) throw svidInvalid("malformed");
+  const number = smallIntegerOf(version) + 1;
+  // The default is left out in DER.
+  if (number !== 2 && number !== 3) throw svidInvalid("malformed");
+  return number;
+}
+
+/** `issuerUniqueID [1]`, `subjectUniqueID [2]` and `extensions [3]`, in this order; only the last is of interest. */
+function readOptional(rest: readonly Der[]): Der | undefined {
+  const order = [0x81, 0x82, 0xa3];
+  let at = -1;
+  let extensions: Der | undefined;
+  for (const der of rest) {
+    const place = order.indexOf(der.tag);
+    if (place <= at) throw svidInvalid("malformed");
+    at = place;
+    if (der.tag === 0xa3) {
+      const [list, ...more] = children(der);
+      if (more.length > 0) throw svidInvalid("malformed");
+      extensions = list;
+    }
+  }
+  return extensions;
+}
+
+function readKey(spki: Uint8Array): KeyObject {
+  try {
+    return createPublicKey({ key: Buffer.from(spki), format: "der", type: "spki" });
+  } catch (cause) {
+    throw svidInvalid("key", cause);
+  }
+}
