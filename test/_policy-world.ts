@@ -250,11 +250,11 @@ const entry = fc.record({
   tool: fc.constantFrom("read", "read", "write", undefined),
   sub: fc
     .record({
-      caller: fc.constantFrom(...dids, undefined),
       policy: rarely(fc.constantFrom("mine", "another")),
       n: rarely(fc.integer({ min: 0, max: 3 })),
     })
     .map((one) => plain<Record<string, never>>(one)),
+  speaksOf: fc.constantFrom("caller", "caller", "caller", "other", "nobody"),
   /** Which of the entries before it refers to: bit by bit. */
   refers: fc.nat(255),
   otherRun: fc.boolean(),
@@ -262,18 +262,27 @@ const entry = fc.record({
 type GeneratedEntry = typeof entry extends fc.Arbitrary<infer T> ? T : never;
 
 /** Entries as documents; `presented` ones refer to something before them. */
-function place(entries: readonly GeneratedEntry[], now: string, before: readonly EntryDocument[]): EntryDocument[] {
+function place(
+  entries: readonly GeneratedEntry[],
+  now: string,
+  caller: string,
+  before?: readonly EntryDocument[],
+): EntryDocument[] {
   const placed: EntryDocument[] = [];
-  const presented = before.length === 0;
-  for (const [index, { age, lifetime, refers, otherRun, ...facts }] of entries.entries()) {
-    const earlier = [...before, ...placed];
+  const presented = before === undefined;
+  for (const [index, { age, lifetime, refers, otherRun, speaksOf, ...facts }] of entries.entries()) {
+    const earlier = [...(before ?? []), ...placed];
     const chosen = earlier.filter((_, at) => (refers & (1 << (at % 8))) !== 0).map(({ digest }) => digest);
     const prev =
       chosen.length === 0 && presented && index > 0 ? [earlier.at(-1)!.digest] : index === 0 && presented ? [] : chosen;
     const issued = Date.parse(now) - age * 1000;
     placed.push(
       plain<EntryDocument>(facts, {
-        digest: `sha256:${(before.length + index).toString(16).padStart(64, "0")}`,
+        sub: {
+          ...facts.sub,
+          ...(speaksOf === "caller" ? { caller } : speaksOf === "other" ? { caller: dids[0] } : {}),
+        },
+        digest: `sha256:${((before?.length ?? 0) + index).toString(16).padStart(64, "0")}`,
         prev,
         timestamp: new Date(issued).toISOString(),
         expires: lifetime === undefined ? undefined : new Date(issued + lifetime * 1000).toISOString(),
@@ -307,8 +316,9 @@ export function inputOf(about: fc.Arbitrary<readonly [string, string]>, length: 
       fc.array(entry, { maxLength: 2 }),
     )
     .map(([[method, target], now, rest, presented, kept]) => {
-      const history = place(presented, now, []);
-      const held = place(kept, now, history.length === 0 ? [] : history);
+      const did = (rest.caller as { did?: string } | undefined)?.did ?? dids[0];
+      const history = place(presented, now, did);
+      const held = place(kept, now, did, history);
       return plain<PolicyInput>({ v: 1, now, method, target, server, req, run: "the-run" }, rest, { history, held });
     });
 }
