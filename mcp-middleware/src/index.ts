@@ -19,6 +19,8 @@ export type {
 export { type AuditDefect, type AuditReport, verifyAudit, type VerifyAuditOptions } from "./audit/verify.ts";
 export { MemoryReplayStore, type Nonce, type ReplayLimits, type ReplayStore } from "./guard/replay.ts";
 export { SqliteReplayStore } from "./guard/replay-sqlite.ts";
+export { clearDenyAll, type DenyAll, denyEverything, readDenyAll, setDenyAll } from "./guard/deny-all.ts";
+export { type PolicySource, PolicyWatch, type PolicyWatchOptions, watchPolicy } from "./guard/policy-watch.ts";
 export { errorNumber, REFUSAL_META } from "./guard/refusal.ts";
 export { type Advertisement, receiptOf } from "./guard/results.ts";
 export { type LifecycleMethod, lifecycleMethods, type Synthetic } from "./guard/subject.ts";
