@@ -1,8 +1,7 @@
 import type { Did, Identity } from "@peerage/core";
 import { CliError, usage } from "./errors.ts";
-import { readNames, readRoots } from "./files/book.ts";
-import { type SettingKey, Settings } from "./files/config.ts";
-import { chooseIdentity, givenPassphrase, type IdentityFile, openIdentity } from "./files/identities.ts";
+import type { SettingKey, Settings } from "./files/config.ts";
+import type { IdentityFile } from "./files/identities.ts";
 import { type Paths, pathsFor } from "./files/paths.ts";
 import { Terminal } from "./ui/terminal.ts";
 
@@ -33,7 +32,7 @@ export interface Globals {
 /** Values of a command's own flags. */
 export type Options = Readonly<Record<string, string | boolean | string[] | undefined>>;
 
-/** What a command works with: files, settings, streams. Everything is read when it is first asked for. */
+/** What a command works with: files, settings, streams. Everything is read, and its code loaded, when it is first asked for. */
 export class Context {
   readonly io: Io;
   readonly globals: Globals;
@@ -58,11 +57,14 @@ export class Context {
       registry: this.globals.registry,
       identity: this.globals.identity,
     };
-    return (this.#settings ??= Settings.load(this.paths, this.io.cwd, this.io.env, flags));
+    return (this.#settings ??= import("./files/config.ts").then(({ Settings }) =>
+      Settings.load(this.paths, this.io.cwd, this.io.env, flags),
+    ));
   }
 
   /** A setting of the user's own file alone. */
   async userSetting(key: SettingKey): Promise<string | undefined> {
+    const { Settings } = await import("./files/config.ts");
     return (await Settings.load(this.paths, this.paths.data, {}, {})).value(key);
   }
 
@@ -87,13 +89,14 @@ export class Context {
     return scope;
   }
 
-  roots(): Promise<Did[]> {
+  async roots(): Promise<Did[]> {
+    const { readRoots } = await import("./files/book.ts");
     return readRoots(this.paths);
   }
 
   /** The user's own names for agents. */
   names(): Promise<Map<string, Did>> {
-    return (this.#names ??= readNames(this.paths));
+    return (this.#names ??= import("./files/book.ts").then(({ readNames }) => readNames(this.paths)));
   }
 
   /** The user's own name for an agent, if there is one. */
@@ -104,6 +107,7 @@ export class Context {
 
   /** The identity that is meant, key closed. */
   async identityFile(): Promise<IdentityFile> {
+    const { chooseIdentity } = await import("./files/identities.ts");
     return chooseIdentity(this.paths, await this.settings(), this.io.env);
   }
 
@@ -112,12 +116,14 @@ export class Context {
     options: { passphraseFile?: string | boolean | string[] | undefined; unattended?: boolean } = {},
   ): Promise<Identity> {
     const file = await this.identityFile();
+    const { openIdentity } = await import("./files/identities.ts");
     const passphraseFile = typeof options.passphraseFile === "string" ? options.passphraseFile : undefined;
     return openIdentity(file, () => this.passphrase(file.name, passphraseFile, options.unattended));
   }
 
   /** The passphrase of a sealed key: given, or asked for. @throws {CliError} ERR_KEY_LOCKED */
   async passphrase(name: string, file: string | undefined, unattended = false): Promise<string> {
+    const { givenPassphrase } = await import("./files/identities.ts");
     const given = await givenPassphrase(this.io.env, file);
     if (given !== undefined) {
       if (this.io.env["PEERAGE_PASSPHRASE"] === given)

@@ -50,13 +50,15 @@ export async function serveApp(
 
 /** The registry's interface first; the pages answer whatever is left. */
 function compose(registry: Registry, registryUrl: string, roots: readonly Did[]): Hono {
-  const { reader, logKey, events } = registry;
+  const { reader, logKey, witnessKey, events } = registry;
   const observatory = createObservatory({
     source: {
       view: () => registry.view,
       leaves: (from, to) => reader.leaves(from, to),
       tile: (level, n, width) => reader.tile(level, n, width),
       logKey,
+      witnessKey,
+      checkpoints: (after, upTo) => reader.checkpoints(after, upTo),
       subscribe: (listener) => events.subscribe(({ from, checkpoint }) => listener({ from, size: checkpoint.size })),
     },
     roots,

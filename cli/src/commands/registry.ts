@@ -21,7 +21,6 @@ export async function run(context: Context, { options }: Args): Promise<number> 
   const given = (options["root"] as string[] | undefined) ?? [];
   const roots: Did[] = await Promise.all(given.map(async (word) => (await findAgent(context, word)).did));
   const publicUrl = text(options["publicUrl"]);
-  const stopped = Promise.withResolvers<number>();
   const signal = stopSignal();
   await using registry = await openRegistry({
     dataDir,
@@ -30,7 +29,8 @@ export async function run(context: Context, { options }: Args): Promise<number> 
     ...(publicUrl === undefined ? {} : { publicUrl }),
     onFailure: (error) => {
       context.warn(`the registry stops: ${describeError(error).message}`);
-      stopped.resolve(1);
+      // Nobody knows what of the last write is on the disk: nothing more may be answered, and the next start reads it.
+      process.exit(1);
     },
   });
   await using server = await serveApp(registry, listen, { roots, publicUrl });
@@ -41,7 +41,7 @@ export async function run(context: Context, { options }: Args): Promise<number> 
   context.say(`    data       ${tilde(context.paths, dataDir)}`);
   if (registry.readOnly !== undefined) context.warn(`read-only: ${registry.readOnly}`);
   context.say(`    ${err.dim("Ctrl-C stops it")}`);
-  return await Promise.race([stopped.promise, signal.then(exitAfter)]);
+  return exitAfter(await signal);
 }
 
 function text(value: unknown): string | undefined {

@@ -1,5 +1,5 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
+import { createRequire, getCompileCacheDir } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -69,7 +69,7 @@ export async function createWorld(env: NodeJS.ProcessEnv): Promise<World> {
       await served[Symbol.asyncDispose]();
       await registry[Symbol.asyncDispose]();
     };
-    const peerage = [process.execPath, fileURLToPath(new URL("../bin.ts", import.meta.url))] as const;
+    const peerage = [process.execPath, fileURLToPath(new URL("../../bin/peerage.js", import.meta.url))] as const;
     return {
       registryUrl: served.url,
       who,
@@ -90,7 +90,7 @@ export async function createWorld(env: NodeJS.ProcessEnv): Promise<World> {
         ],
       ],
       bridge: (player, command) => [...peerage, "--identity", player, "--quiet", "proxy", "--", ...command],
-      env: { ...cleanEnvironment(env), ...own, APPDATA: home, LOCALAPPDATA: home },
+      env: { ...cleanEnvironment(env), ...own, ...compiledCode(), APPDATA: home, LOCALAPPDATA: home },
       sessions,
       stopRegistry,
       [Symbol.asyncDispose]: async () => {
@@ -104,6 +104,13 @@ export async function createWorld(env: NodeJS.ProcessEnv): Promise<World> {
     await rm(home, { recursive: true, force: true });
     throw error;
   }
+}
+
+/** The demonstration has folders of its own; the code of its processes is compiled already. */
+function compiledCode(): Record<string, string> {
+  const folder = getCompileCacheDir();
+  // Node names its own subfolder of the one that it is given.
+  return folder === undefined ? {} : { NODE_COMPILE_CACHE: dirname(folder) };
 }
 
 async function makePlayers(folder: string): Promise<Record<Player, Identity>> {
