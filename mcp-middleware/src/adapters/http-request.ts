@@ -1,6 +1,7 @@
 import { LruMap } from "@peerage/core";
 import { MAX_BODY_BYTES } from "../guard/guard.ts";
 import type { Admission, Context, Guard, JsonRpcMessage } from "../guard/types.ts";
+import { ByteQueue } from "../proxy/byte-queue.ts";
 import { streamSubject } from "../sign/sign-fetch.ts";
 
 /** One HTTP request of a client, as far as the guard judges it. */
@@ -60,14 +61,12 @@ export function responseOf(answer: HttpVerdict & { kind: "answer" }): Response {
 
 /** Reads a stream of bytes; stops once there are more than `maxBytes`. */
 export async function readLimited(chunks: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  let length = 0;
+  const held = new ByteQueue();
   for await (const chunk of chunks) {
-    parts.push(chunk);
-    length += chunk.length;
-    if (length > maxBytes) break;
+    held.push(chunk);
+    if (held.length > maxBytes) break;
   }
-  return Buffer.concat(parts);
+  return held.take();
 }
 
 /** One connection object for each HTTP session, and a fresh one for what has no session. */

@@ -1,3 +1,5 @@
+import { ByteQueue } from "./byte-queue.ts";
+
 /** A stdio line may be this long, newline excluded: the limit of the MCP SDKs, 10 MiB. */
 export const MAX_LINE_BYTES: number = 10 * 1024 * 1024;
 
@@ -20,8 +22,7 @@ export interface LineSplitterOptions {
 export class LineSplitter {
   readonly #options: LineSplitterOptions;
   readonly #maxBytes: number;
-  #held: Buffer[] = [];
-  #heldBytes = 0;
+  readonly #held = new ByteQueue();
   #skipping = false;
 
   constructor(options: LineSplitterOptions) {
@@ -31,7 +32,7 @@ export class LineSplitter {
 
   /** Bytes of the unfinished line that are held in memory. */
   get heldBytes(): number {
-    return this.#heldBytes;
+    return this.#held.length;
   }
 
   /** Takes the next chunk and hands on every line that it ends. */
@@ -49,27 +50,22 @@ export class LineSplitter {
 
   #keep(part: Buffer): void {
     if (this.#skipping || part.length === 0) return;
-    if (this.#heldBytes + part.length > this.#maxBytes) {
+    if (this.#held.length + part.length > this.#maxBytes) {
       this.#skipping = true;
-      this.#held = [];
-      this.#heldBytes = 0;
+      this.#held.take();
       this.#options.onTooLarge();
       return;
     }
     this.#held.push(part);
-    this.#heldBytes += part.length;
   }
 
   #flush(): void {
-    const held = this.#held;
-    this.#held = [];
-    this.#heldBytes = 0;
+    const line = this.#held.take();
     if (this.#skipping) {
       this.#skipping = false;
       return;
     }
-    const line = held.length === 1 ? held[0] : Buffer.concat(held);
-    if (line !== undefined && !isBlank(line)) this.#options.onLine(line);
+    if (!isBlank(line)) this.#options.onLine(line);
   }
 }
 

@@ -14,7 +14,13 @@ import type { Admission, Context, DecisionRecord, Guard } from "../guard/types.t
 import { header, readBody, sendJson, sendProblem } from "./http-io.ts";
 import { streamSubject } from "../sign/sign-fetch.ts";
 import { FailedProofs } from "./failed-proofs.ts";
-import { CALLER_HEADER, duplicatedHeader, forwardedRequestHeaders, isLoopbackHost } from "./http-headers.ts";
+import {
+  CALLER_HEADER,
+  duplicatedHeader,
+  forwardedRequestHeaders,
+  hiddenHeader,
+  isLoopbackHost,
+} from "./http-headers.ts";
 import { relayResponse } from "./http-relay.ts";
 import { Exchanges, HttpSessions } from "./http-sessions.ts";
 import { errorReply, methodOf, rpcCodes, upstreamReply } from "./json-rpc.ts";
@@ -159,6 +165,10 @@ class GuardProxy {
     if (twice !== undefined) {
       return { status: 400, code: "ERR_MESSAGE_INVALID", detail: `the header ${twice} came more than once.` };
     }
+    const hidden = hiddenHeader(request.rawHeaders);
+    if (hidden !== undefined) {
+      return { status: 400, code: "ERR_MESSAGE_INVALID", detail: `the header ${hidden} is named in Connection.` };
+    }
     const encoding = request.headers["content-encoding"]?.trim().toLowerCase() ?? "identity";
     if (encoding !== "identity") {
       return { status: 415, code: "ERR_MESSAGE_INVALID", detail: "a request body must not be encoded." };
@@ -178,7 +188,8 @@ class GuardProxy {
     const session = header(request, "mcp-session-id");
     const known = session === undefined ? undefined : this.#sessions.get(session);
     const exchanges = known ?? new Exchanges();
-    const context = this.#context(request, response, exchanges, session);
+    // Who names a session that is none is judged, but binds nothing: otherwise made-up ids would fill the guard.
+    const context = this.#context(request, response, exchanges, known && session);
     const verdict = this.#guard.admitText(body, context);
     const admission = verdict instanceof Promise ? await verdict : verdict;
     if (!admission.admitted) {
@@ -228,7 +239,7 @@ class GuardProxy {
     const session = header(request, "mcp-session-id");
     const known = session === undefined ? undefined : this.#sessions.get(session);
     const exchanges = known ?? new Exchanges();
-    const context = this.#context(request, response, exchanges, session);
+    const context = this.#context(request, response, exchanges, known && session);
     const subject = streamSubject(method, (name) => header(request, name));
     const admission = await this.#guard.admitSynthetic(subject, context);
     if (!admission.admitted) {
@@ -308,6 +319,11 @@ class GuardProxy {
     });
     outgoing.on("response", (upstream) => {
       const status = upstream.statusCode ?? 502;
+      if (status < 200) {
+        upstream.resume();
+        failed("the server behind the guard answered with a status that HTTP does not have.");
+        return;
+      }
       if (status >= 300 && status < 400) {
         // Neither followed nor shown: proof, token and body are for this server and no other.
         upstream.resume();

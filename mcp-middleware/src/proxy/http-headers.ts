@@ -1,4 +1,5 @@
 import type { OutgoingHttpHeaders } from "node:http";
+import { isIPv4 } from "node:net";
 
 /** Header in which a guard names the verified caller to its server, where that was asked for. */
 export const CALLER_HEADER = "peerage-caller";
@@ -30,11 +31,22 @@ export function* headerPairs(raw: readonly string[]): Generator<readonly [name: 
 export function duplicatedHeader(raw: readonly string[]): string | undefined {
   const seen = new Set<string>();
   for (const [name] of headerPairs(raw)) {
-    const single = name.startsWith("mcp-") || name.startsWith("peerage-") || name === "last-event-id";
-    if (single && seen.has(name)) return name;
+    if (isSingle(name) && seen.has(name)) return name;
     seen.add(name);
   }
   return undefined;
+}
+
+/**
+ * The first header of MCP or of ours, or one that says who calls from where, that `Connection` names. Hops remove what
+ * stands there, so the server would not see what was judged here.
+ */
+export function hiddenHeader(raw: readonly string[]): string | undefined {
+  return [...connectionNames(raw)].find((name) => isSingle(name) || name === "authorization" || name === "origin");
+}
+
+function isSingle(name: string): boolean {
+  return name.startsWith("mcp-") || name.startsWith("peerage-") || name === "last-event-id";
 }
 
 function connectionNames(raw: readonly string[]): ReadonlySet<string> {
@@ -48,7 +60,7 @@ function connectionNames(raw: readonly string[]): ReadonlySet<string> {
 /** What goes to the server: everything but the hop's own headers and every `Peerage-*` one. */
 export function forwardedRequestHeaders(raw: readonly string[]): OutgoingHttpHeaders {
   const dropped = connectionNames(raw);
-  const headers: Record<string, string | string[]> = {};
+  const headers = noHeaders();
   for (const [name, value] of headerPairs(raw)) {
     if (dropped.has(name) || neverForwarded.has(name) || name.startsWith("peerage-")) continue;
     add(headers, name, value);
@@ -61,11 +73,16 @@ export function forwardedRequestHeaders(raw: readonly string[]): OutgoingHttpHea
 /** What goes back to the client. Length and encoding are set anew by whoever writes the body. */
 export function forwardedResponseHeaders(raw: readonly string[]): Record<string, string | string[]> {
   const dropped = connectionNames(raw);
-  const headers: Record<string, string | string[]> = {};
+  const headers = noHeaders();
   for (const [name, value] of headerPairs(raw)) {
     if (!dropped.has(name) && name !== CALLER_HEADER) add(headers, name, value);
   }
   return headers;
+}
+
+/** Without a prototype: `constructor` is a header name like any other. */
+function noHeaders(): Record<string, string | string[]> {
+  return Object.create(null) as Record<string, string | string[]>;
 }
 
 function add(headers: Record<string, string | string[]>, name: string, value: string): void {
@@ -77,11 +94,10 @@ function add(headers: Record<string, string | string[]>, name: string, value: st
 /** True for a host name or `Host` value that can only mean this machine. */
 export function isLoopbackHost(host: string | undefined): boolean {
   if (host === undefined) return false;
-  const name = host
-    .replace(/:\d+$/, "")
-    .replace(/^\[|\]$/g, "")
-    .toLowerCase();
-  return name === "localhost" || name === "::1" || /^127(?:\.\d{1,3}){3}$/.test(name);
+  // An IPv6 address in a URL or `Host` has brackets; without them its last group is not a port.
+  if (host === "::1" || /^\[::1\](?::\d+)?$/.test(host)) return true;
+  const name = host.replace(/:\d+$/, "").toLowerCase();
+  return name === "localhost" || (isIPv4(name) && name.startsWith("127."));
 }
 
 /** The media type of a `Content-Type`, lower-case, without parameters. */

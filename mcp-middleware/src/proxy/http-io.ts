@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ErrorCode, JsonValue } from "@peerage/core";
+import { ByteQueue } from "./byte-queue.ts";
 
 /** A request header, once it is known that it came once. */
 export function header(request: IncomingMessage, name: string): string | undefined {
@@ -9,14 +10,12 @@ export function header(request: IncomingMessage, name: string): string | undefin
 
 /** The whole body, or undefined if it is over the limit. */
 export async function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer | undefined> {
-  const chunks: Buffer[] = [];
-  let size = 0;
+  const held = new ByteQueue();
   for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > maxBytes) return undefined;
-    chunks.push(chunk);
+    held.push(chunk);
+    if (held.length > maxBytes) return undefined;
   }
-  return Buffer.concat(chunks);
+  return held.take();
 }
 
 /** Answers with one JSON document. */

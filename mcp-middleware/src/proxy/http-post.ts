@@ -1,5 +1,6 @@
 import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import { ByteQueue } from "./byte-queue.ts";
 
 const CONNECT_TIMEOUT_MS = 10_000;
 
@@ -52,12 +53,10 @@ export class HttpEndpoint {
 
 /** Reads a response to its end, at most `maxBytes` of it. @throws if it breaks off or is longer */
 export async function readAll(response: IncomingMessage, maxBytes: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
+  const held = new ByteQueue();
   for await (const chunk of response as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > maxBytes) throw new Error("the answer is too long");
-    chunks.push(chunk);
+    held.push(chunk);
+    if (held.length > maxBytes) throw new Error("the answer is too long");
   }
-  return Buffer.concat(chunks);
+  return held.take();
 }

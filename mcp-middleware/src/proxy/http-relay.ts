@@ -4,7 +4,9 @@ import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
 import type { JsonObject } from "@peerage/core";
 import type { DecisionRecord, Guard } from "../guard/types.ts";
 import { readMessage, settledText, settleResponse, unreadableList } from "./answer.ts";
+import { ByteQueue } from "./byte-queue.ts";
 import { forwardedResponseHeaders, mediaType } from "./http-headers.ts";
+import { sendJson } from "./http-io.ts";
 import type { Exchanges } from "./http-sessions.ts";
 import { holdsList, idOf, isListMethod, isResponse, upstreamReply } from "./json-rpc.ts";
 import { OrderedWriter } from "./ordered-writer.ts";
@@ -40,6 +42,12 @@ export function relayResponse(upstream: IncomingMessage, response: ServerRespons
   } else if (type === "application/json" && context.decision) {
     delete headers["content-length"];
     relayJson(body, response, { ...context, decision: context.decision }, status, headers);
+  } else if (context.decision && isListMethod(context.decision.method) && status < 300) {
+    // Whatever it is, it is no list that could be filtered.
+    body.on("error", () => undefined);
+    body.resume();
+    fail(context);
+    sendJson(response, 200, unreadableList(context.decision.requestId ?? null));
   } else {
     response.writeHead(status, headers);
     response.flushHeaders();
@@ -86,23 +94,24 @@ function relayJson(
   headers: Record<string, string | string[]>,
 ): void {
   const { decision, exchanges, guard } = context;
-  const chunks: Buffer[] = [];
-  let size = 0;
+  const held = new ByteQueue();
   const send = (code: number, content: string | Buffer): void => {
+    if (response.headersSent) return;
     response.writeHead(code, { ...headers, "content-length": Buffer.byteLength(content) });
     response.end(content);
   };
   body.on("error", () => {
     fail(context);
+    // A part of a long answer is out already; that it broke off can only be seen from the connection.
+    if (response.headersSent && !response.writableEnded) response.destroy();
     send(200, JSON.stringify(upstreamReply(decision.requestId ?? null, "the server broke off its answer.")));
   });
-  body.on("data", (chunk: Buffer) => {
-    chunks.push(chunk);
-    size += chunk.length;
-    if (size <= MAX_BODY_BYTES || response.headersSent) return;
+  const keep = (chunk: Buffer): void => {
+    held.push(chunk);
+    if (held.length <= MAX_BODY_BYTES) return;
     fail(context);
-    body.removeAllListeners("data");
-    body.removeAllListeners("end");
+    body.off("data", keep);
+    body.off("end", settle);
     if (isListMethod(decision.method)) {
       body.resume();
       send(200, JSON.stringify(unreadableList(decision.requestId ?? null)));
@@ -110,15 +119,15 @@ function relayJson(
     }
     context.log("an answer is too long to be receipted");
     response.writeHead(status, headers);
-    response.write(Buffer.concat(chunks.splice(0)));
+    response.write(held.take());
     body.pipe(response);
-  });
-  body.on("end", () => {
-    const raw = Buffer.concat(chunks);
+  };
+  const settle = (): void => {
+    const raw = held.take();
     const read = readMessage(raw);
     const id = read && isResponse(read.message) ? idOf(read.message) : undefined;
     if (!read || id === undefined || id !== decision.requestId || !exchanges.waits(decision)) {
-      const isList = isListMethod(decision.method) && status === 200;
+      const isList = isListMethod(decision.method) && status < 300;
       fail(context);
       if (isList) send(200, JSON.stringify(unreadableList(decision.requestId ?? null)));
       else send(status, raw);
@@ -128,7 +137,9 @@ function relayJson(
     void settleResponse(guard, decision, read.text, read.message).then((settled) => {
       send(status, settledText(read.text, settled));
     });
-  });
+  };
+  body.on("data", keep);
+  body.on("end", settle);
 }
 
 /** Passes an event stream on, event by event. */
@@ -148,7 +159,7 @@ class SseRelay {
     this.#writer = new OrderedWriter(response, (full) => (full ? body.pause() : body.resume()));
     this.#splitter = new SseSplitter({
       onEvent: (raw) => this.#event(raw),
-      onPiece: (raw) => this.#write(raw),
+      onPiece: (raw) => this.#piece(raw),
     });
   }
 
@@ -173,6 +184,13 @@ class SseRelay {
   #write(piece: string | Buffer | Promise<string>): void {
     this.#writer.write(piece);
     this.#watchSilence();
+  }
+
+  /** A part of an event that is too long to be read; a list does not pass unread. */
+  #piece(raw: Buffer): void {
+    const { decision } = this.#context;
+    if (decision && isListMethod(decision.method)) this.#unreadable(Buffer.alloc(0));
+    else this.#write(raw);
   }
 
   #event(raw: Buffer): void {

@@ -75,4 +75,13 @@ describe("server-sent events", () => {
     );
     expect(JSON.parse(data(out) ?? "")).toEqual({ tools: [{ name: "a" }] });
   });
+
+  it("A-RATE-05 reads eight megabytes of lines that end in CR alone in one pass", () => {
+    let events = 0;
+    const splitter = new SseSplitter({ onEvent: () => events++ });
+    // A search to the end of the chunk for every line would take minutes.
+    splitter.push(Buffer.alloc(8 << 20, "a\r"));
+    splitter.push(Buffer.from("\r"));
+    expect(events).toBe(1);
+  });
 });

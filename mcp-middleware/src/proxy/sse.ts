@@ -1,3 +1,4 @@
+import { ByteQueue } from "./byte-queue.ts";
 import type { Edit } from "./splice.ts";
 
 /** An event of more bytes than this is passed on in pieces and never read: 32 MiB. */
@@ -22,8 +23,7 @@ export interface SseSplitterOptions {
 export class SseSplitter {
   readonly #options: SseSplitterOptions;
   readonly #maxBytes: number;
-  #held: Buffer[] = [];
-  #heldBytes = 0;
+  readonly #held = new ByteQueue();
   #lineIsEmpty = true;
   #hasContent = false;
   #afterCr = false;
@@ -42,7 +42,9 @@ export class SseSplitter {
   push(chunk: Buffer): void {
     let from = 0;
     let at = 0;
+    // Each is searched for again only once it is passed: a chunk of many CR and no LF is read once, not once a line.
     let nextCr = chunk.indexOf(CR);
+    let nextLf = chunk.indexOf(LF);
     while (at < chunk.length) {
       if (this.#afterCr && chunk[at] === LF) {
         this.#afterCr = false;
@@ -51,7 +53,7 @@ export class SseSplitter {
       }
       this.#afterCr = false;
       if (nextCr >= 0 && nextCr < at) nextCr = chunk.indexOf(CR, at);
-      const nextLf = chunk.indexOf(LF, at);
+      if (nextLf >= 0 && nextLf < at) nextLf = chunk.indexOf(LF, at);
       const end = nextCr >= 0 && (nextLf < 0 || nextCr < nextLf) ? nextCr : nextLf;
       if (end < 0) {
         this.#lineIsEmpty = false;
@@ -82,10 +84,7 @@ export class SseSplitter {
 
   /** The bytes of an event that never ended; they are no event. */
   end(): Buffer {
-    const rest = Buffer.concat(this.#held);
-    this.#held = [];
-    this.#heldBytes = 0;
-    return rest;
+    return this.#held.take();
   }
 
   #keep(part: Buffer): void {
@@ -95,8 +94,7 @@ export class SseSplitter {
       return;
     }
     this.#held.push(part);
-    this.#heldBytes += part.length;
-    if (this.#heldBytes <= this.#maxBytes) return;
+    if (this.#held.length <= this.#maxBytes) return;
     this.#oversize = true;
     this.#options.onPiece?.(this.end());
   }
