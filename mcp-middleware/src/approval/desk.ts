@@ -66,9 +66,10 @@ export class ApprovalDesk {
 
   /**
    * Files the request of a call, or finds the item that is there, and signs that it is pending.
+   * @param isJudged - the approvals that there are were judged, and do not suffice
    * @throws {PeerageError} ERR_AUDIT_UNAVAILABLE, ERR_RATE_LIMITED if the caller has too many open
    */
-  async file(trace: Trace, ask: ApprovalAsk): Promise<Filed> {
+  async file(trace: Trace, ask: ApprovalAsk, isJudged = false): Promise<Filed> {
     const { identity, audit } = this.#parts;
     const { proof, subject, policy, history, rule, now } = trace;
     if (!proof || !subject || !policy) throw new TypeError("nothing was decided");
@@ -106,6 +107,7 @@ export class ApprovalDesk {
           expiresAt,
           request: { method: subject.method, params: withoutMeta(subject.params) },
         },
+        isJudged,
         now,
       );
       if (result.isNew) {

@@ -122,6 +122,11 @@ export class EvidenceStore {
     }
   }
 
+  /** Makes approvals unusable for good: what a person has denied since, no earlier word of another brings back. */
+  retire(digests: readonly Digest[], item: string, now: Date): void {
+    for (const digest of digests) this.#spend.run(digest, `denied ${item}`, unixSeconds(now));
+  }
+
   /** Makes entries usable again that a decision had used up. */
   giveBack(digests: readonly Digest[], decision: string): void {
     for (const digest of digests) this.#giveBack.run(digest, decision);

@@ -87,16 +87,15 @@ export class ItemStore {
   }
 
   /**
-   * The item of a request of a caller: the one there is, if it asks under the same rule and policy and can still be
-   * answered, else a new one.
+   * The item of a request of a caller: the one there is, if it asks under the same rule and policy, else a new one.
+   * @param isJudged - the approvals of an item that is approved were judged, and do not suffice
    * @throws {PeerageError} ERR_RATE_LIMITED if the caller has too many open
    */
-  file(wanted: NewItem, now: Date): { readonly item: ApprovalItem; readonly isNew: boolean } {
+  file(wanted: NewItem, isJudged: boolean, now: Date): { readonly item: ApprovalItem; readonly isNew: boolean } {
     const { caller, req, expiresAt, request, ...facts } = wanted;
     const live = this.live(caller, req);
-    if (live?.policy === facts.policy && live.rule === facts.rule && live.state === "open" && live.expiresAt > now) {
-      return { item: live, isNew: false };
-    }
+    const isSame = live?.policy === facts.policy && live.rule === facts.rule && live.expiresAt > now;
+    if (isSame && !(isJudged && live.state === "approved")) return { item: live, isNew: false };
     if (live) this.#close(live, "replaced");
     if ((this.#openOf.get(caller)?.n ?? 0) >= MAX_OPEN_ITEMS) {
       throw new PeerageError("ERR_RATE_LIMITED", "too many requests of this caller wait for a person", {
@@ -129,6 +128,8 @@ export class ItemStore {
     const event = entry.result === "denied" ? "denied" : "approved";
     this.record(item, event, entry, now, entry.issuer);
     if (event === "denied") {
+      const given = item.answers.map(({ digest }) => digest);
+      this.#evidence.retire(given, id, now);
       this.#close(item, "denied");
     } else {
       const approvals = [...item.answers, answerOf(entry)];

@@ -77,7 +77,7 @@ export interface Answer {
  * @param options.lifetimeSeconds - of an approval: 1 to 86,400, 900 by default
  * @throws {RangeError} for another lifetime
  */
-export function signAnswer(
+export async function signAnswer(
   signer: Signer,
   item: Pick<ApprovalItem, "guard" | "caller" | "req" | "run" | "prev" | "policy">,
   result: "approved" | "denied",

@@ -1,4 +1,5 @@
 import {
+  type ApprovalAsk,
   canonicalAudience,
   CheckBudget,
   type Digest,
@@ -233,13 +234,7 @@ export class GuardCore implements Guard {
       // While it is filed and waits, its id is taken.
       this.#sessions.begin(connection, inbound.id, proof.issuer);
       try {
-        const filed = await desk.file(trace, ask.approval);
-        trace.item = filed.item.id;
-        const question = desk.question(inbound, context, trace, filed.item);
-        about = { inbound, question, receipt: filed.receipt };
-        if (isWaiting(question.form, filed.isNew) && (await desk.wait(question, inbound, context, connection))) {
-          this.#reconsider(trace, filed.item.id);
-        }
+        about = await this.#question(desk, ask.approval, trace, context, inbound);
       } finally {
         this.#sessions.finish(connection, inbound.id);
       }
@@ -249,6 +244,30 @@ export class GuardCore implements Guard {
       const isAsked = isPeerageError(error) && error.code === trace.ask?.reason && error.detail === "asked";
       return this.#refuse(trace, context, error, isAsked ? about : { inbound });
     }
+  }
+
+  /** Asks, and waits where that helps. Afterwards `trace.ask` says whether somebody must still approve. */
+  async #question(
+    desk: ApprovalDesk,
+    ask: ApprovalAsk,
+    trace: Trace,
+    context: Context,
+    inbound: Extract<Inbound, { kind: "request" }>,
+  ): Promise<About> {
+    let filed = await desk.file(trace, ask);
+    if (filed.item.state === "approved") {
+      // Approved while the question was being asked, or approved and not enough any more.
+      this.#reconsider(trace, filed.item.id);
+      if (!trace.ask) return { inbound };
+      filed = await desk.file(trace, trace.ask.approval, true);
+    }
+    const { item, isNew, receipt } = filed;
+    trace.item = item.id;
+    const question = desk.question(inbound, context, trace, item);
+    if (isWaiting(question.form, isNew) && (await desk.wait(question, inbound, context, trace.connection))) {
+      this.#reconsider(trace, item.id);
+    }
+    return { inbound, question, receipt };
   }
 
   /** After the wait: everything but the proof is judged anew. @throws {PeerageError} why it is refused */

@@ -7,9 +7,11 @@ import { DenyAllMarker, denyEverything } from "./deny-all.ts";
 /** What a policy was read from: one text, or the files of a directory. */
 export type PolicySource = string | readonly PolicyFile[];
 
+type Parse = (source: PolicySource) => Policy | Promise<Policy>;
+
 export interface PolicyWatchOptions {
   /** Reads a policy; `parsePolicy` without members or engines by default. */
-  readonly parse?: ((source: PolicySource) => Policy | Promise<Policy>) | undefined;
+  readonly parse?: Parse | undefined;
   /** Path of the marker that denies everything, whatever the policy says; see {@link setDenyAll}. */
   readonly denyAll?: string | undefined;
   /** Told of a document that cannot be used, and of one that is gone. */
@@ -34,13 +36,14 @@ const SETTLE_MS = 20;
 export async function watchPolicy(path: string, options: PolicyWatchOptions = {}): Promise<PolicyWatch> {
   const source = await readSource(path);
   const parse = options.parse ?? ((text: PolicySource): Policy => parsePolicy(text));
-  return new PolicyWatch(path, { ...options, parse }, await parse(source), fingerprint(source));
+  return new PolicyWatch(path, options, parse, await parse(source), fingerprint(source));
 }
 
 /** The policy in force. Hand `() => watch.current` to a guard. */
 export class PolicyWatch implements Disposable {
   readonly #path: string;
-  readonly #options: PolicyWatchOptions & Required<Pick<PolicyWatchOptions, "parse">>;
+  readonly #options: PolicyWatchOptions;
+  readonly #parse: Parse;
   readonly #marker: DenyAllMarker | undefined;
   readonly #timer: NodeJS.Timeout;
   readonly #watchers: FSWatcher[] = [];
@@ -53,12 +56,9 @@ export class PolicyWatch implements Disposable {
   #looking: Promise<void> | undefined;
   #isStale = false;
 
-  constructor(
-    path: string,
-    options: PolicyWatchOptions & Required<Pick<PolicyWatchOptions, "parse">>,
-    policy: Policy,
-    seen: string,
-  ) {
+  /** @param seen what the policy was read from, as {@link watchPolicy} does */
+  constructor(path: string, options: PolicyWatchOptions, parse: Parse, policy: Policy, seen: string) {
+    this.#parse = parse;
     this.#path = path;
     this.#options = options;
     this.#policy = policy;
@@ -113,7 +113,7 @@ export class PolicyWatch implements Disposable {
     if (seen === this.#seen) return;
     this.#seen = seen;
     try {
-      const next = await this.#options.parse(source);
+      const next = await this.#parse(source);
       this.#problem = undefined;
       if (next.digest === this.#policy.digest) return;
       this.#policy = next;
