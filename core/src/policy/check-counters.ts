@@ -23,13 +23,13 @@ export function checkSums(rule: AllowRule, path: Path): PolicyProblem[] {
 }
 
 function isNeverNegative(test: ArgumentTest): boolean {
-  const areWhole = (values: readonly unknown[]): boolean =>
+  const areNotNegative = (values: readonly unknown[]): boolean =>
     values.every((value) => typeof value !== "number" || value >= 0);
-  if (Array.isArray(test)) return areWhole(test);
-  if (typeof test !== "object") return areWhole([test]);
+  if (Array.isArray(test)) return areNotNegative(test);
+  if (typeof test !== "object") return areNotNegative([test]);
   const operators = test as Operators;
   if ((operators[">"] ?? operators[">="] ?? -1) >= 0) return true;
-  return operators.in !== undefined ? areWhole(operators.in) : areWhole([operators["=="] ?? -1]);
+  return operators.in !== undefined ? areNotNegative(operators.in) : areNotNegative([operators["=="] ?? -1]);
 }
 
 /** One counter has one size, so what is counted under one name must agree. */

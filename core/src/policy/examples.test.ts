@@ -314,7 +314,7 @@ describe("docs/policy.md", () => {
   const text = readFileSync(new URL("../../../docs/policy.md", import.meta.url), "utf8");
 
   it("quotes the examples as they are", () => {
-    for (const name of ["laptop.yaml", "community-server.yaml"]) {
+    for (const name of ["laptop.yaml", "community-server.yaml", "refunds.yaml"]) {
       const file = readFileSync(new URL(name, folder), "utf8");
       expect(text).toContain(file.slice(file.indexOf("apiVersion")).trim());
     }
