@@ -100,7 +100,7 @@ class GuardedTransport {
       this.#deliver(message, pass.admission, pass.context, extra, onmessage);
       return;
     }
-    const context: Context = contextOf(this.#transport, extra);
+    const context: Context = contextOf(this.#transport, extra, (own) => void this.#send(own).catch(ignore));
     const verdict = this.#guard.admit(message, context);
     if (verdict instanceof Promise)
       void verdict.then((admission) => this.#decided(admission, context, extra, onmessage));
@@ -213,7 +213,7 @@ interface WebOptions {
 type Handle = (request: Request | IncomingMessage, second?: unknown, third?: unknown) => Promise<Response | undefined>;
 
 /** A message that comes without `handleRequest`: by a pipe, or by HTTP if it brings a request along. */
-function contextOf(transport: Loose, extra: unknown): Context {
+function contextOf(transport: Loose, extra: unknown, send: (message: JsonRpcMessage) => void): Context {
   const { request, requestInfo } = (extra ?? {}) as {
     request?: Request;
     requestInfo?: { headers?: Record<string, unknown> };
@@ -221,7 +221,7 @@ function contextOf(transport: Loose, extra: unknown): Context {
   const header = request
     ? (name: string): string | undefined => request.headers.get(name) ?? undefined
     : requestInfo && ((name: string): string | undefined => headerText(requestInfo.headers?.[name]));
-  if (!header) return { transport: "stdio", connection: transport };
+  if (!header) return { transport: "stdio", connection: transport, send };
   const session = header("mcp-session-id");
   return { transport: "http", connection: transport, header, ...(session === undefined ? {} : { session }) };
 }

@@ -198,14 +198,14 @@ class GuardProxy {
     }
     const { decision, caller } = admission;
     if (session !== undefined && !known) {
-      this.#guard.abandon(decision, "abandoned");
+      this.#guard.abandon(decision, "unsent");
       // Its owner is not known here, for example after a restart: whoever knows the id must not become it.
       const id = decision.requestId ?? null;
       sendJson(response, 404, errorReply(id, -32001, "ERR_NOT_FOUND", "there is no such session."));
       return;
     }
     if (response.destroyed) {
-      this.#guard.abandon(decision, "cancelled");
+      this.#guard.abandon(decision, "unsent");
       return;
     }
     const isRequest = decision.requestId !== undefined;
@@ -304,10 +304,16 @@ class GuardProxy {
   ): void {
     const { body, exchanges, decision, did } = exchange;
     const outgoing = this.#request(request, body, did);
+    let isConnected = false;
+    outgoing.on("socket", (socket) => {
+      if (!socket.connecting) isConnected = true;
+      else socket.once("connect", () => (isConnected = true));
+    });
     const failed = (why: string): void => {
       if (decision && exchanges.waits(decision)) {
         exchanges.take(decision.requestId ?? "");
-        this.#guard.abandon(decision, response.destroyed ? "cancelled" : "errored");
+        // Without a connection not a byte was sent, so what the call used up is given back.
+        this.#guard.abandon(decision, !isConnected ? "unsent" : response.destroyed ? "cancelled" : "errored");
       }
       if (response.destroyed || response.headersSent) response.destroy();
       else if (decision) sendJson(response, 200, upstreamReply(decision.requestId ?? null, why));

@@ -130,6 +130,7 @@ class StdioGuard {
       transport: "stdio",
       connection: this.#connection,
       signal: abort.signal,
+      send: (message) => this.#reply(message),
     });
     if (!(verdict instanceof Promise)) {
       this.#decided(verdict);
@@ -141,7 +142,7 @@ class StdioGuard {
     void verdict.then((admission) => {
       if (entry && this.#admitting.get(idKey(entry.id)) === entry) this.#admitting.delete(idKey(entry.id));
       if (this.#gone.signal.aborted || abort.signal.aborted) {
-        if (admission.admitted) this.#guard.abandon(admission.decision, "cancelled");
+        if (admission.admitted) this.#guard.abandon(admission.decision, "unsent");
       } else {
         this.#decided(admission);
       }
