@@ -115,7 +115,7 @@ function allowConditions(
     const standsIn = trust === "human" ? "; a person may stand in" : "";
     conditions.push(condition("trust", trust === "holds" || trust === "human", rule.trust.wanted, found + standsIn));
   }
-  const needs = judgeNeeds(rule, facts, call);
+  const needs = judgeNeeds(rule, facts, call, false);
   for (const [index, { requirement, wanted }] of rule.needs.entries()) {
     const verdict = needs.verdicts[index];
     if (verdict === undefined) continue;

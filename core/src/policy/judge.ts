@@ -43,7 +43,8 @@ export interface NeedsVerdict {
   readonly counted: ReadonlyMap<string, readonly (readonly number[])[]>;
 }
 
-export function judgeNeeds({ needs }: CompiledAllowRule, facts: Facts, call: JudgedCall): NeedsVerdict {
+/** Judges what a rule requires, in order; with `stop` no further than the first that is not met. */
+export function judgeNeeds({ needs }: CompiledAllowRule, facts: Facts, call: JudgedCall, stop: boolean): NeedsVerdict {
   const counted = new Map<string, (readonly number[])[]>();
   const verdicts: RequirementVerdict[] = [];
   for (const { requirement } of needs) {
@@ -53,6 +54,7 @@ export function judgeNeeds({ needs }: CompiledAllowRule, facts: Facts, call: Jud
     if (known) known.push(group);
     else counted.set(requirement.step, [group]);
     verdicts.push(verdict);
+    if (stop && !verdict.met) break;
   }
   return { verdicts, counted };
 }
@@ -96,7 +98,7 @@ export function judgeAllow(rule: CompiledAllowRule, facts: Facts, call: JudgedCa
   const trust = rule.trust === undefined ? "holds" : judgeTrust(rule.trust, facts, readonly);
   const approval = approvalOf(rule, trust);
   if (trust === "low" || trust === "unknown" || (trust === "human" && approval === undefined)) curable.push("trust");
-  const needs = rule.needs.length === 0 ? noNeeds : judgeNeeds(rule, facts, call);
+  const needs = rule.needs.length === 0 ? noNeeds : judgeNeeds(rule, facts, call, true);
   const unmet = needs.verdicts.findIndex(({ met }) => !met);
   if (unmet !== -1) {
     return { kind: "fails", by: "require", path: rule.needs[unmet]?.requirement.step ?? "", alone: false };
