@@ -42,7 +42,8 @@ export function parseMultibaseKey(text: unknown): PublicKey {
   if (bytes.length !== 34) throw invalid("key-length", "an Ed25519 public key has 32 bytes");
   if (!form.test(text)) throw invalid("did-syntax", "the key is not in its canonical text form");
   const key = PublicKey.import(bytes.subarray(2));
-  keys.set(text, key);
+  // Not the text as it came: a part of a longer one keeps all of it in memory.
+  keys.set(formatMultibaseKey(key.bytes), key);
   return key;
 }
 

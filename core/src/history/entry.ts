@@ -87,6 +87,8 @@ export async function signEntry(signer: Signer, options: SignEntryOptions): Prom
 }
 
 // "This signature holds" and nothing else: time, key state and place in a history are judged at every use.
+// Strangers sign entries too: long ones are verified every time, so that the memory is a matter of megabytes.
+const MAX_REMEMBERED = 4_096;
 const verifiedEntries = new LruMap<Digest, Verified<Entry>>(16_384);
 
 /** True if this entry's signature was verified before, so that a caller can budget the new ones. */
@@ -109,7 +111,7 @@ export function parseEntry(token: unknown, options: KeyOptions = {}): Verified<E
   const defect = jws.claims["iss"] === jws.did ? claimsDefect(jws.claims) : "kid";
   if (defect) throw new PeerageError("ERR_PROOF_MALFORMED", `the entry is malformed: ${defect}`, { detail: defect });
   const entry = markVerified(readEntry(jws.token, jws.kid, jws.claims));
-  verifiedEntries.set(entry.digest, entry);
+  if (entry.token.length <= MAX_REMEMBERED) verifiedEntries.set(entry.digest, entry);
   return entry;
 }
 

@@ -5,7 +5,7 @@ import { identityFromSeed } from "../did/identity.ts";
 import { isPeerageError } from "../errors.ts";
 import { type Digest, tokenDigest } from "../json/digest.ts";
 import { approvalRequirement, judgeApproval } from "./approval.ts";
-import { generateRun, parseEntry, signEntry } from "./entry.ts";
+import { generateRun, isKnownEntry, parseEntry, signEntry } from "./entry.ts";
 import { entryFacts, Evidence } from "./evidence.ts";
 import { verifyHistory } from "./history.ts";
 import { issueReceipt, verifyReceipt } from "./receipt.ts";
@@ -146,6 +146,28 @@ describe("a receipt", () => {
     expect(codeOf(() => verifyReceipt(receipt, other))).toBe("ERR_RECEIPT_INVALID");
     expect(codeOf(() => verifyReceipt(call.token, context))).toBe("ERR_RECEIPT_INVALID");
   });
+
+  it("A-HIST-06 is refused, and nothing else thrown, for a result that has no digest", async () => {
+    const message = { method: "tools/call", params: { name: "echo", arguments: {} } };
+    const call = parseCallProof(await signCall(agent, { audience: server.did, message, now }));
+    const policy = tokenDigest("policy");
+    const receipt = await issueReceipt(server, { call, result: "executed", response: {}, policy, tips: [], now });
+    const context = { server: server.did, call, prev: [] };
+    const deep = `${"[".repeat(20_000)}${"]".repeat(20_000)}`;
+    for (const text of ['{"a":"\\ud800"}', '{"a":1e400}', `{"a":${deep}}`]) {
+      const result = JSON.parse(text) as JsonObject;
+      expect(codeOf(() => verifyReceipt(receipt, { ...context, result }))).toBe("ERR_RECEIPT_INVALID");
+    }
+    expect(verifyReceipt(receipt, { ...context, result: {} }).result).toBe("executed");
+  });
+});
+
+it("A-RATE-05 keeps short entries in memory and verifies long ones every time", async () => {
+  const good = { run, prev: [], step: "build", result: "passed", now } as const;
+  const short = await signEntry(agent, good);
+  const long = await signEntry(agent, { ...good, aud: "x".repeat(2_000), sub: { note: "y".repeat(2_000) } });
+  for (const token of [short, long, long]) expect(parseEntry(token).token).toBe(token);
+  expect([isKnownEntry(tokenDigest(short)), isKnownEntry(tokenDigest(long))]).toEqual([true, false]);
 });
 
 it("refuses to sign an entry that nobody would accept", async () => {

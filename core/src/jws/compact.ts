@@ -38,7 +38,11 @@ interface Header {
 }
 
 // The same agents sign again and again, so a header is parsed once. It holds no secret and no verdict on a signature.
+// Strangers write headers: one that is padded with white space is read every time, or thousands of them would fill memory.
 const headers = new LruMap<string, Header>(4_096);
+
+/** A header in RFC 8785 form has about 220 characters. */
+const MAX_CACHED_HEADER = 512;
 
 function malformed(detail: string, message: string): PeerageError {
   return new PeerageError("ERR_PROOF_MALFORMED", message, { detail });
@@ -99,7 +103,7 @@ function readHeader(part: string, typ: string): Header {
   if (header["alg"] !== "EdDSA" && header["alg"] !== "Ed25519") throw malformed("alg", "alg must be EdDSA or Ed25519");
   if (header["typ"] !== typ) throw malformed("typ", `typ must be ${typ}`);
   const parsed = readKid(header["kid"]);
-  headers.set(cacheKey, parsed);
+  if (part.length <= MAX_CACHED_HEADER) headers.set(cacheKey, parsed);
   return parsed;
 }
 
