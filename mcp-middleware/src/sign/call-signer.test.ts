@@ -148,6 +148,32 @@ describe("signing", () => {
 });
 
 describe("receipts", () => {
+  it("A-HTTP-07 that cannot be kept, like a pin that cannot, are reported; the answer is not", async () => {
+    const broken = (): never => {
+      throw new Error("disk full");
+    };
+    const stores = { pins: new MemoryPinStore(), receipts: new MemoryReceiptStore() };
+    stores.pins.put = broken;
+    stores.receipts.append = broken;
+    const { signer, reports } = make(stores);
+    await meet(signer, server.did);
+    expect(signer.audience).toBe(server.did);
+    signer.received(await answered(await signer.sign(call(1))));
+    expect(reports.map(({ code, message }) => [code, message.includes("disk full")])).toEqual([
+      ["ERR_INTERNAL", true],
+      ["ERR_INTERNAL", true],
+    ]);
+  });
+
+  it("A-HIST-06 over a result that no two readers digest alike are reported, and nothing is thrown", async () => {
+    const { signer, reports } = make();
+    await meet(signer, server.did);
+    const answer = await answered(await signer.sign(call(1)));
+    const result = { ...(answer["result"] as JsonObject), ...(JSON.parse('{"x":1e400,"y":"\\ud800"}') as JsonObject) };
+    signer.received({ ...answer, result });
+    expect(reports.map(({ code }) => code)).toEqual(["ERR_RECEIPT_INVALID"]);
+  });
+
   it("that verify are kept, and with a chain become the history of the next call", async () => {
     const { signer, receipts, reports } = make({ server: server.did, history: "chain" });
     let tips: readonly Digest[] = [];

@@ -39,7 +39,7 @@ export interface CallSignerOptions {
   /** 1 to 300; 60 by default. */
   readonly lifetimeSeconds?: number;
   readonly now?: () => Date;
-  /** ERR_RECEIPT_INVALID, ERR_AUDIENCE_CHANGED or ERR_HISTORY_TOO_LONG: what a user should hear of. */
+  /** ERR_RECEIPT_INVALID, ERR_AUDIENCE_CHANGED, ERR_HISTORY_TOO_LONG, or what could not be kept: what a user should hear of. */
   readonly onReport?: (error: PeerageError) => void;
 }
 
@@ -59,7 +59,10 @@ export interface CallSigner {
    * @throws {PeerageError} ERR_AUDIENCE_CHANGED
    */
   signHeader(subject: CallSubject): Promise<string | undefined>;
-  /** Looks at a message of the server: learns whom it is from, verifies and keeps its receipt. Changes nothing in it. */
+  /**
+   * Looks at a message of the server: learns whom it is from, verifies and keeps its receipt. Changes nothing in it and
+   * never throws: a done call is not turned into an error by what could not be kept, which is reported.
+   */
   received(message: JsonValue): void;
 }
 
@@ -150,8 +153,15 @@ class EndpointSigner implements CallSigner {
     const sent = this.#sent.get(key);
     if (!sent) return;
     this.#sent.delete(key);
-    if (LIFECYCLE.has(sent.method)) this.#meet(message);
-    this.#keepReceipt(sent, message);
+    try {
+      if (LIFECYCLE.has(sent.method)) this.#meet(message);
+      this.#keepReceipt(sent, message);
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : "unknown";
+      this.#report(
+        isPeerageError(cause) ? cause : new PeerageError("ERR_INTERNAL", `an answer was not kept: ${why}`, { cause }),
+      );
+    }
   }
 
   #prove(message: CallSubject, audience: string, head?: readonly Digest[]): Promise<string> {
@@ -216,25 +226,20 @@ class EndpointSigner implements CallSigner {
     const token =
       member(member(result, "_meta"), RECEIPT_META) ?? member(member(member(message, "error"), "data"), "receipt");
     if (token === undefined || !sent.proof) return;
-    try {
-      if (this.#server === undefined) {
-        throw new PeerageError("ERR_RECEIPT_INVALID", "the receipt's server is not known", { detail: "issuer" });
-      }
-      const { jti, req } = sent.proof;
-      const call = { jti, req, ...(sent.tool === undefined ? {} : { tool: sent.tool }) };
-      const receipt = verifyReceipt(token, { server: this.#server, call, prev: sent.prev, result });
-      this.#chain?.add(receipt);
-      this.#receipts.append({
-        token: receipt.token,
-        endpoint: this.#endpoint,
-        method: sent.method,
-        ...(sent.tool === undefined ? {} : { tool: sent.tool }),
-        receivedAt: this.#now().toISOString(),
-      });
-    } catch (error) {
-      if (!isPeerageError(error)) throw error;
-      this.#report(error);
+    if (this.#server === undefined) {
+      throw new PeerageError("ERR_RECEIPT_INVALID", "the receipt's server is not known", { detail: "issuer" });
     }
+    const { jti, req } = sent.proof;
+    const call = { jti, req, ...(sent.tool === undefined ? {} : { tool: sent.tool }) };
+    const receipt = verifyReceipt(token, { server: this.#server, call, prev: sent.prev, result });
+    this.#chain?.add(receipt);
+    this.#receipts.append({
+      token: receipt.token,
+      endpoint: this.#endpoint,
+      method: sent.method,
+      ...(sent.tool === undefined ? {} : { tool: sent.tool }),
+      receivedAt: this.#now().toISOString(),
+    });
   }
 
   #report(error: PeerageError): void {

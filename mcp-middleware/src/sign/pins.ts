@@ -1,5 +1,15 @@
 import { randomUUID } from "node:crypto";
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import { type Did, isJsonObject, parseDid, parseJson, PeerageError } from "@peerage/core";
 
@@ -68,6 +78,8 @@ export class FilePinStore implements PinStore {
 
   /** @throws {PeerageError} ERR_CONFIG_INVALID if the file that is there is not a pin file */
   put(pin: Pin): void {
+    mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
+    using _lock = lock(`${this.#path}.lock`);
     const pins = [...this.#read().filter((old) => old.endpoint !== pin.endpoint), pin];
     writePrivately(this.#path, `${JSON.stringify({ version: 1, pins }, null, 2)}\n`);
   }
@@ -100,9 +112,29 @@ function parsePins(text: Uint8Array, path: string): readonly Pin[] {
   }
 }
 
+const LOCK_WAIT_MS = 5;
+const LOCK_STALE_MS = 2_000;
+
+/**
+ * Holds a lock file until disposed, for the milliseconds between reading and replacing: a host starts the bridges of all
+ * its servers at once, and none of them may undo the pin of another. What a killed process left is taken over.
+ */
+function lock(path: string): Disposable {
+  for (;;) {
+    try {
+      closeSync(openSync(path, "wx", 0o600));
+      return { [Symbol.dispose]: () => rmSync(path, { force: true }) };
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    }
+    const taken = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+    if (taken > 0 && Math.abs(Date.now() - taken) > LOCK_STALE_MS) rmSync(path, { force: true });
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_WAIT_MS);
+  }
+}
+
 /** Replaces a file in one step: whoever reads meanwhile sees the old or the new one, whole. */
 function writePrivately(path: string, text: string): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const temporary = `${path}.${randomUUID()}`;
   const file = openSync(temporary, "wx", 0o600);
   try {

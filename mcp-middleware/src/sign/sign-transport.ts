@@ -29,7 +29,8 @@ export function signTransport<T extends SignableTransport>(transport: T, signer:
     handler.call(loose, message, extra);
   });
   loose.send = async (message, options) => {
-    const mine = signed.then(() => signer.sign(message));
+    // What is signed is what arrives: members that JSON drops or changes are dropped and changed first.
+    const mine = signed.then(() => signer.sign(JSON.parse(JSON.stringify(message)) as JsonObject));
     signed = mine.catch(() => undefined);
     await send(await mine, options);
   };

@@ -1,6 +1,7 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Worker } from "node:worker_threads";
 import { generateIdentity } from "@peerage/core";
 import { afterAll, describe, expect, it } from "vitest";
 import { FilePinStore } from "./pins.ts";
@@ -21,6 +22,33 @@ describe("the pin file", () => {
     expect(new FilePinStore(path).get("stdio:x")).toEqual(pin);
     expect(new FilePinStore(path).endpointsOf(pin.did)).toEqual(["stdio:x", "stdio:y"]);
     expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(readdirSync(join(folder, "state"))).toEqual(["pins.json"]);
+  });
+
+  it("loses no pin when the bridges of several servers start at once", async () => {
+    const file = join(folder, "shared", "pins.json");
+    const module = new URL("./pins.ts", import.meta.url).href;
+    const code = `import { workerData } from "node:worker_threads";
+      import { FilePinStore } from ${JSON.stringify(module)};
+      const { file, pin, name } = workerData;
+      for (let i = 0; i < 8; i++) new FilePinStore(file).put({ ...pin, endpoint: name + i });`;
+    const names = ["a", "b", "c", "d"];
+    await Promise.all(
+      names.map((name) => {
+        const url = new URL(`data:text/javascript,${encodeURIComponent(code)}`);
+        const worker = new Worker(url, { workerData: { file, pin, name } });
+        return new Promise<void>((resolve, reject) => worker.once("error", reject).once("exit", () => resolve()));
+      }),
+    );
+    expect(new FilePinStore(file).endpointsOf(pin.did)).toHaveLength(32);
+    expect(readdirSync(join(folder, "shared"))).toEqual(["pins.json"]);
+  });
+
+  it("takes over a lock that a killed process left", () => {
+    const left = `${path}.lock`;
+    writeFileSync(left, "");
+    utimesSync(left, 1, 1);
+    new FilePinStore(path).put(pin);
     expect(readdirSync(join(folder, "state"))).toEqual(["pins.json"]);
   });
 
