@@ -1,6 +1,7 @@
+import type { JsonObject } from "@peerage/core";
 import type { DecisionRecord, Guard } from "../guard/types.ts";
 import { readMessage, settledText, settleResponse, unreadableList } from "../proxy/answer.ts";
-import { idOf, isListMethod, isResponse } from "../proxy/json-rpc.ts";
+import { holdsList, idOf, isListMethod, isResponse } from "../proxy/json-rpc.ts";
 import { applyEdits } from "../proxy/splice.ts";
 import { editsInEvent, parseSseEvent, SseSplitter } from "../proxy/sse.ts";
 import { type AuthInfo, authInfoFor, runAs } from "./caller.ts";
@@ -38,7 +39,7 @@ export function guardFetch(
     });
     if (verdict.kind === "answer") return responseOf(verdict);
     const { admission, context } = verdict;
-    if (!admission) return handle(request, given);
+    if (!admission) return withoutLists(await handle(request, given));
     const { caller, decision, message } = admission;
     try {
       const authInfo = authInfoFor(given?.authInfo, (options.authInfo ?? true) ? caller : undefined);
@@ -86,6 +87,27 @@ function withContent(response: Response, body: string | Bytes | ReadableStream<B
   return new Response(body, { status: response.status, statusText: response.statusText, headers });
 }
 
+/**
+ * A GET stream that is resumed may bring the answer to an earlier request again. For whom a list was filtered is not known
+ * any more, so an error stands in its place; all else keeps every byte.
+ */
+function withoutLists(response: Response): Response {
+  const type = response.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase();
+  if (type !== "text/event-stream" || !response.body) return response;
+  return withContent(response, response.body.pipeThrough(eventsThrough(refuseList)));
+}
+
+function refuseList(raw: Buffer): Buffer {
+  const event = parseSseEvent(raw);
+  const read = event?.data === undefined ? undefined : readMessage(Buffer.from(event.data));
+  if (!read || !isResponse(read.message) || !holdsList(read.message)) return raw;
+  return eventOf(unreadableList(idOf(read.message) ?? null), event?.id);
+}
+
+function eventOf(message: JsonObject, id: string | undefined): Buffer {
+  return Buffer.from(`${id === undefined ? "" : `id: ${id}\n`}data: ${JSON.stringify(message)}\n\n`);
+}
+
 type Transformer = NonNullable<ConstructorParameters<typeof TransformStream<Bytes, Bytes>>[0]>;
 
 /** Passes a stream on event by event; the one that answers the request is settled, the others keep every byte. */
@@ -95,29 +117,38 @@ function settleEvents(guard: Guard, decision: DecisionRecord): TransformStream<B
     if (!isAnswered) guard.abandon(decision, "abandoned");
     isAnswered = true;
   };
-  const events: Buffer[] = [];
-  const splitter = new SseSplitter({ onEvent: (raw) => events.push(raw), onPiece: (raw) => events.push(raw) });
-  const settle = async (raw: Buffer): Promise<Uint8Array> => {
+  const settle = async (raw: Buffer): Promise<Buffer> => {
     const event = parseSseEvent(raw);
     const read = event?.data === undefined ? undefined : readMessage(Buffer.from(event.data));
-    if (!event || !read || !isResponse(read.message) || idOf(read.message) !== decision.requestId) return raw;
+    if (!event || !read || !isResponse(read.message)) return raw;
+    if (idOf(read.message) !== decision.requestId) return refuseList(raw);
     isAnswered = true;
     const result = await settleResponse(guard, decision, read.text, read.message);
     if (result.kind === "edits") return Buffer.from(applyEdits(event.text, editsInEvent(event, result.edits)));
-    return Buffer.from(`data: ${JSON.stringify(result.reply)}\n\n`);
+    return eventOf(result.reply, event.id);
   };
+  return eventsThrough(settle, abandon);
+}
+
+/** Passes a stream on, each whole event through `change`; `ended` is called when it ends or nobody reads it any more. */
+function eventsThrough(
+  change: (event: Buffer) => Buffer | Promise<Buffer>,
+  ended: () => void = () => undefined,
+): TransformStream<Bytes, Bytes> {
+  const events: Buffer[] = [];
+  const splitter = new SseSplitter({ onEvent: (raw) => events.push(raw), onPiece: (raw) => events.push(raw) });
   // `cancel` is part of the standard and of every runtime here, and missing in the types.
   const transformer: Transformer & { readonly cancel: () => void } = {
     async transform(chunk, controller) {
       splitter.push(Buffer.from(chunk));
-      for (const raw of events.splice(0)) controller.enqueue(new Uint8Array(await settle(raw)));
+      for (const raw of events.splice(0)) controller.enqueue(new Uint8Array(await change(raw)));
     },
     flush(controller) {
       const rest = splitter.end();
       if (rest.length > 0) controller.enqueue(new Uint8Array(rest));
-      abandon();
+      ended();
     },
-    cancel: abandon,
+    cancel: ended,
   };
   return new TransformStream(transformer);
 }
