@@ -273,4 +273,34 @@ describe("the bridge to Streamable HTTP", () => {
     );
     expect(new Set(tokens).size).toBe(2);
   });
+
+  it("A-HTTP-07 outlives what a hostile server sends, and answers for it", async () => {
+    const deep = `${'{"a":'.repeat(20_000)}1${"}".repeat(20_000)}`;
+    await using at = await scene((seen, response) => {
+      if (seen.message?.method !== "tools/list") {
+        json(response, seen.message.id, { fine: true });
+        return;
+      }
+      response.writeHead(200, { "content-type": "text/event-stream" });
+      response.end(`retry: 99999999999999\ndata: {"id":1,"result":{"tools":[{"name":"x","inputSchema":${deep}}]}}\n\n`);
+    });
+    const _meta = { "io.modelcontextprotocol/protocolVersion": "2026-07-28" };
+    at.send({ id: 1, method: "tools/list", params: { _meta } });
+    expect((await at.answer(1)).error.data.reason).toBe("ERR_UPSTREAM_UNAVAILABLE");
+    at.send(call(2));
+    expect((await at.answer(2)).result).toEqual({ fine: true });
+  });
+
+  it("A-CLI-07 names a tool that it drops without the controls in its name", async () => {
+    await using at = await scene((seen, response) => {
+      const inputSchema = { properties: { a: { type: "object", "x-mcp-header": "A" } } };
+      const names = ["\u009b31mred", "\u001b]0;title\u0007", "\u202eevil", "n".repeat(9_999)];
+      json(response, seen.message.id, { tools: [{ name: "fine" }, ...names.map((name) => ({ name, inputSchema }))] });
+    });
+    const _meta = { "io.modelcontextprotocol/protocolVersion": "2026-07-28" };
+    at.send({ id: 1, method: "tools/list", params: { _meta } });
+    expect((await at.answer(1)).result.tools).toEqual([{ name: "fine" }]);
+    expect(at.logged).toHaveLength(4);
+    for (const line of at.logged) expect(line).toMatch(/^[\x20-\x7e]{1,200}$/);
+  });
 });

@@ -12,6 +12,8 @@ import { ToolHeaders } from "./tool-headers.ts";
 
 const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
 const MAX_RESUMES = 5;
+/** A server may ask for more patience; a timer beyond 2^31 ms would fire at once. */
+const MAX_RETRY_MS = 600_000;
 const CLOSE_TIMEOUT_MS = 1_000;
 
 /** Bridges a stdio host to a Streamable HTTP endpoint, of which it is the one HTTP client. */
@@ -277,8 +279,16 @@ class UrlBridge {
         onEvent: (raw) => {
           const event = parseSseEvent(raw);
           if (event?.id !== undefined) cursor.lastEventId = event.id;
-          if (event?.retry !== undefined) cursor.retryMs = event.retry;
-          if (event?.data !== undefined && event.data !== "" && event.type === "message") take(event.data);
+          if (event?.retry !== undefined) cursor.retryMs = Math.min(event.retry, MAX_RETRY_MS);
+          if (event?.data === undefined || event.data === "" || event.type !== "message") return;
+          try {
+            take(event.data);
+          } catch (error) {
+            // Such as nesting without a bottom. Whoever waits for it hears when the stream ends.
+            this.#host.log(
+              `a message of the server was dropped: ${error instanceof Error ? error.message : "unknown"}`,
+            );
+          }
         },
         onPiece: () => undefined,
       });
@@ -379,14 +389,12 @@ function pause(ms: number, signal?: AbortSignal): Promise<void> {
       resolve();
       return;
     }
-    const timer = setTimeout(resolve, ms);
-    signal?.addEventListener(
-      "abort",
-      () => {
-        clearTimeout(timer);
-        resolve();
-      },
-      { once: true },
-    );
+    const end = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal?.addEventListener("abort", end);
   });
 }

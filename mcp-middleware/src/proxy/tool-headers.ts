@@ -26,7 +26,7 @@ export class ToolHeaders {
       if (typeof name !== "string") return true;
       const declared = paramHeaders(member(tool, "inputSchema"));
       if (declared) this.#declared.set(name, declared);
-      else this.#log(`dropped the tool ${JSON.stringify(name)}: its x-mcp-header is invalid`);
+      else this.#log(`dropped the tool ${printable(name)}: its x-mcp-header is invalid`);
       return declared !== undefined;
     });
     if (kept.length === tools.length) return line;
@@ -40,4 +40,9 @@ export class ToolHeaders {
     const declared = typeof name === "string" ? this.#declared.get(name) : undefined;
     return declared ? paramValues(declared, member(message["params"], "arguments")) : {};
   }
+}
+
+/** A server's text for a terminal: quoted, ASCII, at most 64 characters. */
+function printable(name: string): string {
+  return JSON.stringify(name.slice(0, 64)).replace(/[^\x20-\x7e]/g, "?");
 }
