@@ -4,6 +4,7 @@ import { readMessage, settledText, settleResponse, unreadableList } from "../pro
 import { holdsList, idOf, isListMethod, isResponse } from "../proxy/json-rpc.ts";
 import { applyEdits } from "../proxy/splice.ts";
 import { editsInEvent, parseSseEvent, SseSplitter } from "../proxy/sse.ts";
+import { abortedBy, Admitting } from "./admitting.ts";
 import { type AuthInfo, authInfoFor, runAs } from "./caller.ts";
 import type { GuardTransportOptions } from "./guard-transport.ts";
 import { judgeRequest, readLimited, responseOf, SessionConnections } from "./http-request.ts";
@@ -29,18 +30,33 @@ export function guardFetch(
 ): FetchHandler {
   const handle = handler as FetchHandler;
   const connections = new SessionConnections();
+  const admitting = new Admitting();
   return async (request, given) => {
+    const connection = connections.of(request.headers.get("mcp-session-id") ?? undefined);
+    const abort = abortedBy(request.signal);
+    let done = (): void => undefined;
     const verdict = await judgeRequest(guard, {
       method: request.method,
       header: (name) => request.headers.get(name) ?? undefined,
-      connection: connections.of(request.headers.get("mcp-session-id") ?? undefined),
+      connection,
+      signal: abort.signal,
+      onPending: (id) => (done = admitting.begin(connection, id, abort)),
       parsedBody: given?.parsedBody,
       readBody: async (maxBytes) => (request.body ? readLimited(request.body, maxBytes) : new Uint8Array()),
     });
+    done();
     if (verdict.kind === "answer") return responseOf(verdict);
     const { admission, context } = verdict;
     if (!admission) return withoutLists(await handle(request, given));
     const { caller, decision, message } = admission;
+    if (abort.signal.aborted) {
+      // The client left, or cancelled, before the verdict: nobody waits for an answer.
+      guard.abandon(decision, "cancelled");
+      return new Response(null, { status: 202 });
+    }
+    if (decision.method === "notifications/cancelled" && admitting.cancel(connection, message)) {
+      return new Response(null, { status: 202 });
+    }
     try {
       const authInfo = authInfoFor(given?.authInfo, (options.authInfo ?? true) ? caller : undefined);
       const passedOn = { ...given, parsedBody: message, ...(authInfo ? { authInfo } : {}) };

@@ -1,10 +1,12 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { type JsonObject, member } from "@peerage/core";
+import type { JsonObject } from "@peerage/core";
 import type { Admission, Context, DecisionRecord, Guard, JsonRpcMessage } from "../guard/types.ts";
+import { idOf, type RequestId } from "../proxy/json-rpc.ts";
+import { abortedBy, Admitting, cancelledId } from "./admitting.ts";
 import { type AuthInfo, rememberSender, runAs, withCaller } from "./caller.ts";
 import { interceptHandler } from "./intercept.ts";
-import { type HttpVerdict, judgeRequest, readLimited, responseOf } from "./http-request.ts";
+import { type HttpRequest, type HttpVerdict, judgeRequest, readLimited, responseOf } from "./http-request.ts";
 
 /** What both SDK majors call a server transport, as far as guarding needs it. */
 export interface GuardableTransport {
@@ -61,7 +63,8 @@ class GuardedTransport {
   readonly #guard: Guard;
   readonly #authInfo: boolean;
   readonly #send: Loose["send"];
-  readonly #pending = new Map<string | number, DecisionRecord>();
+  readonly #pending = new Map<RequestId, DecisionRecord>();
+  readonly #admitting = new Admitting();
 
   constructor(transport: Loose, guard: Guard, authInfo: boolean) {
     this.#transport = transport;
@@ -78,6 +81,7 @@ class GuardedTransport {
     const abandonAll = (): void => {
       for (const decision of this.#pending.values()) this.#guard.abandon(decision, "abandoned");
       this.#pending.clear();
+      this.#admitting.cancelAll(transport);
     };
     interceptHandler<() => void>(transport, "onclose", (handler) => () => {
       abandonAll();
@@ -100,11 +104,22 @@ class GuardedTransport {
       this.#deliver(message, pass.admission, pass.context, extra, onmessage);
       return;
     }
-    const context: Context = contextOf(this.#transport, extra, (own) => void this.#send(own).catch(ignore));
+    const abort = new AbortController();
+    const context: Context = {
+      ...contextOf(this.#transport, extra, (own) => void this.#send(own).catch(ignore)),
+      signal: abort.signal,
+    };
     const verdict = this.#guard.admit(message, context);
-    if (verdict instanceof Promise)
-      void verdict.then((admission) => this.#decided(admission, context, extra, onmessage));
-    else this.#decided(verdict, context, extra, onmessage);
+    if (!(verdict instanceof Promise)) {
+      this.#decided(verdict, context, extra, onmessage);
+      return;
+    }
+    const done = this.#admitting.begin(this.#transport, idOf(message as JsonObject), abort);
+    void verdict.then((admission) => {
+      done();
+      if (!abort.signal.aborted) this.#decided(admission, context, extra, onmessage);
+      else if (admission.admitted) this.#guard.abandon(admission.decision, "cancelled");
+    });
   }
 
   #decided(admission: Admission, context: Context, extra: unknown, onmessage: OnMessage): void {
@@ -117,7 +132,7 @@ class GuardedTransport {
     const { caller, decision } = admission;
     const { requestId } = decision;
     if (requestId !== undefined) this.#pending.set(requestId, decision);
-    if (decision.method === "notifications/cancelled") this.#cancel(admission.message);
+    if (decision.method === "notifications/cancelled" && this.#cancel(admission.message)) return;
     const { sessionId } = this.#transport;
     if (decision.method === "initialize" && context.transport === "http" && sessionId !== undefined) {
       this.#guard.openSession(sessionId, context, caller);
@@ -130,14 +145,18 @@ class GuardedTransport {
     else runAs(caller, deliver);
   }
 
-  /** Servers do not answer a cancelled request, so its place is given back now. */
-  #cancel(message: JsonObject): void {
-    const id = member(message["params"], "requestId");
-    if (typeof id !== "string" && typeof id !== "number") return;
-    const decision = this.#pending.get(id);
-    if (!decision) return;
+  /**
+   * Servers do not answer a cancelled request, so its place is given back now. True if the request never reached the
+   * server: there is nothing to tell it.
+   */
+  #cancel(message: JsonObject): boolean {
+    if (this.#admitting.cancel(this.#transport, message)) return true;
+    const id = cancelledId(message);
+    const decision = id === undefined ? undefined : this.#pending.get(id);
+    if (id === undefined || !decision) return false;
     this.#pending.delete(id);
     this.#guard.abandon(decision, "cancelled");
+    return false;
   }
 
   async #answer(message: JsonRpcMessage, options: unknown): Promise<void> {
@@ -153,13 +172,13 @@ class GuardedTransport {
   }
 
   async #handleWeb(request: Request, options: WebOptions | undefined, handle: Handle): Promise<Response | undefined> {
-    const verdict = await judgeRequest(this.#guard, {
+    const verdict = await this.#judge(request.signal, {
       method: request.method,
       header: (name) => request.headers.get(name) ?? undefined,
-      connection: this.#transport,
       parsedBody: options?.parsedBody,
       readBody: async (maxBytes) => (request.body ? readLimited(request.body, maxBytes) : new Uint8Array()),
     });
+    if (!verdict) return new Response(null, { status: 202 });
     if (verdict.kind === "answer") return responseOf(verdict);
     const parsedBody = verdict.admission?.message;
     return this.#pass(verdict, () => handle(request, parsedBody ? { ...options, parsedBody } : options));
@@ -171,19 +190,43 @@ class GuardedTransport {
     parsedBody: unknown,
     handle: Handle,
   ): Promise<undefined> {
-    const verdict = await judgeRequest(this.#guard, {
+    const gone = new AbortController();
+    response.once("close", () => gone.abort());
+    const verdict = await this.#judge(gone.signal, {
       method: request.method ?? "",
       header: (name) => headerText(request.headers[name]),
-      connection: this.#transport,
       parsedBody,
       readBody: (maxBytes) => readLimited(request as AsyncIterable<Uint8Array>, maxBytes),
     });
+    if (!verdict) {
+      response.writeHead(202).end();
+      return undefined;
+    }
     if (verdict.kind === "answer") {
       const body = verdict.body === undefined ? undefined : JSON.stringify(verdict.body);
       response.writeHead(verdict.status, { "content-type": verdict.contentType }).end(body);
       return undefined;
     }
     await this.#pass(verdict, () => handle(request, response, verdict.admission?.message ?? parsedBody));
+    return undefined;
+  }
+
+  /** Undefined if the client left, or cancelled the request, before the verdict: then it goes no further. */
+  async #judge(
+    gone: AbortSignal,
+    request: Omit<HttpRequest, "connection" | "signal">,
+  ): Promise<HttpVerdict | undefined> {
+    const abort = abortedBy(gone);
+    let done = (): void => undefined;
+    const verdict = await judgeRequest(this.#guard, {
+      ...request,
+      connection: this.#transport,
+      signal: abort.signal,
+      onPending: (id) => (done = this.#admitting.begin(this.#transport, id, abort)),
+    });
+    done();
+    if (!abort.signal.aborted) return verdict;
+    if (verdict.kind === "pass" && verdict.admission) this.#guard.abandon(verdict.admission.decision, "cancelled");
     return undefined;
   }
 

@@ -1,7 +1,9 @@
-import { LruMap } from "@peerage/core";
+import { isJsonObject, type JsonValue, LruMap } from "@peerage/core";
 import { MAX_BODY_BYTES } from "../guard/guard.ts";
 import type { Admission, Context, Guard, JsonRpcMessage } from "../guard/types.ts";
+import { readMessage } from "../proxy/answer.ts";
 import { ByteQueue } from "../proxy/byte-queue.ts";
+import { idOf, type RequestId } from "../proxy/json-rpc.ts";
 import { streamSubject } from "../sign/sign-fetch.ts";
 
 /** One HTTP request of a client, as far as the guard judges it. */
@@ -10,6 +12,10 @@ export interface HttpRequest {
   readonly header: (name: string) => string | undefined;
   /** Ids in flight belong to it. */
   readonly connection: object;
+  /** Aborted when nobody waits for the verdict any more. */
+  readonly signal?: AbortSignal;
+  /** Told the id of a request whose verdict takes time. */
+  readonly onPending?: (id: RequestId | undefined) => void;
   /** The body where someone parsed it already. */
   readonly parsedBody?: unknown;
   /** Reads the body, but stops once there are more bytes than this. */
@@ -30,9 +36,15 @@ export type HttpVerdict =
 
 /** Judges a request of the Streamable HTTP transport: POST by its message; GET and DELETE by the header `Peerage-Call`. */
 export async function judgeRequest(guard: Guard, request: HttpRequest): Promise<HttpVerdict> {
-  const { header, connection } = request;
+  const { header, connection, signal } = request;
   const session = header("mcp-session-id");
-  const context: Context = { transport: "http", connection, header, ...(session === undefined ? {} : { session }) };
+  const context: Context = {
+    transport: "http",
+    connection,
+    header,
+    ...(session === undefined ? {} : { session }),
+    ...(signal ? { signal } : {}),
+  };
   const method = request.method.toUpperCase();
   if (method === "GET" || method === "DELETE") {
     const admission = await guard.admitSynthetic(streamSubject(method, header), context);
@@ -42,9 +54,13 @@ export async function judgeRequest(guard: Guard, request: HttpRequest): Promise<
   if (method === "OPTIONS") return { kind: "pass", context };
   if (method !== "POST") return { kind: "answer", status: 405, contentType: "application/json", body: undefined };
   const { parsedBody } = request;
-  const admission = await (parsedBody === undefined
-    ? guard.admitText(await request.readBody(MAX_BODY_BYTES), context)
-    : guard.admit(parsedBody, context));
+  const text = parsedBody === undefined ? await request.readBody(MAX_BODY_BYTES) : undefined;
+  const verdict = text === undefined ? guard.admit(parsedBody, context) : guard.admitText(text, context);
+  if (verdict instanceof Promise) {
+    const message = (text === undefined ? parsedBody : readMessage(text)?.message) as JsonValue | undefined;
+    request.onPending?.(isJsonObject(message) ? idOf(message) : undefined);
+  }
+  const admission = await verdict;
   return admission.admitted ? { kind: "pass", admission, context } : answer(admission, "application/json");
 }
 
