@@ -4,7 +4,9 @@ import { join } from "node:path";
 import type { Hono } from "hono";
 import {
   type Did,
+  equalBytes,
   Network,
+  parseVerifierKey,
   PeerageError,
   ProofBuilder,
   type RegistryReader,
@@ -18,10 +20,14 @@ import type { StreamLimits } from "./http/service.ts";
 import { WriteLimiter } from "./http/write-limiter.ts";
 import { HeadFile } from "./keys/head-file.ts";
 import { type LogKeys, openLogKeys, ownPolicy } from "./keys/log-keys.ts";
-import { findRollback, type OpenLog, openWritable } from "./log/open-log.ts";
+import { healFromMirrors, mirroredHeads, ownHeads } from "./log/heal.ts";
+import { findRollback, type OpenLog, openWritable, ownHead } from "./log/open-log.ts";
 import { type Publication, Published } from "./published.ts";
 import type { Durability } from "./store/sqlite.ts";
 import { StoreReader } from "./store-reader.ts";
+import { PeerStore } from "./witness/peer-store.ts";
+import { QuorumClient, type WitnessQuorum, type WitnessState } from "./witness/quorum.ts";
+import { Witness } from "./witness/witness.ts";
 
 export interface RegistryOptions {
   /** Holds `registry.db` and `keys/`; made 0700 if it is missing. */
@@ -42,6 +48,14 @@ export interface RegistryOptions {
   /** See {@link file://./log/sequencer.ts} and {@link file://./log/publisher.ts}. */
   readonly batchDelayMs?: number;
   readonly cadenceMs?: number;
+  /** Whose cosignatures a head needs before anyone may see it. Without it the log is unwitnessed. */
+  readonly witnesses?: WitnessQuorum;
+  /** After this long without a quorum nothing can be submitted; 600,000 by default. */
+  readonly quorumPatienceMs?: number;
+  /** vkeys of other logs that this registry cosigns: it is a witness of theirs. */
+  readonly witnessFor?: readonly string[];
+  /** Base URLs of mirrors of this log: asked at the start whether they hold more, and then for what is missing. */
+  readonly mirrors?: readonly string[];
 }
 
 /** A registry in this process. */
@@ -71,12 +85,16 @@ export interface Registry extends AsyncDisposable {
   published(index: number, timeoutMs?: number): Promise<boolean>;
   /** How the database writes, as it says itself at this moment; undefined if it is read-only. */
   durability(): Durability | undefined;
+  /** What each witness said last; empty without witnesses. */
+  readonly witnesses: readonly WitnessState[];
 }
 
 /**
  * Opens a registry, making its keys and database at the first start. A database that was restored from an older backup
  * is opened read-only, see {@link Registry.readOnly}.
- * @throws {PeerageError} ERR_STORE_CORRUPT, ERR_KEY_FILE_INVALID, ERR_KEY_FILE_UNSAFE, ERR_CONFIG_INVALID
+ * @throws {PeerageError} ERR_STORE_CORRUPT, ERR_KEY_FILE_INVALID, ERR_KEY_FILE_UNSAFE, ERR_CONFIG_INVALID;
+ *   ERR_REGISTRY_UNREACHABLE if witnesses are configured and no quorum of them cosigned the very first checkpoint
+ * @throws {RangeError} if the quorum of witnesses would not prevent two versions of the log
  */
 export async function openRegistry(options: RegistryOptions): Promise<Registry> {
   const { dataDir, publicUrl } = options;
@@ -87,17 +105,77 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
   const note = await headFile.read();
   const mayCreate = note === undefined && !existsSync(database);
   const keys = await openLogKeys(keysDir, { mayCreate, ...(publicUrl === undefined ? {} : { publicUrl }) });
-  const rollback = note === undefined ? undefined : await findRollback(database, note, ownPolicy(keys));
-  const log = rollback ?? (await openWritable(options, database, keys, headFile, note !== undefined));
+  const quorum = options.witnesses && new QuorumClient(options.witnesses);
+  const own = [keys.log.key, keys.witness.key].map(({ publicKey }) => publicKey.bytes);
+  if (quorum?.witnesses.some(({ key }) => own.some((bytes) => equalBytes(bytes, key.publicKey.bytes)))) {
+    throw new RangeError("a registry is no witness of its own log");
+  }
+  const watched = (options.witnessFor ?? []).map(parseVerifierKey);
+  const log = await openGuarded(options, { database, keys, headFile, note, quorum });
+  let peers: PeerStore | undefined;
   try {
-    return await OpenRegistry.open(options, keys, log);
+    peers = new PeerStore(join(dataDir, "witness.db"));
+    const witness = new Witness({ signer: keys.witness, store: peers, logs: watched, now: clockOf(options) });
+    return await OpenRegistry.open(options, keys, log, { quorum, peers, witness });
   } catch (error) {
     await log[Symbol.asyncDispose]();
+    peers?.[Symbol.dispose]();
     throw error;
   }
 }
 
-interface Parts {
+interface Guarded {
+  readonly database: string;
+  readonly keys: LogKeys;
+  readonly headFile: HeadFile;
+  /** The head file's content. */
+  readonly note: string | undefined;
+  readonly quorum: QuorumClient | undefined;
+}
+
+/**
+ * The boot guard: before the first write, the database is compared with every head that is known to have been shown, by
+ * the head file, the witnesses and the mirrors. An older one is completed from a mirror, or opened read-only.
+ */
+async function openGuarded(
+  options: RegistryOptions,
+  { database, keys, headFile, note, quorum }: Guarded,
+): Promise<OpenLog> {
+  const policy = ownPolicy(keys);
+  const mirrors = options.mirrors ?? [];
+  const notes = [
+    ...(await (quorum?.newest(keys.origin) ?? [])),
+    ...(await mirroredHeads(mirrors, policy)).map(({ head }) => head.note),
+  ];
+  const seen = await ownHeads(notes, policy);
+  if (note !== undefined) seen.push(await ownHead(note, policy));
+  const rollback = (): Promise<OpenLog | undefined> => findRollback(database, seen);
+  const mustExist = note !== undefined || seen.some(({ size }) => size > 0);
+  if (!existsSync(database) ? mustExist : await rollback().then(closed)) {
+    await healFromMirrors({ database, policy, mirrors, seen });
+  }
+  const behind = existsSync(database) ? await rollback() : undefined;
+  const log = { ...options, ...(quorum ? { quorum } : {}) };
+  return behind ?? openWritable(log, database, keys, headFile, mustExist);
+}
+
+/** Closes what was opened to be looked at. @returns whether there was anything */
+async function closed(log: OpenLog | undefined): Promise<boolean> {
+  await log?.[Symbol.asyncDispose]();
+  return log !== undefined;
+}
+
+function clockOf({ now }: RegistryOptions): () => Date {
+  return now ?? (() => new Date());
+}
+
+interface Roles {
+  readonly quorum: QuorumClient | undefined;
+  readonly peers: PeerStore;
+  readonly witness: Witness;
+}
+
+interface Parts extends Roles {
   readonly reader: StoreReader;
   readonly proofs: ProofBuilder;
   readonly published: Published;
@@ -112,9 +190,13 @@ class OpenRegistry implements Registry {
   readonly #log: OpenLog;
   readonly #published: Published;
   readonly #admission: Admission | undefined;
+  readonly #roles: Roles;
+  readonly #patienceMs: number;
 
   private constructor(options: RegistryOptions, keys: LogKeys, log: OpenLog, parts: Parts) {
-    const now = options.now ?? (() => new Date());
+    const now = clockOf(options);
+    this.#roles = parts;
+    this.#patienceMs = options.quorumPatienceMs ?? 600_000;
     this.origin = keys.origin;
     this.logKey = keys.log.key;
     this.witnessKey = keys.witness.key;
@@ -127,6 +209,7 @@ class OpenRegistry implements Registry {
         reads: log.reads,
         sequencer: log.writer.sequencer,
         now,
+        hasEvidence: (digest) => parts.peers.fork(digest) !== undefined,
         onLogged: (index, statement) => parts.reader.remember(index, statement),
       });
     const perMinute = options.writesPerMinute ?? (isPublic(options.publicUrl) ? 60 : 0);
@@ -140,18 +223,27 @@ class OpenRegistry implements Registry {
       publicUrl: options.publicUrl,
       limiter: perMinute > 0 ? new WriteLimiter(perMinute, now) : undefined,
       streams: { maximum: 1_024, heartbeatMs: 15_000, stallMs: 30_000, ...options.streams },
+      witness: parts.witness,
+      peers: parts.peers,
+      quorum: parts.quorum,
+      now,
       submit: (leaf) => this.submit(leaf),
       notWritable: () => this.#notWritable(),
     });
   }
 
-  static async open(options: RegistryOptions, keys: LogKeys, log: OpenLog): Promise<OpenRegistry> {
+  static async open(options: RegistryOptions, keys: LogKeys, log: OpenLog, roles: Roles): Promise<OpenRegistry> {
     const proofs = new ProofBuilder((level, n, width) => log.tiles.read(level, n, width));
-    const reader = new StoreReader({ keys, reads: log.reads, tiles: log.tiles, proofs, current: log.current });
+    const { quorum } = roles;
+    const reader = new StoreReader({ keys, reads: log.reads, tiles: log.tiles, proofs, current: log.current, quorum });
     const network = await Network.open({ reader, ...(options.now ? { now: options.now } : {}) });
     const published = new Published(network, log.current());
     log.hooks.onPublish = (checkpoint) => published.advance(checkpoint);
-    return new OpenRegistry(options, keys, log, { reader, proofs, published });
+    return new OpenRegistry(options, keys, log, { reader, proofs, published, ...roles });
+  }
+
+  get witnesses(): readonly WitnessState[] {
+    return this.#roles.quorum?.states ?? [];
   }
 
   get view(): View {
@@ -183,11 +275,14 @@ class OpenRegistry implements Registry {
 
   #notWritable(): string | undefined {
     if (this.#log.readOnly !== undefined) return `this registry is read-only: ${this.#log.readOnly}`;
-    return this.#log.hooks.failure === undefined ? undefined : "this registry could not write and must be restarted";
+    if (this.#log.hooks.failure !== undefined) return "this registry could not write and must be restarted";
+    const withoutMs = this.#log.writer?.publisher.withoutQuorumMs ?? 0;
+    return withoutMs > this.#patienceMs ? "no quorum of witnesses cosigns, so nothing can be published" : undefined;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#log[Symbol.asyncDispose]();
+    this.#roles.peers[Symbol.dispose]();
   }
 }
 

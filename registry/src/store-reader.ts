@@ -1,5 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import {
+  isPeerageError,
   type LogLeaf,
   type ProofBuilder,
   type RegistryReader,
@@ -13,12 +14,15 @@ import {
 import { type LogKeys, ownPolicy } from "./keys/log-keys.ts";
 import type { TileSource } from "./log/tile-source.ts";
 import type { LogReads, StoredCheckpoint } from "./store/log-store.ts";
+import type { QuorumClient } from "./witness/quorum.ts";
 
 export interface StoreReaderOptions {
   readonly keys: LogKeys;
   readonly reads: LogReads;
   readonly tiles: TileSource;
   readonly proofs: ProofBuilder;
+  /** The witnesses of this log: what they have cosigned is witnessed. */
+  readonly quorum?: QuorumClient | undefined;
   /** What is published now. */
   readonly current: () => StoredCheckpoint;
 }
@@ -83,7 +87,21 @@ export class StoreReader implements RegistryReader {
     return this.#options.tiles.read(level, n, width);
   }
 
-  #verify({ note }: StoredCheckpoint): Promise<Verified<SignedCheckpoint>> {
-    return verifyCheckpoint(note, ownPolicy(this.#options.keys));
+  async #verify({ note }: StoredCheckpoint): Promise<Verified<SignedCheckpoint>> {
+    const { keys, quorum } = this.#options;
+    const own = await verifyCheckpoint(note, ownPolicy(keys));
+    if (!quorum) return own;
+    try {
+      const witnesses = quorum.witnesses.map(({ key }) => key);
+      const judged = await verifyCheckpoint(note, {
+        ...ownPolicy(keys),
+        quorum: { witnesses, threshold: quorum.threshold },
+      });
+      // Its answers give the times of its own witness, which every checkpoint has, from before there was a quorum too.
+      return own.time === undefined ? judged : { ...judged, time: own.time };
+    } catch (error) {
+      if (isPeerageError(error, "ERR_CHECKPOINT_INVALID")) return own;
+      throw error;
+    }
   }
 }

@@ -4,8 +4,9 @@ import { fromUtf8 } from "../encoding/bytes.ts";
 import { isPeerageError, PeerageError } from "../errors.ts";
 import { parseJson } from "../json/parse.ts";
 import type { JsonValue } from "../json/types.ts";
-import { type SignedCheckpoint, verifyCheckpoint } from "../tlog/checkpoint.ts";
+import { parseCheckpoint, type SignedCheckpoint, verifyCheckpoint } from "../tlog/checkpoint.ts";
 import type { CheckpointPolicy } from "../tlog/checkpoint-policy.ts";
+import { parseNote } from "../tlog/note.ts";
 import { decodeEntryBundle, formatTilePath, TILE_WIDTH, tileWidth } from "../tlog/tiles.ts";
 import { parseVerifierKey, type VerifierKey } from "../tlog/verifier-key.ts";
 import type { Verified } from "../verified.ts";
@@ -32,6 +33,13 @@ export interface HttpReaderOptions {
   readonly url: string;
   /** Trust on first use: without a store, every process trusts anew. */
   readonly pins?: PinStore;
+  /**
+   * External witnesses, type 0x04, of which `threshold` must have cosigned every checkpoint that this reader believes.
+   * Without it what is read is unwitnessed.
+   */
+  readonly quorum?: CheckpointPolicy["quorum"];
+  /** The keys, known beforehand: then nothing is asked of the registry about itself, and `pins` is not used. */
+  readonly policy?: CheckpointPolicy;
   /** Milliseconds for one request; 10,000 by default. */
   readonly timeoutMs?: number;
   readonly fetch?: typeof fetch;
@@ -67,6 +75,12 @@ export class HttpRegistryReader implements RegistryReader {
    */
   static async connect(options: HttpReaderOptions): Promise<HttpRegistryReader> {
     const http = new HttpSource(options);
+    const quorum = options.quorum ? { quorum: options.quorum } : {};
+    if (options.policy) {
+      const known = new HttpRegistryReader(http, { ...options.policy, ...quorum });
+      await known.checkpoint();
+      return known;
+    }
     const said = parseAnswer(wellKnown, await http.json("/.well-known/peerage-registry.json"));
     const pinned = options.pins?.get(http.url);
     if (pinned && (pinned.logKey !== said.logKey || pinned.origin !== said.origin)) {
@@ -79,6 +93,7 @@ export class HttpRegistryReader implements RegistryReader {
       origin: pin.origin,
       logKey: parseVerifierKey(pin.logKey),
       operatorWitness: parseVerifierKey(pin.witnessKey),
+      ...quorum,
     };
     const reader = new HttpRegistryReader(http, policy);
     await reader.checkpoint(); // the keys must at least sign what the registry shows, before they are pinned
@@ -88,6 +103,11 @@ export class HttpRegistryReader implements RegistryReader {
 
   get origin(): string {
     return this.#policy.origin;
+  }
+
+  /** By which it judges checkpoints. */
+  get policy(): CheckpointPolicy {
+    return this.#policy;
   }
 
   get logKey(): VerifierKey {
@@ -104,11 +124,12 @@ export class HttpRegistryReader implements RegistryReader {
       const { checkpoints } = parseAnswer(checkpointPage, answer);
       if (checkpoints.length === 0) return;
       for (const note of checkpoints) {
-        const checkpoint = await this.#verify(note);
-        if (checkpoint.size <= last) throw badAnswer("its checkpoints are out of order");
-        if (checkpoint.size > upTo) return;
-        last = checkpoint.size;
-        yield checkpoint;
+        const { size } = parseCheckpoint(parseNote(note).text);
+        if (size <= last) throw badAnswer("its checkpoints are out of order");
+        if (size > upTo) return;
+        last = size;
+        const checkpoint = await this.#verifyOld(note);
+        if (checkpoint) yield checkpoint;
       }
     }
   }
@@ -156,6 +177,16 @@ export class HttpRegistryReader implements RegistryReader {
   /** Any JSON answer of the registry, strictly parsed and otherwise unchecked. */
   json(path: string): Promise<JsonValue> {
     return this.#http.json(path);
+  }
+
+  /** What was published before there was a quorum gives no time by it; a later checkpoint that has one does. */
+  async #verifyOld(note: string): Promise<Verified<SignedCheckpoint> | undefined> {
+    try {
+      return await this.#verify(note);
+    } catch (error) {
+      if (isPeerageError(error, "ERR_CHECKPOINT_INVALID") && error.detail === "quorum") return undefined;
+      throw error;
+    }
   }
 
   #verify(note: string): Promise<Verified<SignedCheckpoint>> {

@@ -18,7 +18,8 @@ export interface Logged<T extends Statement = Statement> {
  */
 export interface AgentStatements {
   readonly did: Did;
-  readonly first: { readonly index: number; readonly time: number };
+  /** Its first appearance: as an issuer (`part` 0) or as a subject (1). */
+  readonly first: { readonly index: number; readonly time: number; readonly part: 0 | 1 };
   readonly given: Logged<Vouch>[];
   readonly received: Logged<Vouch>[];
   readonly profiles: Logged<AgentProfile>[];
@@ -59,9 +60,9 @@ export class StatementSet {
     const known = this.#members.get(name);
     if (known && !isEarlier({ index, time }, known)) return;
     const logged: Logged = known ? Object.assign(known, { index, time }) : { statement, index, time };
-    const issuer = this.#agent(statement.issuer, index, time);
+    const issuer = this.#agent(statement.issuer, { index, time, part: 0 });
     const subject = subjectOf(statement);
-    const about = subject === undefined ? undefined : this.#agent(subject, index, time);
+    const about = subject === undefined ? undefined : this.#agent(subject, { index, time, part: 1 });
     if (statement.kind === "KeyEvent" || isBurn(statement)) {
       issuer.keyRevision++;
       this.#withKeyStatements.add(issuer.did);
@@ -132,12 +133,12 @@ export class StatementSet {
     else issuer.burns.push(logged);
   }
 
-  #agent(did: Did, index: number, time: number): MutableAgent {
+  #agent(did: Did, first: AgentStatements["first"]): MutableAgent {
     let agent = this.#agents.get(did);
     if (!agent) {
       agent = {
         did,
-        first: { index, time },
+        first,
         given: [],
         received: [],
         profiles: [],
@@ -148,8 +149,8 @@ export class StatementSet {
         keyRevision: 0,
       };
       this.#agents.set(did, agent);
-    } else if (isEarlier({ index, time }, agent.first)) {
-      agent.first = { index, time };
+    } else if (isEarlier(first, agent.first)) {
+      agent.first = first;
     }
     return agent;
   }
@@ -173,10 +174,11 @@ export function compare(a: string, b: string): number {
 interface Place {
   readonly index: number;
   readonly time: number;
+  readonly part?: 0 | 1;
 }
 
 function isEarlier(a: Place, b: Place): boolean {
-  return a.time < b.time || (a.time === b.time && a.index < b.index);
+  return (a.time - b.time || a.index - b.index || (a.part ?? 0) - (b.part ?? 0)) < 0;
 }
 
 function isBurn(statement: Statement): boolean {

@@ -94,7 +94,8 @@ export class View implements ViewHead {
     const all = [...this.#set.agents()];
     // They stand so already unless several logs were merged, and then sorting what is sorted costs little.
     all.sort(
-      ({ first: a, did }, { first: b, did: other }) => a.time - b.time || a.index - b.index || compare(did, other),
+      ({ first: a, did }, { first: b, did: other }) =>
+        a.time - b.time || a.index - b.index || a.part - b.part || compare(did, other),
     );
     for (const { did } of all) yield did;
   }
@@ -108,7 +109,7 @@ export class View implements ViewHead {
       .toSorted(newestProfile);
     return {
       did,
-      first: agent.first,
+      first: { index: agent.first.index, time: agent.first.time },
       key: history.state,
       ...(profile ? { profile } : {}),
       given: judgeVouches(this.#set, agent.given, "subject", this.time),

@@ -9,6 +9,7 @@ import { type Ctx, type Env, type Route, serveRoutes } from "./route.ts";
 import type { Service } from "./service.ts";
 import { statementRoutes } from "./statements.ts";
 import { trustRoutes } from "./trust.ts";
+import { forkRoutes, witnessRoutes } from "./witness.ts";
 
 /** The routes of a registry with their descriptions. */
 export function registryRoutes(service: Service): Route[] {
@@ -18,6 +19,8 @@ export function registryRoutes(service: Service): Route[] {
     ...agentRoutes(service),
     ...trustRoutes(service),
     ...feedRoutes(service),
+    ...witnessRoutes(service),
+    ...forkRoutes(service),
     ...metaRoutes(service, () => routes),
   ];
   return routes;

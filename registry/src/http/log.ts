@@ -10,8 +10,13 @@ import type { Service } from "./service.ts";
 
 const compress = promisify(gzip);
 
+/** What these routes work with: a registry's own log, or the copy of another's. */
+export interface LogService extends Pick<Service, "reads" | "tiles" | "proofs"> {
+  readonly published: Pick<Service["published"], "checkpoint">;
+}
+
 /** The log itself: C2SP tlog-tiles, and the proofs and checkpoints that save a client from assembling them. */
-export function logRoutes(service: Service): Route[] {
+export function logRoutes(service: LogService): Route[] {
   return [
     route({
       method: "GET",
@@ -82,7 +87,7 @@ export function logRoutes(service: Service): Route[] {
   ];
 }
 
-async function tile(c: Ctx, service: Service, rest: string): Promise<Response> {
+async function tile(c: Ctx, service: LogService, rest: string): Promise<Response> {
   const { level, n, width } = parse(rest);
   const available = tileWidth(level === "entries" ? 0 : level, n, service.published.checkpoint.size);
   if (width > available) throw notFound("the log is not published so far");

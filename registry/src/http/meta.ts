@@ -12,7 +12,12 @@ const wellKnownSchema = z.object({
   logKey: z.string().describe("vkey of type 0x01"),
   witnessKey: z.string().describe("vkey of type 0x04: the operator's own witness; never counts in a quorum"),
   url: z.string().optional(),
-  witnessed: z.literal(false),
+  witnessed: z.boolean().describe("A quorum of witnesses has each checkpoint before it is shown; ask them, not this"),
+  witnesses: z
+    .object({ threshold: z.int(), keys: z.array(z.string()).describe("vkeys of type 0x04") })
+    .optional()
+    .describe("Whose cosignatures checkpoints carry"),
+  witnessFor: z.array(z.string()).describe("Origins of the logs that this registry cosigns"),
   roots: z.array(z.string()),
   cadenceSeconds: z.object({ grown: z.int(), unchanged: z.int() }),
   limits: z.object({
@@ -35,15 +40,24 @@ export function metaRoutes(service: Service, all: () => readonly Route[]): Route
       summary: "Origin, keys, roots, cadence, limits",
       answers: { 200: { description: "The registry", content: { "application/json": wellKnownSchema } } },
       handle: (c) => {
-        const { keys, publicUrl, roots, limiter, streams } = service;
+        const { keys, publicUrl, roots, limiter, streams, quorum, witness } = service;
         return json(c, {
           origin: keys.origin,
           logKey: formatVerifierKey(keys.log.key),
           witnessKey: formatVerifierKey(keys.witness.key),
           ...(publicUrl === undefined ? {} : { url: publicUrl }),
-          witnessed: false,
+          witnessed: quorum !== undefined,
+          ...(quorum
+            ? {
+                witnesses: {
+                  threshold: quorum.threshold,
+                  keys: quorum.witnesses.map(({ key }) => formatVerifierKey(key)),
+                },
+              }
+            : {}),
+          witnessFor: witness.logs.map(({ name }) => name),
           roots,
-          cadenceSeconds: { grown: 1, unchanged: 600 },
+          cadenceSeconds: { grown: quorum ? 10 : 1, unchanged: 600 },
           limits: {
             statementBytes: MAX_STATEMENT_BYTES,
             bodyBytes: MAX_BODY_BYTES,

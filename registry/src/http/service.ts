@@ -4,6 +4,9 @@ import type { LogKeys } from "../keys/log-keys.ts";
 import type { TileSource } from "../log/tile-source.ts";
 import type { Published } from "../published.ts";
 import type { LogReads } from "../store/log-store.ts";
+import type { PeerStore } from "../witness/peer-store.ts";
+import type { QuorumClient } from "../witness/quorum.ts";
+import type { Witness } from "../witness/witness.ts";
 import type { WriteLimiter } from "./write-limiter.ts";
 
 /** What the routes work with. */
@@ -18,6 +21,12 @@ export interface Service {
   readonly publicUrl: string | undefined;
   readonly limiter: WriteLimiter | undefined;
   readonly streams: StreamLimits;
+  /** This registry as a witness of other logs. */
+  readonly witness: Witness;
+  readonly peers: PeerStore;
+  /** The witnesses of this registry's own log. */
+  readonly quorum: QuorumClient | undefined;
+  readonly now: () => Date;
   submit(leaf: Uint8Array): Promise<Submission>;
   /** Why nothing can be submitted now, if so. */
   notWritable(): string | undefined;

@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { fromBase64url, generateSeed, isJsonObject, parseJson, PeerageError, toBase64url } from "@peerage/core";
 
 /** What a key is for. A file of one purpose is refused for another, so two roles never share a key by accident. */
-export type KeyPurpose = "log" | "witness";
+export type KeyPurpose = "log" | "witness" | "mirror";
 
 /**
  * Reads the 32-byte seed of a key file, or undefined if there is none.

@@ -5,12 +5,15 @@ import {
   parseSignedNote,
   PeerageError,
   ProofBuilder,
+  type SignedCheckpoint,
+  type Verified,
   verifyCheckpoint,
 } from "@peerage/core";
 import type { HeadFile } from "../keys/head-file.ts";
 import type { LogKeys } from "../keys/log-keys.ts";
 import type { LogReads, StoredCheckpoint } from "../store/log-store.ts";
 import { openSqliteReads, openSqliteStore, type SqliteLogStore } from "../store/sqlite.ts";
+import type { QuorumClient } from "../witness/quorum.ts";
 import { openEdge } from "./open-edge.ts";
 import { Publisher } from "./publisher.ts";
 import { type Sequencer, startSequencer } from "./sequencer.ts";
@@ -21,6 +24,7 @@ export interface OpenLogOptions {
   readonly onFailure?: (error: unknown) => void;
   readonly batchDelayMs?: number;
   readonly cadenceMs?: number;
+  readonly quorum?: QuorumClient;
 }
 
 /** A log of which the newest checkpoint is known; `writer` is missing where it must not grow. */
@@ -29,17 +33,16 @@ export interface OpenLog extends AsyncDisposable {
   readonly tiles: TileSource;
   readonly current: () => StoredCheckpoint;
   readonly readOnly?: string;
-  readonly writer?: { readonly store: SqliteLogStore; readonly sequencer: Sequencer };
+  readonly writer?: { readonly store: SqliteLogStore; readonly sequencer: Sequencer; readonly publisher: Publisher };
   /** What to do when a checkpoint is shown, and when writing failed. */
   readonly hooks: { onPublish?: (checkpoint: StoredCheckpoint) => Promise<void>; failure?: unknown };
 }
 
 /**
- * Compares the database with the last published checkpoint; if it is not an extension of it, opens it read-only:
- * appending to a restored backup would fork the log.
- * @throws {PeerageError} ERR_STORE_CORRUPT, ERR_CHECKPOINT_INVALID, ERR_CONFIG_INVALID if the log has another name
+ * The head that the head file holds.
+ * @throws {PeerageError} ERR_CHECKPOINT_INVALID; ERR_CONFIG_INVALID if the log has another name
  */
-export async function findRollback(path: string, note: string, policy: CheckpointPolicy): Promise<OpenLog | undefined> {
+export function ownHead(note: string, policy: CheckpointPolicy): Promise<Verified<SignedCheckpoint>> {
   const said = parseCheckpoint(parseSignedNote(note).text);
   if (said.origin !== policy.origin) {
     throw new PeerageError(
@@ -47,15 +50,25 @@ export async function findRollback(path: string, note: string, policy: Checkpoin
       `this log is called ${said.origin}: a log keeps its name, so ${policy.origin} needs a folder of its own`,
     );
   }
-  const { size, root } = await verifyCheckpoint(note, policy);
+  return verifyCheckpoint(note, policy);
+}
+
+/**
+ * Compares the database with heads that were shown; if it does not extend each of them, opens it read-only: appending to
+ * a restored backup would fork the log.
+ * @throws {PeerageError} ERR_STORE_CORRUPT
+ */
+export async function findRollback(path: string, seen: readonly SignedCheckpoint[]): Promise<OpenLog | undefined> {
+  if (seen.length === 0) return undefined;
   const reads = openSqliteReads(path);
   try {
     const tiles = new TileSource(reads);
+    const proofs = new ProofBuilder((...at) => tiles.read(...at));
     const head = await reads.head();
-    const grown =
-      head.size >= size && equalBytes(await new ProofBuilder((...at) => tiles.read(...at)).root(size), root);
     const newest = await reads.newestCheckpoint();
-    if (!grown && newest) {
+    for (const { size, root } of seen) {
+      if (head.size >= size && equalBytes(await proofs.root(size), root)) continue;
+      if (!newest) continue;
       await openEdge(reads, tiles); // older is one thing, damaged another
       const readOnly = `the database holds ${head.size} entries, but ${size} were published, or others: it was restored from an older backup`;
       return {
@@ -95,6 +108,7 @@ export async function openWritable(
   const store = await openSqliteStore(database, { mustExist });
   try {
     const tiles = new TileSource(store);
+    const proofs = new ProofBuilder((...at) => tiles.read(...at));
     const sequencer = startSequencer({
       store,
       edge: await openEdge(store, tiles),
@@ -108,6 +122,8 @@ export async function openWritable(
       headFile,
       now: options.now ?? (() => new Date()),
       head: () => sequencer.head,
+      quorum: options.quorum,
+      consistency: (from, to) => proofs.consistency(from, to),
       onPublish: (checkpoint) => hooks.onPublish?.(checkpoint),
       onFailure,
       ...(options.cadenceMs === undefined ? {} : { cadenceMs: options.cadenceMs }),
@@ -117,7 +133,7 @@ export async function openWritable(
       tiles,
       current: () => publisher.current,
       hooks,
-      writer: { store, sequencer },
+      writer: { store, sequencer, publisher },
       [Symbol.asyncDispose]: async () => {
         await sequencer[Symbol.asyncDispose]();
         await publisher[Symbol.asyncDispose]();

@@ -1,0 +1,101 @@
+import { isPeerageError, parseJson, verifyForkEvidence } from "@peerage/core";
+import { z } from "zod";
+import { keepFork } from "../witness/forks.ts";
+import { json } from "./answers.ts";
+import { readBody } from "./body.ts";
+import { limit } from "./parameters.ts";
+import { badRequest, notFound } from "./problem.ts";
+import { type Route, route } from "./route.ts";
+import type { Service } from "./service.ts";
+import { overLimit } from "./statements.ts";
+
+/** The witness's side of C2SP tlog-witness: other logs ask for cosignatures, monitors see what was cosigned. */
+export function witnessRoutes(service: Pick<Service, "witness" | "limiter">): Route[] {
+  return [
+    route({
+      method: "POST",
+      path: "/witness/add-checkpoint",
+      summary: "Cosign a head of a log that is watched here (C2SP tlog-witness)",
+      body: {
+        type: "text/plain",
+        description: "The old size, a consistency proof, an empty line, a signed checkpoint",
+      },
+      answers: {
+        200: { description: "Signature lines", content: { "text/plain": z.string() } },
+        404: { description: "The log is not watched here" },
+        403: { description: "The log's key did not sign" },
+        409: {
+          description: "Another size was cosigned last, or another root",
+          content: { "text/x.tlog.size": z.string() },
+        },
+        422: { description: "The proof does not hold" },
+      },
+      handle: async (c) => {
+        const tooMany = overLimit(c, service);
+        if (tooMany) return tooMany;
+        const { status, type, body } = await service.witness.addCheckpoint(await readBody(c));
+        c.header("Content-Type", type);
+        c.header("Cache-Control", "no-store");
+        return c.body(body, status);
+      },
+    }),
+    route({
+      method: "GET",
+      path: "/witness/:hash/checkpoint",
+      live: true,
+      summary: "The newest head that was cosigned of the log whose origin has this SHA-256",
+      params: { hash: z.string().regex(/^[0-9a-f]{64}$/, "not a SHA-256 in hexadecimal") },
+      answers: { 200: { description: "A signed note", content: { "text/plain": z.string() } } },
+      handle: (c, { params }) => {
+        const head = service.witness.head(params.hash);
+        if (!head) throw notFound("nothing was cosigned of that log");
+        c.header("Cache-Control", "no-store");
+        return c.text(head.note);
+      },
+    }),
+  ];
+}
+
+/** Proofs that logs contradicted themselves: anyone brings them, anyone checks them. */
+export function forkRoutes(service: Pick<Service, "peers" | "limiter" | "now">): Route[] {
+  return [
+    route({
+      method: "POST",
+      path: "/v1/forks",
+      summary: "Show evidence of a fork; a report of category log-fork may then name its digest",
+      body: { type: "application/json", description: "A ForkEvidence" },
+      answers: {
+        200: { description: "It proves a fork", content: { "application/json": z.object({ digest: z.string() }) } },
+      },
+      handle: async (c) => {
+        const tooMany = overLimit(c, service);
+        if (tooMany) return tooMany;
+        const body = await readBody(c);
+        try {
+          const evidence = await verifyForkEvidence(parseJson(body));
+          return json(c, { digest: keepFork(service.peers, evidence, service.now()) });
+        } catch (error) {
+          if (isPeerageError(error)) throw badRequest(`this proves no fork: ${error.message}`);
+          throw error;
+        }
+      },
+    }),
+    route({
+      method: "GET",
+      path: "/v1/forks",
+      live: true,
+      summary: "Evidence of forks that this registry has seen and checked",
+      query: { limit },
+      answers: {
+        200: {
+          description: "The evidence; check it, it needs nothing else",
+          content: { "application/json": z.object({ forks: z.array(z.looseObject({})) }) },
+        },
+      },
+      handle: (c, { query }) => {
+        c.header("Cache-Control", "no-store");
+        return json(c, { forks: service.peers.forks(query.limit).map((text) => parseJson(text)) });
+      },
+    }),
+  ];
+}

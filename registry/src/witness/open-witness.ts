@@ -1,0 +1,59 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { Hono } from "hono";
+import { noteSignerFromSeed, parseVerifierKey, type VerifierKey, WITNESS_TYPE } from "@peerage/core";
+import { onError, problem, notFound } from "../http/problem.ts";
+import { type Env, serveRoutes } from "../http/route.ts";
+import { forkRoutes, witnessRoutes } from "../http/witness.ts";
+import { WriteLimiter } from "../http/write-limiter.ts";
+import { createKeyFile, readKeyFile } from "../keys/key-file.ts";
+import { PeerStore } from "./peer-store.ts";
+import { Witness } from "./witness.ts";
+
+export interface OpenWitnessOptions {
+  /** Holds `witness.db` and `keys/witness.key`; made 0700 if it is missing. */
+  readonly dataDir: string;
+  /** The name under which it cosigns: its address without scheme, for example. */
+  readonly name: string;
+  /** The vkeys of the logs that it watches. */
+  readonly logs: readonly string[];
+  readonly now?: () => Date;
+  /** Requests a minute from one /24 or /48; no limit by default. */
+  readonly writesPerMinute?: number;
+}
+
+/** A witness in this process. */
+export interface OpenWitness extends Disposable {
+  /** What logs and readers put into their policies. */
+  readonly key: VerifierKey;
+  /** `POST /witness/add-checkpoint`, `GET /witness/{origin hash}/checkpoint`, `/v1/forks`: its prefix is `/witness`. */
+  readonly app: Hono<Env>;
+  readonly witness: Witness;
+}
+
+/**
+ * Opens a witness, making its key at the first start.
+ * @throws {PeerageError} ERR_STORE_CORRUPT, ERR_KEY_FILE_INVALID, ERR_KEY_FILE_UNSAFE, ERR_CHECKPOINT_INVALID for a key
+ *   that is not a vkey
+ */
+export async function openWitness(options: OpenWitnessOptions): Promise<OpenWitness> {
+  const { dataDir, name, logs } = options;
+  const now = options.now ?? (() => new Date());
+  const keys = join(dataDir, "keys");
+  await mkdir(keys, { recursive: true, mode: 0o700 });
+  const path = join(keys, "witness.key");
+  const seed = (await readKeyFile(path, "witness")) ?? (await createKeyFile(path, "witness"));
+  const signer = noteSignerFromSeed(name, WITNESS_TYPE, seed);
+  const store = new PeerStore(join(dataDir, "witness.db"));
+  const witness = new Witness({ signer, store, logs: logs.map(parseVerifierKey), now });
+  const perMinute = options.writesPerMinute ?? 0;
+  const limiter = perMinute > 0 ? new WriteLimiter(perMinute, now) : undefined;
+  const app = serveRoutes([...witnessRoutes({ witness, limiter }), ...forkRoutes({ peers: store, limiter, now })], {
+    before: () => undefined,
+    after: () => undefined,
+    tag: () => "",
+  });
+  app.onError(onError);
+  app.notFound((c) => problem(c, notFound("nothing is here")));
+  return { key: signer.key, app, witness, [Symbol.dispose]: () => store[Symbol.dispose]() };
+}
