@@ -105,7 +105,7 @@ function slow(guard: Guard): Guard {
     const text = message instanceof Uint8Array ? Buffer.from(message).toString() : JSON.stringify(message);
     return text.includes('"tools/call"');
   };
-  const late = async <T>(message: unknown, verdict: () => T | Promise<T>): Promise<T> => {
+  const late = async <T>(verdict: () => T | Promise<T>): Promise<T> => {
     await delay(100);
     return verdict();
   };
@@ -114,7 +114,7 @@ function slow(guard: Guard): Guard {
       if (name === "admit" || name === "admitText") {
         const admit = target[name].bind(target);
         return (message: never, context: never) =>
-          isCall(message) ? late(message, () => admit(message, context)) : admit(message, context);
+          isCall(message) ? late(() => admit(message, context)) : admit(message, context);
       }
       const value: unknown = Reflect.get(target, name, target);
       return typeof value === "function" ? (value.bind(target) as unknown) : value;
