@@ -1,14 +1,19 @@
 import type { Server } from "node:http";
+import { join } from "node:path";
 import { serve } from "@hono/node-server";
+import { Hono } from "hono";
 import type { Did, Statement } from "../core/src/index.ts";
 import { createObservatory, type ObservatoryOptions } from "../observatory/src/index.ts";
 import { openRegistry, type Registry } from "../registry/src/index.ts";
+import { buildIslands } from "../scripts/build-islands.ts";
 import { temporaryFolder } from "./_registry.ts";
 
 /** A real registry in this process with the observatory over it, on a port of its own. */
 export interface TestObservatory extends AsyncDisposable {
   readonly url: string;
   readonly registry: Registry;
+  /** Where the registry keeps its keys. */
+  readonly keysDir: string;
   get(path: string, headers?: Record<string, string>): Promise<Response>;
   text(path: string): Promise<string>;
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the shape is each test's own
@@ -23,11 +28,12 @@ export interface TestObservatoryOptions extends Partial<Pick<ObservatoryOptions,
 }
 
 export async function startObservatory(options: TestObservatoryOptions = {}): Promise<TestObservatory> {
+  await buildIslands();
   const folder = temporaryFolder();
   const clock = options.now ? { now: options.now } : {};
   const registry = await openRegistry({ dataDir: folder.path, cadenceMs: 10, batchDelayMs: 1, ...clock });
-  const { reader, logKey, events } = registry;
-  const app = createObservatory({
+  const { reader, logKey, witnessKey, events } = registry;
+  const pages = createObservatory({
     registryUrl: "https://registry.example",
     ...options,
     source: {
@@ -35,10 +41,16 @@ export async function startObservatory(options: TestObservatoryOptions = {}): Pr
       leaves: (from, to) => reader.leaves(from, to),
       tile: (level, n, width) => reader.tile(level, n, width),
       logKey,
+      witnessKey,
+      checkpoints: (after, upTo) => reader.checkpoints(after, upTo),
       subscribe: (listener) => events.subscribe(({ from, checkpoint }) => listener({ from, size: checkpoint.size })),
     },
     roots: options.roots ?? [],
   });
+  // As the command line serves them: the registry's interface first, the pages answer whatever is left.
+  const app = new Hono();
+  app.route("/", registry.app);
+  app.notFound((c) => pages.fetch(c.req.raw, c.env));
   const { promise, resolve } = Promise.withResolvers<number>();
   const server = serve({ fetch: app.fetch, hostname: "127.0.0.1", port: 0 }, ({ port }) => resolve(port)) as Server;
   const url = `http://127.0.0.1:${await promise}`;
@@ -46,6 +58,7 @@ export async function startObservatory(options: TestObservatoryOptions = {}): Pr
   return {
     url,
     registry,
+    keysDir: join(folder.path, "keys"),
     get,
     text: async (path) => (await get(path)).text(),
     json: async (path) => (await get(path)).json(),

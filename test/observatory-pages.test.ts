@@ -52,7 +52,7 @@ describe("every page", () => {
       const page = await site.get(address, html);
       expect([address, page.status]).toEqual([address, 200]);
       expect(page.headers.get("content-type")).toBe("text/html; charset=utf-8");
-      expect(page.headers.get("vary")).toBe("Accept");
+      expect(page.headers.get("vary")).toBe("Accept, Accept-Encoding");
       expect(await page.text()).toMatch(/^<!doctype html>.*<h1>/s);
 
       const json = await site.get(withSuffix(address, ".json"));

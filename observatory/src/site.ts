@@ -2,11 +2,13 @@ import { createHash } from "node:crypto";
 import { type Context, Hono } from "hono";
 import { type Did, isPeerageError, parseDid, PeerageError, toHex } from "@peerage/core";
 import { Frame } from "./frame.ts";
-import { assetAt, assetsVersion } from "./http/assets.ts";
+import { assetAt, assetsVersion, loadIslands } from "./http/assets.ts";
+import { compress } from "./http/compress.ts";
 import { type Format, negotiate, splitSuffix } from "./http/format.ts";
 import { securityHeaders } from "./http/headers.ts";
 import { atomFeed } from "./http/atom.ts";
 import { FeedHub } from "./http/feed-hub.ts";
+import { proofBundle } from "./http/proofs.ts";
 import { Links } from "./links.ts";
 import { type AgentRef, type Asked, Elsewhere, type Page } from "./page.ts";
 import { agent } from "./pages/agent.ts";
@@ -32,6 +34,7 @@ import { layout } from "./ui/layout.ts";
  */
 export function createObservatory(options: ObservatoryOptions): Hono {
   const { source } = options;
+  loadIslands();
   const app = new Hono();
   const ref = (did: Did): AgentRef => {
     const name = foreign(options.names?.(did));
@@ -39,6 +42,7 @@ export function createObservatory(options: ObservatoryOptions): Hono {
   };
   const hub = new FeedHub(source, ref);
 
+  app.use("*", compress);
   app.use("*", async (c, next) => {
     await next();
     for (const [name, value] of Object.entries(securityHeaders)) c.header(name, value);
@@ -58,6 +62,13 @@ export function createObservatory(options: ObservatoryOptions): Hono {
     const seen = new Seen(view, { kind: "none", roots: [] }, DEFAULT_SCOPE);
     const xml = await atomFeed({ source, seen, ref }, options.registryUrl);
     return c.body(xml, 200, { "content-type": "application/atom+xml; charset=utf-8", "cache-control": "max-age=5" });
+  });
+  app.get("/proofs.json", async (c) => {
+    const bundle = await proofBundle(source, new URL(c.req.url).searchParams);
+    return c.body(`${JSON.stringify(bundle)}\n`, 200, {
+      "content-type": "application/json; charset=utf-8",
+      "cache-control": "no-store",
+    });
   });
   app.get("/robots.txt", (c) => c.text("User-agent: *\nDisallow: /*?\nDisallow: /explain\n"));
 
@@ -233,7 +244,7 @@ function formHeaders(format: Format, negotiated: boolean): Record<string, string
 /** The same log, time, roots, address and program give the same page. */
 function entityTag({ seen, format }: Request, { roots, banner, registryUrl }: ObservatoryOptions): string {
   const { size, time, root } = seen.view;
-  return `W/"${hash([size, time, toHex(root), format, roots.join(), banner ?? "", registryUrl, assetsVersion].join(" "))}"`;
+  return `W/"${hash([size, time, toHex(root), format, roots.join(), banner ?? "", registryUrl, assetsVersion()].join(" "))}"`;
 }
 
 function hash(text: string): string {

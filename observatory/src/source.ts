@@ -16,6 +16,10 @@ export interface ObservatorySource {
   readonly tile: ReadTile;
   /** The log's verifier key. */
   readonly logKey: RegistryReader["logKey"];
+  /** The operator's own witness, which stamps the time of every checkpoint. */
+  readonly witnessKey?: RegistryReader["logKey"];
+  /** The published checkpoints with `after` < size ≤ `upTo`, ascending: they say by when an entry was logged. */
+  readonly checkpoints?: RegistryReader["checkpoints"];
   /** Calls `listener` after each publication until the returned function is called. */
   subscribe(listener: (publication: Publication) => void): () => void;
 }

@@ -79,6 +79,39 @@
     }
   }
 
+  // ---- islands: loaded when they are asked for
+
+  function verifiers() {
+    for (const place of document.querySelectorAll("peerage-verify")) {
+      const check = async (press, indexes) => {
+        press.disabled = true;
+        try {
+          await import(place.dataset.src);
+          await place.verify(indexes);
+        } catch {
+          press.textContent = "It could not be loaded: try again";
+        } finally {
+          press.disabled = false;
+        }
+      };
+      const all = element(
+        "button",
+        { type: "button", class: "verify" },
+        `Verify ${place.dataset.what} in this browser`,
+      );
+      all.addEventListener("click", () => check(all));
+      place.prepend(all);
+      const table = place.closest(".panel")?.querySelector("table");
+      if (!table || !table.querySelector("tr[data-entry]")) continue;
+      table.querySelector("thead tr").append(element("th", {}, "Check"));
+      for (const row of table.querySelectorAll("tr[data-entry]")) {
+        const press = element("button", { type: "button", class: "quiet check" }, "Verify");
+        press.addEventListener("click", () => check(press, [Number(row.dataset.entry)]));
+        row.append(element("td", { "data-label": "Check" }, press));
+      }
+    }
+  }
+
   // ---- live feed
 
   function agentNode(agent, sigil) {
@@ -205,6 +238,7 @@
   document.addEventListener("DOMContentLoaded", () => {
     themeButton();
     copyButtons();
+    verifiers();
     ages();
     setInterval(ages, 10_000);
     follow();

@@ -7,8 +7,11 @@ const types = {
   "icon.svg": "image/svg+xml",
 } as const;
 
-/** A file that pages link: style sheet, script or icon. */
+/** A file that every page links: style sheet, script or icon. */
 export type AssetName = keyof typeof types;
+
+/** A part of the site that runs in browsers and is loaded where it is used. */
+export type IslandName = "verify" | "map" | "try";
 
 interface Asset {
   readonly path: string;
@@ -18,6 +21,7 @@ interface Asset {
 
 const assets = new Map<string, Asset>();
 const paths = new Map<AssetName, string>();
+const islands = new Map<string, string>();
 for (const [name, type] of Object.entries(types) as [AssetName, string][]) {
   const body = readFileSync(new URL(`../../static/${name}`, import.meta.url), "utf8");
   const hash = createHash("sha256").update(body).digest("hex").slice(0, 12);
@@ -25,10 +29,16 @@ for (const [name, type] of Object.entries(types) as [AssetName, string][]) {
   assets.set(path, { path, type, body });
   paths.set(name, path);
 }
+loadIslands();
 
 /** The address of an asset. It holds a hash of the contents, so it may be kept for ever. */
 export function assetPath(name: AssetName): string {
   return paths.get(name) ?? "";
+}
+
+/** The address of an island; undefined where none were built, and then pages do without. */
+export function islandPath(name: IslandName): string | undefined {
+  return islands.get(name);
 }
 
 /** The asset at an address, if there is one. */
@@ -37,7 +47,30 @@ export function assetAt(path: string): Asset | undefined {
 }
 
 /** One short word that changes with any asset. */
-export const assetsVersion: string = createHash("sha256")
-  .update([...assets.keys()].join())
-  .digest("hex")
-  .slice(0, 8);
+export function assetsVersion(): string {
+  return createHash("sha256")
+    .update([...assets.keys()].join())
+    .digest("hex")
+    .slice(0, 8);
+}
+
+/** Reads what `scripts/build-islands.ts` built. Called again when a site is made, as it may have been built since. */
+export function loadIslands(): void {
+  const folder = new URL("../../assets/", import.meta.url);
+  let manifest: { entries: Record<string, string>; files: string[] };
+  try {
+    manifest = JSON.parse(readFileSync(new URL("manifest.json", folder), "utf8")) as typeof manifest;
+  } catch {
+    return;
+  }
+  for (const name of manifest.files) {
+    const path = `/assets/islands/${name}`;
+    if (assets.has(path)) continue;
+    assets.set(path, {
+      path,
+      type: "text/javascript; charset=utf-8",
+      body: readFileSync(new URL(name, folder), "utf8"),
+    });
+  }
+  for (const [name, file] of Object.entries(manifest.entries)) islands.set(name, `/assets/islands/${file}`);
+}

@@ -1,14 +1,14 @@
 import { html } from "hono/html";
-import { type JsonObject, leafHash, PeerageError, ProofBuilder, toHex, verifyInclusion } from "@peerage/core";
+import { type JsonObject, leafHash, PeerageError, toHex, verifyInclusion } from "@peerage/core";
 import { type EntryData, entryData, statementOf } from "../entries.ts";
 import type { Frame } from "../frame.ts";
-import type { Asked, Html, Page } from "../page.ts";
-import type { ObservatorySource } from "../source.ts";
+import { proofsOf } from "../http/proofs.ts";
+import type { Html, Page } from "../page.ts";
 import { entrySentence, entryText } from "../ui/entry.ts";
 import { count } from "../ui/format.ts";
 import { timeHtml } from "../ui/time.ts";
 import { parseIndex } from "./log.ts";
-import { documentPanel } from "./vouch.ts";
+import { documentPanel, verifyPanel } from "./vouch.ts";
 
 export interface EntryPageData {
   readonly entry: EntryData;
@@ -23,8 +23,6 @@ export interface EntryPageData {
   readonly document?: JsonObject;
 }
 
-const builders = new WeakMap<ObservatorySource, ProofBuilder>();
-
 /** One entry of the log with the hashes that lead from it to the checkpoint. */
 export const entry: Page<EntryPageData> = {
   async load(asked) {
@@ -35,7 +33,7 @@ export const entry: Page<EntryPageData> = {
     for await (const leaf of asked.source.leaves(index, index + 1)) {
       const statement = await statementOf(leaf);
       const hash = leafHash(leaf.leaf);
-      const proof = await proofs(asked).inclusion(index, view.size);
+      const proof = await proofsOf(asked.source).inclusion(index, view.size);
       verifyInclusion({ index, size: view.size, root: view.root, leafHash: hash, proof });
       return {
         entry: await entryData(leaf, asked),
@@ -91,6 +89,7 @@ export const entry: Page<EntryPageData> = {
         </section>
         ${proofPanel(data)}
       </div>
+      ${data.document === undefined ? "" : verifyPanel(data.entry, frame)}
       ${data.document === undefined ? "" : documentPanel(data.document, data.bytes)}`,
   text: (data) =>
     [
@@ -103,15 +102,6 @@ export const entry: Page<EntryPageData> = {
       "",
     ].join("\n"),
 };
-
-function proofs({ source }: Asked): ProofBuilder {
-  let builder = builders.get(source);
-  if (!builder) {
-    builder = new ProofBuilder(source.tile);
-    builders.set(source, builder);
-  }
-  return builder;
-}
 
 function idLink({ id, kind }: EntryData, frame: Frame): Html {
   if (id === undefined) return html``;
@@ -126,8 +116,7 @@ function proofPanel({ inclusion, size, root }: EntryPageData): Html {
         inclusion.length === 0
           ? "The only entry: its hash is the root."
           : html`Hashed with these ${count(inclusion.length, "hash", "hashes")} in turn, the leaf gives the root of the
-              ${size} entries. This server checked that just now; check it away from this site with
-              <code>peerage verify</code>.`
+            ${size} entries. This server checked that just now; below, your browser can.`
       }
     </p>
     <ol class="proof">

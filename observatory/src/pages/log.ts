@@ -5,6 +5,7 @@ import type { Page } from "../page.ts";
 import { entryText, feedLine } from "../ui/entry.ts";
 import { timeText } from "../ui/format.ts";
 import { timeHtml } from "../ui/time.ts";
+import { verifier } from "../ui/verify.ts";
 
 const PAGE = 50;
 
@@ -88,8 +89,8 @@ export const log: Page<LogData> = {
         <section class="panel">
           <h2>As signed <a class="more" href="/checkpoint">/checkpoint</a></h2>
           <pre class="wrap"><code>${data.checkpoint}</code></pre>
-          <p class="muted small">A signed note with tiles of hashes (C2SP tlog-tiles). Check it away from this site:</p>
-          <pre><code>peerage log audit --registry ${frame.registryUrl}</code></pre>
+          <p class="muted small">A signed note with tiles of hashes (C2SP tlog-tiles).</p>
+          ${verifier([], "the log", `peerage log head --registry ${frame.registryUrl}`)}
         </section>
       </div>
       <section class="panel">

@@ -1,5 +1,6 @@
 import { html } from "hono/html";
 import { type Digest, isDigest, type JsonObject, PeerageError } from "@peerage/core";
+import type { Frame } from "../frame.ts";
 import { type Html, type Page, vouchData, type VouchData } from "../page.ts";
 import { agentLink, agentText } from "../ui/agent.ts";
 import { statusMark } from "../ui/agent-panels.ts";
@@ -7,6 +8,7 @@ import { scopeTag } from "../ui/entry.ts";
 import { timeText } from "../ui/format.ts";
 import { scoreBar } from "../ui/score.ts";
 import { momentHtml, timeHtml } from "../ui/time.ts";
+import { type Shown, verifier } from "../ui/verify.ts";
 
 export interface VouchPageData extends VouchData {
   /** The scopes in which it counts now. */
@@ -123,7 +125,7 @@ export const vouch: Page<VouchPageData> = {
           </p>
         </section>
       </div>
-      ${documentPanel(data.document, data.bytes)}`,
+      ${verifyPanel(data, frame)} ${documentPanel(data.document, data.bytes)}`,
   text: (data) =>
     [
       `${agentText(data.from)} vouches for ${agentText(data.to)}`,
@@ -139,6 +141,18 @@ export const vouch: Page<VouchPageData> = {
 function partly({ inForce, countsIn, scope }: VouchPageData): Html {
   if (!inForce || countsIn.length === scope.length) return html``;
   return html` <span class="muted">in ${countsIn.join(", ")}; elsewhere a newer one counts</span>`;
+}
+
+/** The checks of one entry by the visitor's own browser. */
+export function verifyPanel(entry: Shown, { registryUrl }: Frame): Html {
+  return html`<section class="panel">
+    <h2>Checked by your own browser</h2>
+    <p class="muted">
+      Bytes, signature, key, revocation, place in the log, the log’s own signature, and whether the log is the one this
+      browser saw before: each by itself, with the same code that guards run.
+    </p>
+    ${verifier([entry], "it", `peerage log entry ${entry.index} --registry ${registryUrl}`)}
+  </section>`;
 }
 
 /** A signed document for reading; what is signed is its RFC 8785 form. */

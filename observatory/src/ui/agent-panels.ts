@@ -7,6 +7,7 @@ import { scopeTag } from "./entry.ts";
 import { fingerprintText } from "./format.ts";
 import { orbit } from "./orbit.ts";
 import { dateHtml } from "./time.ts";
+import { verifier } from "./verify.ts";
 
 /** What stands below the score: vouches in both directions, the network from here, and how to use it. */
 export function agentPanels(data: AgentData, frame: Frame): Html {
@@ -15,12 +16,12 @@ export function agentPanels(data: AgentData, frame: Frame): Html {
         <section class="panel">
           <h2>Vouches received <span class="aside">${data.receivedCount}</span></h2>
           ${vouchTable(data.received, "from", frame, "Nobody has vouched for this agent yet.")}
-          ${rest(data.receivedCount - data.received.length)}
+          ${rest(data.receivedCount - data.received.length)} ${verifyAll(data.received, frame)}
         </section>
         <section class="panel">
           <h2>Vouches given <span class="aside">${data.givenCount}</span></h2>
           ${vouchTable(data.given, "to", frame, "This agent has not vouched for anybody yet.")}
-          ${rest(data.givenCount - data.given.length)}
+          ${rest(data.givenCount - data.given.length)} ${verifyAll(data.given, frame)}
         </section>
       </div>
       <section class="panel">
@@ -45,6 +46,13 @@ export function agentPanels(data: AgentData, frame: Frame): Html {
     ${useIt(data, frame)}`;
 }
 
+function verifyAll(vouches: readonly VouchData[], { registryUrl }: Frame): Html {
+  const [first] = vouches;
+  if (!first) return html``;
+  const what = vouches.length === 1 ? "it" : `all ${vouches.length}`;
+  return verifier(vouches, what, `peerage log entry ${first.index} --registry ${registryUrl}`);
+}
+
 function rest(more: number): Html {
   return more > 0 ? html`<p class="muted small">and ${more} older ones, all in the log</p>` : html``;
 }
@@ -66,7 +74,7 @@ export function vouchTable(vouches: readonly VouchData[], party: "from" | "to", 
     <tbody>
       ${vouches.map(
         (vouch) =>
-          html`<tr class="${vouch.inForce ? "" : "past"}">
+          html`<tr class="${vouch.inForce ? "" : "past"}" data-entry="${vouch.index}">
             <td>${agentLink(vouch[party], frame)}</td>
             <td data-label="Scope">${vouch.scope.map((scope) => scopeTag(scope, frame))}</td>
             <td data-label="Confidence" class="num">

@@ -1,0 +1,140 @@
+/**
+ * Builds the parts of the observatory that run in browsers, `observatory/src/islands`, into `observatory/assets`: files
+ * with a hash in their name, and a manifest. Run by itself, by `npm start` and by tests; does nothing where the sources
+ * are those of the last build.
+ */
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Plugin } from "vite";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const assets = join(root, "observatory", "assets");
+const islands = join(root, "observatory", "src", "islands");
+const entries = ["verify", "map", "try"] as const;
+
+interface Manifest {
+  /** Hash of everything the files were made of. */
+  readonly sources: string;
+  readonly entries: Readonly<Record<string, string>>;
+  readonly files: readonly string[];
+}
+
+/** Builds what has changed. Several processes may do so at a time: files are named by their contents. */
+export async function buildIslands(): Promise<void> {
+  const sources = await hashOfSources();
+  if (isBuilt(sources)) return;
+  const { build } = await import("vite");
+  const built = await build({
+    root: join(root, "observatory"),
+    configFile: false,
+    logLevel: "warn",
+    publicDir: false,
+    plugins: [patchForceGraph(), leaveOut()],
+    build: {
+      write: false,
+      target: "es2022",
+      modulePreload: false,
+      rolldownOptions: {
+        input: Object.fromEntries(entries.map((name) => [name, join(islands, name, "element.ts")])),
+        // Nothing here does anything when it is merely imported, so what is not used is left out.
+        treeshake: { moduleSideEffects: (id) => id.startsWith(islands) },
+        output: { entryFileNames: "[name]-[hash].js", chunkFileNames: "[name]-[hash].js" },
+      },
+    },
+  });
+  const files = (Array.isArray(built) ? built : [built]).flatMap((one) => ("output" in one ? one.output : []));
+  await mkdir(assets, { recursive: true });
+  const names: Record<string, string> = {};
+  for (const file of files) {
+    if (file.type !== "chunk") throw new Error(`an island is a script, and ${file.fileName} is not`);
+    if (file.isEntry) names[file.name] = file.fileName;
+    await replaceFile(file.fileName, file.code);
+  }
+  const manifest: Manifest = { sources, entries: names, files: files.map(({ fileName }) => fileName) };
+  await replaceFile("manifest.json", JSON.stringify(manifest));
+  for (const name of await readdir(assets)) {
+    if (name !== "manifest.json" && !manifest.files.includes(name)) await rm(join(assets, name), { force: true });
+  }
+}
+
+/**
+ * force-graph adds a style element, shows names as HTML and empties its box by `innerHTML`: none of it may run here.
+ * @throws {Error} if it does so in other words than those known here
+ */
+function patchForceGraph(): Plugin {
+  const patches: readonly (readonly [string, string])[] = [
+    ["import Tooltip from 'float-tooltip';", "class Tooltip { content() {} }"],
+    ["\nstyleInject(css_248z);", ""],
+    ["domNode.innerHTML = '';", "domNode.replaceChildren();"],
+  ];
+  return {
+    name: "peerage:force-graph",
+    transform(code, id) {
+      if (!id.endsWith("force-graph.mjs")) return null;
+      let patched = code;
+      for (const [from, to] of patches) {
+        if (patched.split(from).length !== 2) throw new Error(`force-graph has changed: ${from.trim()}`);
+        patched = patched.replace(from, () => to);
+      }
+      if (/innerHTML|insertAdjacentHTML/.test(patched)) throw new Error("force-graph has changed: it writes markup");
+      return patched;
+    },
+  };
+}
+
+/** Verifiers need the schemas, and neither their messages nor their JSON form. */
+function leaveOut(): Plugin {
+  return {
+    name: "peerage:leave-out",
+    transform(code, id) {
+      if (id.endsWith("zod/v4/locales/en.js")) return { code: "export default () => ({});", map: null };
+      if (id.endsWith("zod/v4/core/util.js")) {
+        // Asking whether eval is allowed is a violation of the policy that forbids it.
+        const probe = '        new F("");\n        return true;';
+        if (code.split(probe).length !== 2) throw new Error("zod has changed: it asks for eval in other words");
+        return { code: code.replace(probe, "        return false;"), map: null };
+      }
+      if (!/zod\/v4\/core\/(?:to-json-schema|json-schema-processors)\.js$/.test(id)) return null;
+      const names = [...code.matchAll(/^export (?:const|function) (\w+)/gm)].map(([, name]) => name);
+      if (names.length === 0) throw new Error(`zod has changed: nothing is exported by ${id}`);
+      const nothing = "const nothing = () => () => ({});";
+      return { code: `${nothing} export { ${names.map((name) => `nothing as ${name}`).join(", ")} };`, map: null };
+    },
+  };
+}
+
+function isBuilt(sources: string): boolean {
+  try {
+    const manifest = JSON.parse(readFileSync(join(assets, "manifest.json"), "utf8")) as Manifest;
+    return manifest.sources === sources && manifest.files.every((name) => existsSync(join(assets, name)));
+  } catch {
+    return false;
+  }
+}
+
+async function hashOfSources(): Promise<string> {
+  const hash = createHash("sha256");
+  const files = [fileURLToPath(import.meta.url), join(root, "package-lock.json")];
+  for (const folder of [join(root, "core", "src"), join(root, "observatory", "src")]) {
+    const names = await readdir(folder, { recursive: true });
+    files.push(
+      ...names
+        .filter((name) => /\.tsx?$/.test(name) && !name.endsWith(".test.ts"))
+        .sort()
+        .map((name) => join(folder, name)),
+    );
+  }
+  for (const file of files) hash.update(await readFile(file)).update("\0");
+  return hash.digest("hex");
+}
+
+async function replaceFile(name: string, text: string): Promise<void> {
+  const fresh = join(assets, `.${name}.${process.pid}`);
+  await writeFile(fresh, text);
+  await rename(fresh, join(assets, name));
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await buildIslands();
