@@ -108,6 +108,7 @@ export const attacks: readonly Attack[] = [
   { id: "A-POL-06", refuses: "allow where deny matches too" },
   { id: "A-POL-07", refuses: "telling a caller the rule, the score or the hidden" },
   { id: "A-POL-08", refuses: "two policies in one decision" },
+  { id: "A-POL-09", refuses: "an expression or engine that errs taken for a yes" },
   { id: "A-POL-10", refuses: "a guard that lets through what it must refuse" },
   { id: "A-RATE-01", refuses: "spending another's quota" },
   { id: "A-RATE-02", refuses: "one kind of request that resets another's limit" },

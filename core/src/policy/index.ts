@@ -53,3 +53,4 @@ export type {
 export { formatProblem, type PolicyProblem } from "./problem.ts";
 export { policySchema } from "./grammar.ts";
 export { policyJsonSchema } from "./json-schema.ts";
+export { loadCel, MAX_CEL_LENGTH, MAX_CEL_NESTING, MAX_CEL_NODES, mentionsWhen } from "./cel.ts";
