@@ -27,11 +27,11 @@ function start(): Running {
   const args = [join(import.meta.dirname, "fixtures/audit-guard.ts"), folder, toHex(seed), alice.did];
   const env = { ...process.env, NODE_COMPILE_CACHE: join(folder, "compiled") };
   const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"], env });
-  child.stdin!.on("error", () => undefined);
-  const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
+  child.stdin.on("error", () => undefined);
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const ask = async (tool: string, n: number): Promise<void> => {
     const message = await signed(caller, server.did, "tools/call", { name: tool, arguments: { n } });
-    child.stdin!.write(`${JSON.stringify(message)}\n`);
+    child.stdin.write(`${JSON.stringify(message)}\n`);
   };
   return { child, lines, ask };
 }
