@@ -23,6 +23,8 @@ export interface ApprovalOptions {
   readonly url?: ((id: string) => string) | undefined;
   /** How long a call waits for an answer, once its caller was told to get one: 20 s, since clients give up after 60. */
   readonly waitSeconds?: number | undefined;
+  /** Told of each new question, so that somebody can be told; it holds up nothing. */
+  readonly onAsk?: ((item: ApprovalItem) => void) | undefined;
 }
 
 export interface DeskParts extends ApprovalOptions {
@@ -57,6 +59,7 @@ export class ApprovalDesk {
 
   constructor(parts: DeskParts) {
     this.#parts = parts;
+    parts.audit.addChore(() => this.sweep());
   }
 
   /** The seal of what a caller carries from the question to the retry. */
@@ -117,6 +120,7 @@ export class ApprovalDesk {
       }
       return result;
     }, true);
+    if (filed.isNew) this.#tell(filed.item);
     return { ...filed, receipt };
   }
 
@@ -181,6 +185,14 @@ export class ApprovalDesk {
         entry = parseEntry(await signEntry(identity, { ...claims, now: at }));
       }
       audit.transact(() => audit.items.timeOut(item, entry, at));
+    }
+  }
+
+  #tell(item: ApprovalItem): void {
+    try {
+      this.#parts.onAsk?.(item);
+    } catch (problem) {
+      this.#parts.alarm(problem);
     }
   }
 

@@ -81,7 +81,6 @@ interface Parts {
  * The audit log of a guard: a SQLite file, mode 0600, opened at the first decision. Each record carries the hash of the
  * one before; signed checkpoints over all of them stand in it and beside it. Several guard processes of one identity may
  * share it. Approvals and counters live in the same file, because they change in one transaction with a decision.
- * @see docs/operating.md
  */
 export class AuditLog implements AsyncDisposable {
   readonly path: string;
@@ -90,6 +89,7 @@ export class AuditLog implements AsyncDisposable {
   #parts: Parts | undefined;
   #start: Omit<StartBody, "kind" | "at" | "guard"> | undefined;
   #beat: NodeJS.Timeout | undefined;
+  readonly #chores: (() => Promise<void>)[] = [];
   /** Policies whose document is in the file. */
   readonly #policies = new Set<string>();
   #isClosed = false;
@@ -108,6 +108,11 @@ export class AuditLog implements AsyncDisposable {
   /** What the first record of this process says: that the guard refused what it must. */
   setStart(start: Omit<StartBody, "kind" | "at" | "guard">): void {
     this.#start ??= start;
+  }
+
+  /** Has something done every few seconds while the log is open. */
+  addChore(chore: () => Promise<void>): void {
+    this.#chores.push(chore);
   }
 
   /** Approvals that were asked for, and answered. */
@@ -294,6 +299,7 @@ export class AuditLog implements AsyncDisposable {
     } catch (error) {
       this.#alarm(error);
     }
+    for (const chore of this.#chores) chore().catch(this.#alarm);
   }
 
   #now(): Date {
