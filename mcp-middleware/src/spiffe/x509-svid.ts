@@ -4,6 +4,7 @@ import type { TrustBundle } from "./bundle.ts";
 import { type Certificate, parseCertificate } from "./certificate.ts";
 import { verifyPath } from "./path.ts";
 import { parsePemCertificates, parsePemPrivateKey } from "./pem.ts";
+import { sealed } from "./sealed.ts";
 import { svidInvalid } from "./refuse.ts";
 import { checkLeaf, checkSigner } from "./svid-rules.ts";
 
@@ -60,7 +61,7 @@ export function verifyX509Svid(chain: readonly Uint8Array[], bundles: BundleLook
   // A certificate that is an identity is never an authority, whatever a bundle says.
   const anchors = bundle.x509Authorities.filter(({ der }) => !equalBytes(der, leaf.der));
   const { from, until } = verifyPath(leaf, presented, anchors, { trustDomain, now: seconds });
-  const svid = {
+  const svid = sealed<X509Svid>({
     spiffeId: id,
     trustDomain,
     publicKey: leaf.publicKey(),
@@ -69,7 +70,7 @@ export function verifyX509Svid(chain: readonly Uint8Array[], bundles: BundleLook
     expiresAt: until,
     bundle: bundle.digest,
     ...(bundle.sequence === undefined ? {} : { sequence: bundle.sequence }),
-  } as Verified<X509Svid>;
+  });
   verified.set(digest, svid);
   return svid;
 }
