@@ -1,13 +1,14 @@
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { generateIdentity, type Identity, type JsonObject, resultDigest } from "@peerage/core";
+import { generateIdentity, type Identity, type JsonObject, replayCalls, resultDigest } from "@peerage/core";
 import Database from "better-sqlite3";
 import { afterEach, describe, expect, it } from "vitest";
 import { http, policyOf, replyOf, scene, signed, signedEcho, stdio, unsigned, verdict } from "../../../test/_guard.ts";
 import { createGuard } from "../guard/create-guard.ts";
 import type { GuardOptions } from "../guard/guard.ts";
 import { AuditLog, type AuditLogOptions } from "./audit-log.ts";
+import { checkpointPath } from "./checkpointer.ts";
 import { AuditReader } from "./reader.ts";
 import type { AuditRecord, DecisionBody } from "./record.ts";
 import { verifyAudit } from "./verify.ts";
@@ -256,4 +257,41 @@ describe("the audit log", () => {
     expect(seen).toEqual(["decision", "outcome"]);
     await guard[Symbol.asyncDispose]();
   });
+
+  it("keeps what another policy can be tried on, and says where too little was kept", async () => {
+    const policy = policyOf([{ tools: "echo", agents: "*", args: { n: { "<": 9 } } }]);
+    const stricter = policyOf([{ tools: "echo", agents: "*", args: { n: { "<": 5 } } }]);
+    const other = policyOf([{ tools: "echo", agents: "*", args: { to: "bob" } }]);
+    const verdicts = async (args: AuditLogOptions["args"]): Promise<string[]> => {
+      const { guard, caller, path } = audited({ policy }, { args });
+      for (const n of [1, 7]) await call(guard, await signedEcho(caller, guard.did, { n, to: "bob" }));
+      await guard[Symbol.asyncDispose]();
+      using reader = new AuditReader(path);
+      const calls = [...reader.calls()].flatMap(({ decision }) => reader.recorded(decision) ?? []);
+      expect(reader.policy(policy.digest)).toEqual(policy.document);
+      return [stricter, other].map((next) => {
+        const { same, undecidable } = replayCalls(policy, next, calls).counts;
+        return `${same} same, ${undecidable} undecidable`;
+      });
+    };
+    expect(await verdicts("full")).toEqual(["1 same, 0 undecidable", "2 same, 0 undecidable"]);
+    expect(await verdicts("redacted")).toEqual(["1 same, 0 undecidable", "0 same, 2 undecidable"]);
+    expect(await verdicts("digest")).toEqual(["0 same, 2 undecidable", "0 same, 2 undecidable"]);
+  });
+
+  it("is verified while it is written, and not begun anew beside a checkpoint that cannot be read", async () => {
+    const { guard, caller, path, identity } = audited();
+    for (let i = 0; i < 20; i++) {
+      const calls = [call(guard, await signedEcho(caller, guard.did)), verifyAuditOf(path)];
+      await Promise.all(calls);
+    }
+    await guard[Symbol.asyncDispose]();
+    writeFileSync(checkpointPath(path), "not a checkpoint");
+    const next = audited({ identity }, { path, identity });
+    expect(await call(next.guard, await signedEcho(next.caller, identity.did))).toBe("ERR_AUDIT_UNAVAILABLE");
+  });
 });
+
+async function verifyAuditOf(path: string): Promise<void> {
+  if (existsSync(path)) expect(await verifyAudit(path)).not.toHaveProperty("defect");
+}

@@ -318,18 +318,20 @@ function checkOwner(database: GuardDatabase, did: Did): void {
 
 /** The newest checkpoint beside the log speaks of no more records than it has, or an older copy was put in its place. */
 function checkNotRolledBack(path: string, size: number): void {
-  let note: string;
-  try {
-    note = readFileSync(checkpointPath(path), "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
-    throw error;
-  }
-  const signed = parseCheckpoint(parseSignedNote(note).text).size;
+  const signed = signedSize(checkpointPath(path));
   if (signed <= size) return;
   throw auditUnavailable(
     `it has ${size} records, and the checkpoint beside it was signed at ${signed}: an older copy was put in its place`,
     undefined,
     "rolled-back",
   );
+}
+
+function signedSize(path: string): number {
+  try {
+    return parseCheckpoint(parseSignedNote(readFileSync(path, "utf8")).text).size;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return 0;
+    throw auditUnavailable("the checkpoint beside it cannot be read", error, "checkpoint");
+  }
 }

@@ -66,14 +66,9 @@ export async function verifyAudit(path: string, options: VerifyAuditOptions = {}
       if (checkpoint && (size === undefined || size === checkpoint.size)) checkpoints.push(checkpoint);
       else defects.push({ seq: size ?? 0, kind: "checkpoint" });
     }
-    return onDisk(() =>
-      walk(
-        database,
-        guard,
-        checkpoints.sort((a, b) => a.size - b.size),
-        defects,
-      ),
-    );
+    // One snapshot, since the guard may be writing.
+    const sorted = checkpoints.sort((a, b) => a.size - b.size);
+    return onDisk(() => database.transaction(() => walk(database, guard, sorted, defects))());
   } finally {
     database.close();
   }

@@ -106,6 +106,7 @@ export class GuardCore implements Guard {
       alarm: (problem) => this.#alarm(problem),
     });
     const { audit, identity } = options;
+    if (options.approvals && !audit) throw new TypeError("approvals are kept in an audit log: give one");
     if (audit && audit.guard !== this.did) throw new TypeError("the audit log is of another identity");
     const now = (): Date => this.#now();
     const alarm = (problem: unknown): void => this.#alarm(problem);

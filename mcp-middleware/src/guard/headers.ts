@@ -19,7 +19,7 @@ const nameFields: ReadonlyMap<string, string> = new Map([
  */
 export function checkStandardHeaders(inbound: Inbound, context: Context): void {
   if (context.transport !== "http" || inbound.kind === "response") return;
-  const header = (name: string): string | undefined => context.header?.(name)?.replace(/^[ \t]+|[ \t]+$/g, "");
+  const header = (name: string): string | undefined => context.header?.(name)?.trim();
   const required = inbound.kind === "request" && inbound.modern !== undefined;
   const { method } = inbound;
   if (inbound.modern !== undefined)

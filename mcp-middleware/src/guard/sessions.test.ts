@@ -144,19 +144,34 @@ describe("limits", () => {
     expect(await verdict(guard.admit(await signedEcho(caller, guard.did), pipe))).toBe("admitted");
   });
 
-  it("keeps no more sessions than it can, and never gives a bound one away", () => {
+  it("A-RATE-05 who holds too many sessions loses its own oldest one, and nobody else's", () => {
+    const sessions = new Sessions();
+    const at = (i: number) => new Date(Date.parse("2026-11-20T12:00:00Z") + i);
+    const connection = sessions.connection({});
+    const [hoarder, honest] = [generateIdentity().did, generateIdentity().did];
+    sessions.bind(connection, "honest", honest, at(0));
+    for (let i = 0; i < 1_025; i++) sessions.bind(connection, `s-${i}`, hoarder, at(1 + i));
+    expect(sessions.owner(connection, "s-0", at(2_000))).toBeUndefined();
+    expect(sessions.owner(connection, "s-1", at(2_000))).toBe(hoarder);
+    expect(sessions.owner(connection, "s-1024", at(2_000))).toBe(hoarder);
+    expect(sessions.owner(connection, "honest", at(2_000))).toBe(honest);
+    sessions.end("s-1");
+    expect(sessions.owner(connection, "s-1", at(2_000))).toBe(hoarder);
+    expect(() => sessions.bind(connection, "s-2", honest, at(2_001))).toThrow(
+      expect.objectContaining({ code: "ERR_SESSION_BOUND" }),
+    );
+  });
+
+  it("A-RATE-05 a table full of strangers' sessions still has room for the next caller", () => {
     const sessions = new Sessions();
     const now = new Date();
     const connection = sessions.connection({});
+    for (let n = 0; n < 64; n++) {
+      const did = `did:key:z6Mk${n}` as const;
+      for (let i = 0; i < 1_024; i++) sessions.bind(connection, `${n}-${i}`, did, now);
+    }
     const { did } = generateIdentity();
-    for (let i = 0; i < 1_024; i++) sessions.bind(connection, `s-${i}`, did, now);
-    expect(() => sessions.bind(connection, "one more", did, now)).toThrow(
-      expect.objectContaining({ code: "ERR_SESSION_BOUND" }),
-    );
-    sessions.bind(connection, "other", generateIdentity().did, now);
-    expect(sessions.owner(connection, "s-0", now)).toBe(did);
-    sessions.end("s-0");
-    expect(sessions.owner(connection, "s-0", now)).toBe(did);
-    sessions.bind(connection, "one more", did, now);
+    sessions.bind(connection, "next", did, now);
+    expect(sessions.owner(connection, "next", now)).toBe(did);
   });
 });

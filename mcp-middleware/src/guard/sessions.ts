@@ -58,8 +58,8 @@ export class Sessions {
   }
 
   /**
-   * Binds a session, unless it is bound. A bound one is never forgotten while it is used.
-   * @throws {PeerageError} ERR_SESSION_BOUND if it is another's, or no more can be kept
+   * Binds a session, unless it is bound. Bounded in all and for each identity.
+   * @throws {PeerageError} ERR_SESSION_BOUND if it is another's
    */
   bind(connection: Connection, session: string | undefined, did: Did, now: Date): void {
     const owner = this.owner(connection, session, now);
@@ -69,11 +69,9 @@ export class Sessions {
       connection.owner = did;
       return;
     }
-    if (this.#owners.size >= MAX_SESSIONS) this.#removeIdle(now.getTime());
-    const held = this.#perDid.get(did) ?? 0;
-    if (this.#owners.size >= MAX_SESSIONS || held >= MAX_SESSIONS_PER_DID) throw bound("too-many-sessions");
+    this.#makeRoom(did, now.getTime());
     this.#owners.set(session, { did, seen: now.getTime(), isEnded: false });
-    this.#perDid.set(did, held + 1);
+    this.#perDid.set(did, (this.#perDid.get(did) ?? 0) + 1);
   }
 
   /** Its owner ended a session. It stays bound while there is room: the server may not have let go of it. */
@@ -105,6 +103,31 @@ export class Sessions {
     connection.inFlight.delete(id);
     if (did !== undefined) lower(this.#running, did);
     return true;
+  }
+
+  /**
+   * Who holds too many sessions loses its own oldest one, so that nobody, however many identities it makes up, can keep
+   * others out. Clients that never end their sessions are common.
+   */
+  #makeRoom(did: Did, now: number): void {
+    const isFull = (): boolean => this.#owners.size >= MAX_SESSIONS;
+    if ((this.#perDid.get(did) ?? 0) >= MAX_SESSIONS_PER_DID) this.#removeOldest(did);
+    if (isFull()) this.#removeIdle(now);
+    if (!isFull()) return;
+    let busiest = did;
+    for (const [other, held] of this.#perDid) if (held > (this.#perDid.get(busiest) ?? 0)) busiest = other;
+    this.#removeOldest(busiest);
+  }
+
+  #removeOldest(did: Did): void {
+    let oldest: { session: string; seen: number } | undefined;
+    for (const [session, known] of this.#owners) {
+      if (known.did !== did || known.isEnded || (oldest && oldest.seen <= known.seen)) continue;
+      oldest = { session, seen: known.seen };
+    }
+    if (!oldest) return;
+    this.end(oldest.session);
+    this.#owners.delete(oldest.session);
   }
 
   #removeIdle(now: number): void {
