@@ -54,6 +54,17 @@ const idsOf = (events: Event[]): number[] => events.flatMap(({ id }) => id ?? []
 const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i);
 
 describe("the live feed", () => {
+  it("A-LOG-11 a HEAD on the feed takes no place from those who listen", async () => {
+    await using registry = await startRegistry({ streams: { maximum: 2 } });
+    for (let i = 0; i < 5; i++) {
+      const response = await fetch(`${registry.url}/v1/feed.sse`, { method: "HEAD" });
+      expect(response.status).toBe(200);
+    }
+    await registry.publish(leaves[0]!);
+    const events = await listen(registry, { query: "?after=-1" }, (seen) => seen.length > 0);
+    expect(events[0]?.id).toBe(0);
+  });
+
   it("A-LOG-11 resumes after the last event seen without gap or duplicate, while the log grows", async () => {
     await using registry = await startRegistry();
     const writing = (async () => {

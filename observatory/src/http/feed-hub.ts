@@ -38,17 +38,23 @@ export class FeedHub {
     if (this.#streams >= MOST_STREAMS || own >= MOST_PER_ADDRESS) {
       return c.text("too many streams: reload the page for newer entries\n", 503, { "retry-after": "30" });
     }
+    const headers = {
+      "content-type": "text/event-stream; charset=utf-8",
+      "cache-control": "no-store",
+      "x-accel-buffering": "no",
+    };
+    // A body that nobody reads would hold its place for good.
+    if (c.req.raw.method === "HEAD") return c.body(null, 200, headers);
     this.#enter(address);
-    const { size } = await this.#source.view();
+    const { size } = await this.#source.view().catch((error: unknown) => {
+      this.#leave(address);
+      throw error;
+    });
     this.#size = Math.max(this.#size, size);
     // A page that was made a while ago names the newest entry it shows; a stream that broke off, the last it got.
     const last = /^\d{1,15}$/.exec(c.req.header("last-event-id") ?? c.req.query("after") ?? "")?.[0];
     const from = last === undefined ? size : Math.min(size, Number(last) + 1);
-    return c.body(this.#stream(from, address), 200, {
-      "content-type": "text/event-stream; charset=utf-8",
-      "cache-control": "no-store",
-      "x-accel-buffering": "no",
-    });
+    return c.body(this.#stream(from, address), 200, headers);
   }
 
   #stream(from: number, address: string): ReadableStream<Uint8Array> {
@@ -71,13 +77,19 @@ export class FeedHub {
             if (wake) this.#waiting.delete(wake);
           }
           // `cancel` may have come while this was waiting.
-          const bytes = next < this.#size ? await this.#event(next++) : encoder.encode(": still here\n\n");
-          if (open) controller.enqueue(bytes);
+          try {
+            const bytes = next < this.#size ? await this.#event(next++) : encoder.encode(": still here\n\n");
+            if (open) controller.enqueue(bytes);
+          } catch (error) {
+            if (open) this.#leave(address);
+            open = false;
+            throw error;
+          }
         },
         cancel: () => {
+          if (open) this.#leave(address);
           open = false;
           wake?.();
-          this.#leave(address);
         },
       },
       { highWaterMark: 0 },

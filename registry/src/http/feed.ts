@@ -53,6 +53,11 @@ function stream(c: Ctx, service: Service, after: number | undefined, open: { str
     return problem(c, new PeerageError("ERR_REGISTRY_BUSY", "too many readers listen to the feed"));
   }
   const cursor = last === undefined ? after : Number(last);
+  c.header("Content-Type", "text/event-stream; charset=utf-8");
+  c.header("Cache-Control", "no-store");
+  c.header("X-Accel-Buffering", "no");
+  // A body that nobody reads would hold its place for good.
+  if (c.req.raw.method === "HEAD") return c.body(null);
   open.streams++;
   const { outgoing } = bindingsOf(c);
   const body = feedStream({
@@ -74,8 +79,5 @@ function stream(c: Ctx, service: Service, after: number | undefined, open: { str
       if (cut) outgoing?.destroy();
     },
   });
-  c.header("Content-Type", "text/event-stream; charset=utf-8");
-  c.header("Cache-Control", "no-store");
-  c.header("X-Accel-Buffering", "no");
   return c.body(body);
 }
