@@ -46,10 +46,13 @@ export class FeedHub {
     // A body that nobody reads would hold its place for good.
     if (c.req.raw.method === "HEAD") return c.body(null, 200, headers);
     this.#enter(address);
-    const { size } = await this.#source.view().catch((error: unknown) => {
+    let size: number;
+    try {
+      ({ size } = await this.#source.view());
+    } catch (error) {
       this.#leave(address);
       throw error;
-    });
+    }
     this.#size = Math.max(this.#size, size);
     // A page that was made a while ago names the newest entry it shows; a stream that broke off, the last it got.
     const last = /^\d{1,15}$/.exec(c.req.header("last-event-id") ?? c.req.query("after") ?? "")?.[0];
