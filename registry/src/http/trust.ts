@@ -11,6 +11,7 @@ import {
   toBase64,
   trustScore,
   type View,
+  type ViewHead,
   type VouchRecord,
   vouchesBehind,
 } from "@peerage/core";
@@ -118,8 +119,26 @@ export function trustRoutes(service: Service): Route[] {
   ];
 }
 
-// Older views are rebuilt from the newest one, so the few that people look at are kept.
-const olderViews = new WeakMap<Service, LruMap<number, View>>();
+/** Older views are rebuilt from all statements, so the few that people look at are kept and rebuilding is rationed. */
+class OlderViews {
+  readonly #views = new LruMap<number, View>(8);
+  #rebuilds = 8;
+  #refilled = Date.now();
+
+  get(newest: View, head: ViewHead): View {
+    let view = this.#views.get(head.size);
+    if (view) return view;
+    const now = Date.now();
+    this.#rebuilds = Math.min(8, this.#rebuilds + (now - this.#refilled) / 1000);
+    this.#refilled = now;
+    if (this.#rebuilds < 1) throw new PeerageError("ERR_REGISTRY_BUSY", "too many older views at once: retry later");
+    this.#rebuilds--;
+    view = newest.upTo(head);
+    this.#views.set(head.size, view);
+    return view;
+  }
+}
+const olderViews = new WeakMap<Service, OlderViews>();
 
 /** The newest view, or the one under the checkpoint that was published at a size. */
 async function viewAt(service: Service, at: number | undefined): Promise<{ view: View; checkpoint: StoredCheckpoint }> {
@@ -130,14 +149,10 @@ async function viewAt(service: Service, at: number | undefined): Promise<{ view:
     throw new PeerageError("ERR_NOT_FOUND", `no checkpoint was published at size ${at}; see /v1/checkpoints`);
   }
   let views = olderViews.get(service);
-  if (!views) olderViews.set(service, (views = new LruMap(4)));
-  let view = views.get(at);
-  if (!view) {
-    const { size, root, time, note } = checkpoint;
-    view = newest.view.upTo({ origin: service.keys.origin, size, root, time, note, witnessed: false });
-    views.set(at, view);
-  }
-  return { view, checkpoint };
+  if (!views) olderViews.set(service, (views = new OlderViews()));
+  const { size, root, time, note } = checkpoint;
+  const head = { origin: service.keys.origin, size, root, time, note, witnessed: false };
+  return { view: views.get(newest.view, head), checkpoint };
 }
 
 /** What a client needs to compute a score again; absent if it is too much for one answer. */
