@@ -34,5 +34,18 @@ export function signTransport<T extends SignableTransport>(transport: T, signer:
     signed = mine.catch(() => undefined);
     await send(await mine, options);
   };
+  signSiblings(transport, signer);
   return transport;
+}
+
+/**
+ * SDK 2's client in `auto` mode asks a stdio server for its revision in a process of its own, over a transport that it
+ * makes with this one's constructor. That is the first contact in which a server names itself, so it is signed as well.
+ */
+function signSiblings(transport: SignableTransport, signer: CallSigner): void {
+  const Original = transport.constructor as new (...args: unknown[]) => SignableTransport;
+  const value = function (...args: unknown[]): SignableTransport {
+    return signTransport(new Original(...args), signer);
+  };
+  Object.defineProperty(transport, "constructor", { value, configurable: true, writable: true });
 }
