@@ -79,8 +79,12 @@ export function makeClient(name: ClientName): AnyClient {
 }
 
 /** The client's transport to a command. */
-export function overStdio(name: ClientName, [command, ...args]: Command): TransportV1 | TransportV2 {
-  return new (name === "SDK 1" ? StdioV1 : StdioV2)({ command, args, stderr: "ignore" });
+export function overStdio(
+  name: ClientName,
+  [command, ...args]: Command,
+  env: Readonly<Record<string, string>> = {},
+): TransportV1 | TransportV2 {
+  return new (name === "SDK 1" ? StdioV1 : StdioV2)({ command, args, env, stderr: "ignore" });
 }
 
 /** The client's transport to a URL. */
