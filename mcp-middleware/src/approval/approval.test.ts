@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -11,6 +11,7 @@ import {
   signEntry,
   tokenDigest,
 } from "@peerage/core";
+import Database from "better-sqlite3";
 import { afterEach, describe, expect, it } from "vitest";
 import { HISTORY_META, policyOf, replyOf, scene, signed, stdio, verdict } from "../../../test/_guard.ts";
 import { AuditLog } from "../audit/audit-log.ts";
@@ -332,6 +333,17 @@ describe("a call that a person must approve", () => {
     expect(events[1]?.by).toBe(alice.did);
     const timeout = parseEntry(reader.entry(events[3]!.entry));
     expect(timeout).toMatchObject({ issuer: guard.did, step: "approval_request", result: "timeout" });
+  });
+
+  it("A-APPR-09 shows no request that was swapped under its digest, and keeps the file private", async () => {
+    const { ask, item, store, path } = desk();
+    await ask();
+    const { id } = item();
+    for (const suffix of ["", "-wal"]) expect(statSync(path + suffix).mode & 0o077).toBe(0);
+    const database = new Database(path);
+    database.prepare("UPDATE item SET request = replace(request, '5', '6') WHERE id = ?").run(id);
+    database.close();
+    expect(() => store().show(id)).toThrow(expect.objectContaining({ code: "ERR_STORE_CORRUPT" }));
   });
 
   it("forgets the arguments of a request once it is closed", async () => {

@@ -6,7 +6,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { http, policyOf, replyOf, scene, signed, stdio, verdict } from "../../../test/_guard.ts";
 import { AuditLog } from "../audit/audit-log.ts";
 import { PROTOCOL_VERSION_META } from "../guard/message.ts";
-import type { Context, JsonRpcMessage } from "../guard/types.ts";
+import type { Admission, Context, JsonRpcMessage } from "../guard/types.ts";
 import { ApprovalStore } from "./approval-store.ts";
 import { signAnswer } from "./item.ts";
 import { RequestStates } from "./request-state.ts";
@@ -139,7 +139,7 @@ describe("a modern caller that can open URLs", () => {
       requestState: "upstream",
       inputResponses: { name: { action: "accept", content: { x: 1 } } },
     });
-    const ask = async (params: JsonObject): ReturnType<typeof guard.admit> =>
+    const ask = async (params: JsonObject): Promise<Admission> =>
       guard.admit(await signed(caller, guard.did, "tools/call", params, { meta: modern }), stdio());
     const { requestState } = resultOf(await replyOf(ask(followUp))) as { requestState: string };
     await approve();

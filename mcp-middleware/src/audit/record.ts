@@ -99,11 +99,11 @@ export interface ApprovalBody {
   readonly by?: Did;
 }
 
-/** So many refusals of messages without a verified caller were not recorded one by one. */
+/** So many messages of a flood, unsigned or refused, were not recorded one by one. */
 export interface SuppressedBody {
   readonly kind: "suppressed";
   readonly at: string;
-  readonly refusals: number;
+  readonly messages: number;
 }
 
 export type RecordBody = DecisionBody | OutcomeBody | StartBody | ApprovalBody | SuppressedBody;

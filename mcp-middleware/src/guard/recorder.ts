@@ -6,8 +6,10 @@ import type { Trace } from "./trace.ts";
 import { limitsOf, reservationsOf } from "./policy.ts";
 import type { DecisionRecord, Verdict } from "./types.ts";
 
-/** Refusals of messages whose caller was not verified are recorded one by one up to so many a minute, then counted. */
+/** Messages without a verified caller are recorded one by one up to so many a minute, then counted; … */
 const MAX_UNVERIFIED_PER_MINUTE = 600;
+/** … and refusals of verified callers, of whom anybody can make any number. */
+const MAX_REFUSED_PER_MINUTE = 6_000;
 /** Names of the caller's choosing are cut to this length. */
 const MAX_NAME = 512;
 
@@ -17,7 +19,7 @@ export class Recorder {
   readonly #now: () => Date;
   readonly #named = new WeakMap<Policy, readonly string[]>();
   #minute = 0;
-  #unverified = 0;
+  #counts = { unverified: 0, refused: 0 };
 
   constructor(audit: AuditLog, now: () => Date) {
     this.#audit = audit;
@@ -26,9 +28,11 @@ export class Recorder {
 
   /**
    * Records that a message is admitted, and carries out what its rule obliges to, in one transaction.
+   * @returns undefined for an unsigned message of a flood, which is only counted
    * @throws {PeerageError} ERR_AUDIT_UNAVAILABLE, ERR_RATE_LIMITED, ERR_POLICY_DENIED, ERR_APPROVAL_INVALID
    */
-  admitted(trace: Trace, record: DecisionRecord): Recorded {
+  admitted(trace: Trace, record: DecisionRecord): Recorded | undefined {
+    if (!trace.proof && this.#isSuppressed("unverified")) return undefined;
     const { obligations, input, history } = trace;
     const isOpen = record.requestId !== undefined;
     const body = this.#body(trace, record, { admitted: true });
@@ -55,7 +59,7 @@ export class Recorder {
 
   /** Records that a message is refused, or that a person is asked. @throws {PeerageError} ERR_AUDIT_UNAVAILABLE */
   refused(trace: Trace, record: DecisionRecord, verdict: Verdict & { admitted: false }): void {
-    if (!trace.spent && this.#isSuppressed()) return;
+    if (this.#isSuppressed(trace.spent ? "refused" : "unverified")) return;
     const keep = trace.ask && trace.history ? { keep: trace.history.entries } : {};
     this.#audit.decide(this.#body(trace, record, verdict), keep, trace.policy);
   }
@@ -68,18 +72,19 @@ export class Recorder {
     else this.#audit.finish(recorded, outcome, more);
   }
 
-  /** Who has no identity must not be able to fill the disk. */
-  #isSuppressed(): boolean {
+  /** Who has no identity, or one made a moment ago, must not be able to fill the disk. */
+  #isSuppressed(kind: "unverified" | "refused"): boolean {
     const minute = Math.floor(this.#now().getTime() / 60_000);
     if (minute !== this.#minute) {
-      const refusals = this.#unverified - MAX_UNVERIFIED_PER_MINUTE;
-      [this.#minute, this.#unverified] = [minute, 0];
-      if (refusals > 0) {
-        const at = this.#now().toISOString();
-        this.#audit.transact(() => this.#audit.chain.append({ kind: "suppressed", at, refusals }));
-      }
+      const { unverified, refused } = this.#counts;
+      const messages =
+        Math.max(0, unverified - MAX_UNVERIFIED_PER_MINUTE) + Math.max(0, refused - MAX_REFUSED_PER_MINUTE);
+      this.#minute = minute;
+      this.#counts = { unverified: 0, refused: 0 };
+      const at = this.#now().toISOString();
+      if (messages > 0) this.#audit.transact(() => this.#audit.chain.append({ kind: "suppressed", at, messages }));
     }
-    return ++this.#unverified > MAX_UNVERIFIED_PER_MINUTE;
+    return ++this.#counts[kind] > (kind === "refused" ? MAX_REFUSED_PER_MINUTE : MAX_UNVERIFIED_PER_MINUTE);
   }
 
   #body(trace: Trace, record: DecisionRecord, verdict: Verdict): DecisionBody {
