@@ -76,7 +76,11 @@ interface Sent {
 const LIFECYCLE = new Set(["initialize", "server/discover"]);
 const REMEMBERED_REQUESTS = 4_096;
 
-/** Makes the signer for one server. @throws {TypeError} if a URL is not http(s) */
+/**
+ * Makes the signer for one server.
+ * @throws {TypeError} if a URL is not http(s)
+ * @throws {PeerageError} ERR_DID_INVALID if the server's DID, given or pinned, is not acceptable
+ */
 export function createCallSigner(options: CallSignerOptions): CallSigner {
   return new EndpointSigner(options);
 }
@@ -102,7 +106,8 @@ class EndpointSigner implements CallSigner {
     this.#pins = options.pins ?? new MemoryPinStore();
     this.#receipts = options.receipts ?? new MemoryReceiptStore();
     this.#now = options.now ?? (() => new Date());
-    this.#server = options.server ?? this.#pins.get(this.#endpoint)?.did;
+    const server = options.server ?? this.#pins.get(this.#endpoint)?.did;
+    this.#server = server === undefined ? undefined : parseDid(server);
     if (options.history === "chain") this.#chain = new HistoryChain(options.entries);
   }
 
