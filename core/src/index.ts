@@ -239,6 +239,16 @@ export {
   vouchesBehind,
 } from "./network/evidence.ts";
 export type { LogLeaf, RegistryReader } from "./network/reader.ts";
+export { MergedNetwork, type MergedNetworkOptions, type SourceState } from "./network/merged.ts";
+export {
+  auditLog,
+  httpObserver,
+  type LogObserver,
+  LogWatcher,
+  type Observation,
+  type WatchOptions,
+  type WatchReport,
+} from "./network/watch.ts";
 export {
   checkSigningKey,
   KeyHistory,

@@ -1,5 +1,7 @@
 import type { AddressInfo } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
+import type { Hono } from "hono";
+import type { Env } from "./http/route.ts";
 import { openRegistry, type Registry, type RegistryOptions } from "./registry.ts";
 
 export interface ServeOptions extends RegistryOptions {
@@ -16,31 +18,53 @@ export interface RegistryServer extends AsyncDisposable {
   readonly url: string;
 }
 
+/** An app that listens. */
+export interface ServedApp extends AsyncDisposable {
+  /** Where it listens, without a slash at the end. */
+  readonly url: string;
+}
+
+/** Serves an app, such as that of a witness or a mirror. @throws the errors of `listen` */
+export async function serveApp(
+  app: Pick<Hono<Env>, "fetch">,
+  options: Pick<ServeOptions, "host" | "port"> = {},
+): Promise<ServedApp> {
+  const { url, close } = await listen(app, options);
+  return { url, [Symbol.asyncDispose]: () => close(() => Promise.resolve()) };
+}
+
 /**
  * Opens a registry and serves its HTTP interface alone. Composed with other apps, use `registry.app` instead.
  * @throws {PeerageError} see {@link openRegistry}; the errors of `listen`
  */
 export async function serveRegistry(options: ServeOptions): Promise<RegistryServer> {
   const registry = await openRegistry(options);
-  const server = createAdaptorServer({ fetch: registry.app.fetch });
   try {
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen(options.port ?? 0, options.host ?? "127.0.0.1", resolve);
-    });
+    const { url, close } = await listen(registry.app, options);
+    return { registry, url, [Symbol.asyncDispose]: () => close(() => registry[Symbol.asyncDispose]()) };
   } catch (error) {
     await registry[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+async function listen(
+  app: Pick<Hono<Env>, "fetch">,
+  options: Pick<ServeOptions, "host" | "port">,
+): Promise<{ url: string; close: (last: () => PromiseLike<void>) => Promise<void> }> {
+  const server = createAdaptorServer({ fetch: app.fetch });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(options.port ?? 0, options.host ?? "127.0.0.1", resolve);
+  });
   const { address, port, family } = server.address() as AddressInfo;
   return {
-    registry,
     url: `http://${family === "IPv6" ? `[${address}]` : address}:${port}`,
-    async [Symbol.asyncDispose]() {
+    close: async (last) => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       // What is being answered may finish; live feeds never would.
       if ("closeIdleConnections" in server) server.closeIdleConnections();
-      await registry[Symbol.asyncDispose]();
+      await last();
       if ("closeAllConnections" in server) server.closeAllConnections();
       await closed;
     },

@@ -22,6 +22,8 @@ export interface RejectedLeaf {
 export interface NetworkOptions {
   readonly reader: RegistryReader;
   readonly now?: () => Date;
+  /** Where its statements go: a set that several networks fill is the union of their logs. A new one by default. */
+  readonly statements?: StatementSet;
   /** Called while the first copy is made. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -34,7 +36,7 @@ export class Network {
   readonly #reader: RegistryReader;
   readonly #now: () => Date;
   readonly #onProgress: ((done: number, total: number) => void) | undefined;
-  readonly #set = new StatementSet();
+  readonly #set: StatementSet;
   readonly #unreadable: RejectedLeaf[] = [];
   /** Statements by a key that has not been the DID's own at all times: whether they count may change. */
   readonly #judgedByKey: Logged[] = [];
@@ -45,6 +47,7 @@ export class Network {
 
   private constructor(options: NetworkOptions, checkpoint: Verified<SignedCheckpoint>) {
     this.#reader = options.reader;
+    this.#set = options.statements ?? new StatementSet();
     this.#now = options.now ?? (() => new Date());
     this.#onProgress = options.onProgress;
     this.#head = { ...checkpoint, size: 0, root: this.#range.root() };
@@ -85,6 +88,11 @@ export class Network {
   /** Everything that verified, to be merged with what other logs hold. */
   get statements(): StatementSet {
     return this.#set;
+  }
+
+  /** The newest checkpoint whose leaves are all here. */
+  get head(): Verified<SignedCheckpoint> {
+    return this.#head;
   }
 
   /** Seconds since the newest checkpoint was stamped. */

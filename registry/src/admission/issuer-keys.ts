@@ -3,6 +3,7 @@ import {
   type KeyHistory,
   keyHistoryAt,
   type KeyEvent,
+  type KeyState,
   type Logged,
   MAX_COMPROMISE_SECONDS,
   multibaseOf,
@@ -14,7 +15,7 @@ import {
   trustStoredStatement,
   type Verified,
 } from "@peerage/core";
-import { keyKinds } from "../store/kinds.ts";
+import { keyKinds, kindCodes } from "../store/kinds.ts";
 import type { LogReads } from "../store/log-store.ts";
 
 /** Most key statements of one issuer that are looked at; who has more has no key that could be told. */
@@ -40,7 +41,7 @@ export class IssuerKeys {
   async check(statement: Verified<Statement>): Promise<void> {
     if (statement.kind === "KeyEvent") return this.#checkEvent(statement);
     if (statement.kind === "Revocation" && statement.revokes === "self") return this.#checkBurn(statement);
-    const { status, current } = (await this.#history(statement.issuer)).state;
+    const { status, current } = await this.#state(statement.issuer);
     if (status === "burnt") throw new PeerageError("ERR_KEY_REVOKED", "the issuer has revoked its own identity");
     if (status === "suspended") throw new PeerageError("ERR_KEY_REVOKED", "the issuer has revoked its key");
     if (status === "disputed") {
@@ -51,6 +52,13 @@ export class IssuerKeys {
         detail: "verification-method",
       });
     }
+  }
+
+  /** Asked at every submission, so the usual cases, no event or the first only, cost no more than a look. */
+  async #state(issuer: Did): Promise<Pick<KeyState, "status" | "current">> {
+    const kinds = await this.#reads.keyStatements(issuer);
+    const plain = kinds.length === 0 || (kinds.length === 1 && kinds[0] === kindCodes.KeyInit);
+    return plain ? { status: "active", current: multibaseOf(issuer) } : (await this.#history(issuer)).state;
   }
 
   /** An event is logged if it changes something: also if all that it does is to prove a dispute. */

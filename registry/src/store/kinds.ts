@@ -13,6 +13,8 @@ export const kindCodes = {
   KeyRevoke: 8,
   KeyRecover: 9,
   Report: 10,
+  /** In a copy of another's log only: a leaf that is no statement, or has an id that stands before it. */
+  Unreadable: 0,
 } as const;
 
 /** The kinds of statement by the names that the HTTP interface uses. */
