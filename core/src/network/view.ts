@@ -105,7 +105,7 @@ export class View implements ViewHead {
     if (!agent) return undefined;
     const history = historyOf(this.#set, did, this.time);
     const [profile] = agent.profiles
-      .filter((one) => one.time <= this.time && history.signed(one) && !history.voids(one.time))
+      .filter((one) => history.signed(one) && !history.voids(one.time))
       .toSorted(newestProfile);
     return {
       did,

@@ -35,7 +35,6 @@ export interface VouchRecord extends Logged<Vouch> {
 function ownStatus(set: StatementSet, vouch: Logged<Vouch>, t: number): Pick<VouchRecord, "status" | "revokedBy"> {
   const { statement, time } = vouch;
   const issuer = historyOf(set, statement.issuer, t);
-  if (time > t) return { status: "not-yet-valid" };
   if (!issuer.signed(vouch)) return { status: "wrong-key" };
   const revokedBy = revocationOf(set, statement, t);
   if (revokedBy) return { status: "revoked", revokedBy };
