@@ -1,5 +1,5 @@
 import type { KeyObject } from "node:crypto";
-import { canonicalize, digest, type Digest, fromBase64, isJsonObject, type JsonObject, type JsonValue, parseJson, sha256Hex } from "@peerage/core"; // prettier-ignore
+import { canonicalize, digest, type Digest, fromBase64, isJsonObject, isPeerageError, type JsonObject, type JsonValue, parseJson, sha256Hex } from "@peerage/core"; // prettier-ignore
 import { type Certificate, parseCertificate } from "./certificate.ts";
 import { importPublicJwk } from "./jwk.ts";
 import { svidInvalid } from "./refuse.ts";
@@ -97,7 +97,7 @@ function parseDocument(text: string | Uint8Array): JsonObject {
   try {
     document = parseJson(takeSequences(text), { maxBytes: MAX_BUNDLE_BYTES });
   } catch (cause) {
-    throw svidInvalid("bundle", cause);
+    throw isPeerageError(cause, "ERR_SVID_INVALID") ? cause : svidInvalid("bundle", cause);
   }
   if (!isJsonObject(document)) throw svidInvalid("bundle");
   return document;

@@ -58,7 +58,7 @@ function createAgent({ profile, endpointId, store, now }: FederationOptions): Ag
 }
 
 function checkUrl(text: string, base?: URL): URL {
-  const url = URL.canParse(text, base) ? new URL(text, base) : undefined;
+  const url = URL.canParse(text, base?.href) ? new URL(text, base?.href) : undefined;
   if (url?.protocol !== "https:" || url.username !== "" || url.password !== "") {
     throw new PeerageError("ERR_CONFIG_INVALID", "a bundle endpoint is an https URL without user information");
   }
