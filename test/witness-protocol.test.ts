@@ -21,7 +21,7 @@ import {
   verifyCheckpoint,
   verifyForkEvidence,
 } from "@peerage/core";
-import { forkDigest, openRegistry } from "../registry/src/index.ts";
+import { forkDigest, openRegistry, openWitness } from "../registry/src/index.ts";
 import { startRegistry, temporaryFolder } from "./_registry.ts";
 import { startWitnesses, vkeyOf } from "./_witnesses.ts";
 
@@ -110,6 +110,16 @@ describe("a registry as a witness of another log", () => {
     const post = (body: unknown) => fetch(`${elsewhere.url}/v1/forks`, { method: "POST", body: JSON.stringify(body) });
     expect((await post({ ...evidence, b: evidence.a })).status).toBe(400);
     expect(await (await post(evidence)).json()).toEqual({ digest: forkDigest(evidence) });
+  });
+
+  it("A-LOG-06 does not start without its memory once it has cosigned anything", async () => {
+    using folder = temporaryFolder();
+    const options = { dataDir: folder.path, name: "witness.test/one", logs: [vkeyOf(log.key)] };
+    const first = await openWitness(options);
+    first[Symbol.dispose]();
+    (await openWitness(options))[Symbol.dispose]();
+    rmSync(join(folder.path, "witness.db"));
+    await expect(openWitness(options)).rejects.toMatchObject({ code: "ERR_STORE_CORRUPT" });
   });
 
   it("gives one answer to 40 requests at once that build on one head", async () => {

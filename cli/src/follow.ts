@@ -1,4 +1,4 @@
-import { type Did, type KeyStatus, Network, type Score } from "@peerage/core";
+import { type Did, type KeyStatus, type MultibaseKey, multibaseOf, Network, type Score } from "@peerage/core";
 import { trustFromNetwork, type TrustSource } from "@peerage/mcp-middleware";
 import type { Context } from "./context.ts";
 import { describeError } from "./errors.ts";
@@ -54,6 +54,14 @@ export class FollowedTrust implements TrustSource, Disposable {
 
   keyState(did: Did): KeyStatus {
     return this.#source?.keyState(did) ?? "active";
+  }
+
+  currentKey(did: Did): MultibaseKey {
+    return this.#source?.currentKey?.(did) ?? multibaseOf(did);
+  }
+
+  keysOf(did: Did): readonly MultibaseKey[] {
+    return this.#source?.keysOf?.(did) ?? [];
   }
 
   ageSeconds(): number {

@@ -3,12 +3,13 @@ import {
   type CheckBudget,
   checkCallAudienceAndTime,
   checkCallMessage,
+  checkSigningKey,
   type Did,
   type Digest,
-  type ErrorCode,
   HISTORY_META,
   isJsonObject,
-  type KeyStatus,
+  type KeyOptions,
+  multibaseOf,
   parseCallProof,
   PeerageError,
   requestDigest,
@@ -57,7 +58,7 @@ function identify(trace: Trace, subject: Subject, context: Context, parts: Pipel
   const { now, connection } = trace;
   trace.step = "proof";
   const owner = parts.sessions.owner(connection, context.session, now);
-  const proof = readProof(subject, owner, parts.open);
+  const proof = readProof(subject, owner, parts);
   if (!proof) return false;
   trace.proof = proof;
   const did = proof.issuer;
@@ -87,7 +88,7 @@ export function consider(trace: Trace, parts: PipelineParts): void {
   if (!proof || !subject) throw new TypeError("nobody was identified");
   const did = proof.issuer;
   trace.step = "key";
-  if (parts.trust) checkKey(parts.trust, did);
+  if (parts.trust) checkKey(parts.trust, proof);
 
   trace.step = "trust";
   trace.view = parts.trust?.snapshot?.();
@@ -99,7 +100,8 @@ export function consider(trace: Trace, parts: PipelineParts): void {
   trace.history ??= verifyHistory(subject.meta?.[HISTORY_META], proof.head, {
     now,
     beforeChecks: (count) => parts.checks.take(did, count, now),
-    keyStood: ({ issuer }) => isKeyActive(parts, issuer),
+    ...keysIn(parts.trust),
+    keyStood: (entry) => isKeyActive(parts, entry),
   });
   if (trace.history) trace.caller = { ...caller, history: trace.history.entries };
 
@@ -113,7 +115,7 @@ export function consider(trace: Trace, parts: PipelineParts): void {
   const req = trace.req ?? proof.req;
   if (isRuled && audit && trace.history) rememberAdverse(audit, policy, trace.history.entries, now);
   const held = isRuled && audit ? gatherHeld(audit, policy, { caller: did, req, run: trace.history?.run }) : [];
-  const standing = held.filter((entry) => entry.result !== "approved" || isKeyActive(parts, entry.issuer));
+  const standing = held.filter((entry) => entry.result !== "approved" || isKeyActive(parts, entry));
   const { history } = trace;
   trace.input = policyInput(policy, {
     server: parts.did,
@@ -166,10 +168,10 @@ function unwrapState(trace: Trace, subject: Subject, caller: Did, parts: Pipelin
 function readProof(
   subject: Subject,
   owner: Did | undefined,
-  open: ReadonlySet<string>,
+  { open, trust }: PipelineParts,
 ): Verified<CallProof> | undefined {
   const { token, misplaced } = subject.proof;
-  if (token !== undefined) return parseCallProof(token);
+  if (token !== undefined) return parseCallProof(token, keysIn(trust));
   if (!misplaced && owner === undefined && open.has(subject.method)) return undefined;
   throw new PeerageError("ERR_PROOF_MISSING", "calls must be signed", { detail: misplaced ? "misplaced" : "missing" });
 }
@@ -182,22 +184,22 @@ function checkCancellation(subject: Subject, connection: Connection, did: Did): 
     checkOwner(connection.inFlight.get(requestId), did);
 }
 
-const keyCodes: Readonly<Record<Exclude<KeyStatus, "active">, ErrorCode>> = {
-  burnt: "ERR_KEY_REVOKED",
-  suspended: "ERR_KEY_REVOKED",
-  disputed: "ERR_KEY_DISPUTED",
-};
+/** Whose signatures can be looked at. Whether the key may still speak is asked afterwards, by {@link checkKey}. */
+function keysIn(trust: TrustSource | undefined): KeyOptions {
+  return { keysOf: (did) => trust?.keysOf?.(did) ?? [] };
+}
 
-function checkKey(trust: TrustSource, did: Did): void {
+function checkKey(trust: TrustSource, { issuer: did, kid }: CallProof): void {
   // Written so that an age that is not a number counts as too old.
   if (!(trust.ageSeconds() <= trust.maxAgeSeconds)) {
     throw new PeerageError("ERR_REGISTRY_STALE", "the view of the registry is too old");
   }
-  const state = trust.keyState(did);
-  if (state !== "active") throw new PeerageError(keyCodes[state], "the caller's key does not count", { detail: state });
+  checkSigningKey(kid, { status: trust.keyState(did), current: trust.currentKey?.(did) ?? multibaseOf(did) });
 }
 
 /** True if the key behind an entry stands, as far as this guard knows. A thief can date back, so a lost key says nothing. */
-function isKeyActive({ trust, did }: PipelineParts, issuer: Did): boolean {
-  return trust === undefined || issuer === did || trust.keyState(issuer) === "active";
+function isKeyActive({ trust, did }: PipelineParts, { issuer, kid }: Pick<CallProof, "issuer" | "kid">): boolean {
+  if (trust === undefined || issuer === did) return true;
+  const current = trust.currentKey?.(issuer) ?? multibaseOf(issuer);
+  return trust.keyState(issuer) === "active" && kid === `${issuer}#${current}`;
 }

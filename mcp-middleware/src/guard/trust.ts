@@ -2,6 +2,7 @@ import {
   type Did,
   flow,
   type KeyStatus,
+  type MultibaseKey,
   type Network,
   type Score,
   type ScoreVector,
@@ -19,6 +20,10 @@ export interface TrustSource {
   score(did: Did, scope: string): Score;
   /** What stands behind a DID now: only an `active` key may call. */
   keyState(did: Did): KeyStatus;
+  /** The key that speaks for a DID now; without this its own first key does. */
+  currentKey?(did: Did): MultibaseKey;
+  /** Every key that has spoken for a DID, so that a retired one is refused by its name; without this its own only. */
+  keysOf?(did: Did): readonly MultibaseKey[];
   /** How old the snapshot is, in seconds. */
   ageSeconds(): number;
   /** Names the snapshot, for the audit: log, size and root. */
@@ -67,6 +72,8 @@ export function trustFromNetwork(
       return `${origin} ${size} ${toHex(root)}`;
     },
     keyState: (did) => current().keyState(did).status,
+    currentKey: (did) => current().keyState(did).current,
+    keysOf: (did) => current().keysOf(did),
     score(did, scope) {
       const graph = current();
       let vector = vectors.get(scope);

@@ -1,7 +1,8 @@
+import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Hono } from "hono";
-import { noteSignerFromSeed, parseVerifierKey, type VerifierKey, WITNESS_TYPE } from "@peerage/core";
+import { noteSignerFromSeed, parseVerifierKey, PeerageError, type VerifierKey, WITNESS_TYPE } from "@peerage/core";
 import { onError, problem, notFound } from "../http/problem.ts";
 import { type Env, serveRoutes } from "../http/route.ts";
 import { forkRoutes, witnessRoutes } from "../http/witness.ts";
@@ -42,9 +43,17 @@ export async function openWitness(options: OpenWitnessOptions): Promise<OpenWitn
   const keys = join(dataDir, "keys");
   await mkdir(keys, { recursive: true, mode: 0o700 });
   const path = join(keys, "witness.key");
-  const seed = (await readKeyFile(path, "witness")) ?? (await createKeyFile(path, "witness"));
-  const signer = noteSignerFromSeed(name, WITNESS_TYPE, seed);
-  const store = new PeerStore(join(dataDir, "witness.db"));
+  const database = join(dataDir, "witness.db");
+  const known = await readKeyFile(path, "witness");
+  if (known && !existsSync(database)) {
+    throw new PeerageError(
+      "ERR_STORE_CORRUPT",
+      `${database} is missing: a witness that forgot what it saw could cosign a rewritten log. Retire its key`,
+    );
+  }
+  // The memory first: a key without one would be refused at the next start.
+  const store = new PeerStore(database);
+  const signer = noteSignerFromSeed(name, WITNESS_TYPE, known ?? (await createKeyFile(path, "witness")));
   const witness = new Witness({ signer, store, logs: logs.map(parseVerifierKey), now });
   const perMinute = options.writesPerMinute ?? 0;
   const limiter = perMinute > 0 ? new WriteLimiter(perMinute, now) : undefined;
