@@ -12,7 +12,7 @@ describe("every command", () => {
   let home: Home;
   let empty: Home;
   let registry: Awaited<ReturnType<typeof openTestRegistry>>;
-  let files: Record<"vouch" | "tampered" | "expired" | "policy", string>;
+  let files: Record<"vouch" | "tampered" | "expired" | "policy" | "call", string>;
   beforeAll(async () => {
     [home, empty, registry] = await Promise.all([Home.make(), Home.make(), openTestRegistry()]);
     await home.ok(["init", "bot", "--registry", registry.url]);
@@ -27,9 +27,11 @@ describe("every command", () => {
       tampered: join(home.path, "tampered.json"),
       expired: join(home.path, "not-now.json"),
       policy: join(home.path, "policy.yaml"),
+      call: join(home.path, "call.json"),
     };
     await writeFile(files.vouch, raw);
     await writeFile(files.tampered, raw.replace('"confidence":80', '"confidence":81'));
+    await writeFile(files.call, '{"tool":"search"}');
     await writeFile(files.policy, "apiVersion: peerage.dev/v1\nkind: Policy\nallow: []\n");
   });
   afterAll(async () => {
@@ -75,7 +77,15 @@ describe("every command", () => {
     ["help trust", 0],
     ["version", 0],
     [`call ${DEAD}/mcp echo --dry-run`, 0],
+    ["policy check {policy}", 0],
+    ["policy diff {policy} {policy}", 0],
+    ["policy grant lantern search --policy {policy} --dry-run", 0],
+    ["policy init --dry-run", 0],
+    ["policy deny-all --dry-run", 0],
+    ["policy deny-all --off --dry-run", 0],
+    ["policy input {call}", 0],
     // the answer is no
+    ["policy explain {call} --policy {policy}", 3],
     ["trust bot --min 0.9", 3],
     ["trust lantern", 3],
     [`trust ${STRANGER}`, 3],
@@ -95,6 +105,13 @@ describe("every command", () => {
       "call",
       "log entry",
       "config set",
+      "policy explain",
+      "policy diff",
+      "policy grant",
+      "policy revoke",
+      "policy check",
+      "policy test",
+      "policy input",
     ].map((path) => [path, 2, "ERR_USAGE"] as const),
     ["frobnicate", 2, "ERR_USAGE"],
     ["roots frobnicate", 2, "ERR_USAGE"],
@@ -114,6 +131,11 @@ describe("every command", () => {
     ["roots add", 2, "ERR_USAGE"],
     [`names set did:x ${STRANGER}`, 2, "ERR_USAGE"],
     [`names set bot ${STRANGER}`, 2, "ERR_USAGE"],
+    ["policy check {missing}", 2, "ERR_POLICY_INVALID"],
+    ["policy check {vouch}", 2, "ERR_POLICY_INVALID"],
+    ["policy init castle", 2, "ERR_USAGE"],
+    ["policy grant lantern", 2, "ERR_USAGE"],
+    ["policy input", 2, "ERR_USAGE"],
     ["config set colour blue", 2, "ERR_USAGE"],
     ["config set registry http://registry.example", 2, "ERR_CONFIG_INVALID"],
     ["log entry abc", 2, "ERR_USAGE"],
@@ -138,6 +160,10 @@ describe("every command", () => {
     ["names remove nobody", 5, "ERR_NOT_FOUND"],
     ["roots remove lantern", 5, "ERR_NOT_FOUND"],
     ["verify {missing}", 5, "ERR_NOT_FOUND"],
+    ["policy test {policy}", 5, "ERR_NOT_FOUND"],
+    ["policy explain 17 --policy {policy}", 5, "ERR_NOT_FOUND"],
+    ["policy input --dump", 5, "ERR_NOT_FOUND"],
+    ["policy revoke lantern --policy {policy}", 5, "ERR_NOT_FOUND"],
     ["config get policy", 5, "ERR_NOT_FOUND"],
     ["log entry 99", 5, "ERR_NOT_FOUND"],
     // does not verify

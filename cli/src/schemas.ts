@@ -1,8 +1,7 @@
 import { z } from "zod";
+import { did, digest, dryRun, time } from "./schemas/common.ts";
+import { policySchemas } from "./schemas/policy.ts";
 
-const did = z.string().regex(/^did:key:z6Mk[1-9A-HJ-NP-Za-km-z]{44}$/);
-const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/);
-const time = z.iso.datetime();
 const score = z.union([z.number().min(0).max(1), z.literal("unknown")]);
 const log = z.object({
   registry: z.string(),
@@ -14,7 +13,6 @@ const log = z.object({
   witnessed: z.boolean(),
 });
 const status = z.enum(["active", "burnt", "suspended", "disputed"]);
-const dryRun = z.boolean();
 const check = z.object({ name: z.string(), text: z.string() });
 const statement = z.object({
   id: digest,
@@ -106,6 +104,7 @@ export const dataSchemas: Readonly<Record<string, z.ZodType>> = {
     }),
     z.object({ dryRun: z.literal(true), audience: z.string() }),
   ]),
+  ...policySchemas,
   "log head": log.extend({
     logKey: z.string(),
     rejected: z.array(z.object({ index: z.int(), code: z.string() })),

@@ -38,9 +38,9 @@ export async function createPrivateFile(path: string, content: string): Promise<
 }
 
 /** Replaces a file in one step (temporary file, fsync, rename), so that a crash leaves the old one or the new one. */
-export async function replaceFile(path: string, content: string): Promise<void> {
+export async function replaceFile(path: string, content: string, mode = 0o600): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const temporary = await writeTemporary(path, content);
+  const temporary = await writeTemporary(path, content, mode);
   try {
     await rename(temporary, path);
   } catch (error) {
@@ -50,10 +50,10 @@ export async function replaceFile(path: string, content: string): Promise<void> 
   await syncFolder(dirname(path));
 }
 
-async function writeTemporary(path: string, content: string): Promise<string> {
+async function writeTemporary(path: string, content: string, mode = 0o600): Promise<string> {
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (noFollow ?? 0);
-  const file = await open(temporary, flags, 0o600);
+  const file = await open(temporary, flags, mode);
   try {
     await file.writeFile(content);
     await file.sync();

@@ -1,0 +1,44 @@
+import { existsSync } from "node:fs";
+import type { Policy, RecordedCall } from "@peerage/core";
+import { parsePolicy } from "@peerage/core";
+import { AuditReader, type AuditedCall } from "@peerage/mcp-middleware";
+import type { Context, Options } from "../context.ts";
+import { CliError } from "../errors.ts";
+import { findAuditFile } from "../files/guard-files.ts";
+import { visible } from "../ui/visible.ts";
+import { engines } from "./source.ts";
+
+/** A call of an audit log, and what its decision was made on as far as that was recorded. */
+export interface Recollection {
+  readonly call: AuditedCall;
+  readonly recorded: RecordedCall | undefined;
+  /** The policy that decided it, while the log keeps it. */
+  readonly policy: Policy | undefined;
+}
+
+/** True for what names a recorded call rather than a file: a place in the log or (the beginning of) an id. */
+export function namesCall(text: string): boolean {
+  return /^#?\d{1,12}$/.test(text) || (/^[A-Za-z0-9_-]{6,64}$/.test(text) && !existsSync(text));
+}
+
+/** Finds a recorded call. @throws {CliError} ERR_NOT_FOUND */
+export async function recall(context: Context, text: string, options: Options): Promise<Recollection> {
+  using reader = new AuditReader(await findAuditFile(context, options));
+  const call = reader.call(/^#?\d+$/.test(text) ? Number(text.replace("#", "")) : text);
+  if (!call) throw new CliError("ERR_NOT_FOUND", `no recorded call is ${visible(text)}`, { hint: "peerage calls" });
+  return { call, recorded: reader.recorded(call.decision), policy: keptPolicy(reader, call) };
+}
+
+function keptPolicy(reader: AuditReader, { decision }: AuditedCall): Policy | undefined {
+  const document = reader.policy(decision.policy);
+  // What was in force once has been read before, so reading it again gives the same policy.
+  return document && parsePolicy(JSON.stringify(document), {}, engines);
+}
+
+/** Every recorded call that some policy was asked about, newest first. */
+export function* recordedCalls(reader: AuditReader): Generator<{ readonly id: string; readonly call: RecordedCall }> {
+  for (const { decision } of reader.calls()) {
+    const call = reader.recorded(decision);
+    if (call) yield { id: decision.id, call };
+  }
+}

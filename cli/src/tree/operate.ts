@@ -1,0 +1,80 @@
+import { dryRun, maxAge } from "./flags.ts";
+import type { CommandSpec } from "./spec.ts";
+
+/** Commands for operators. */
+export const operateCommands: readonly CommandSpec[] = [
+  {
+    path: "registry serve",
+    text: "run a registry and its observatory",
+    group: "operate",
+    flags: [
+      ["--listen <addr>", "port or host:port (127.0.0.1:7075)"],
+      ["--data <folder>", "where the log and its keys are kept"],
+      ["--public-url <url>", "the address by which others know it"],
+      ["--root <agent>", "a root that the registry suggests (repeatable)", { many: true }],
+      ["--behind-proxy", "allow an address off loopback: TLS ends before it"],
+    ],
+    examples: ["peerage registry serve", "peerage registry serve --listen 7080 --data ./registry"],
+    load: () => import("../commands/registry.ts"),
+  },
+  {
+    path: "log head",
+    text: "the newest checkpoint of the log, checked",
+    group: "operate",
+    byDefault: true,
+    flags: [maxAge],
+    examples: ["peerage log head", "peerage log head --json"],
+    load: () => import("../commands/log.ts").then(({ head }) => ({ run: head })),
+  },
+  {
+    path: "log entry",
+    args: "<index|id>",
+    text: "an entry of the log with its proof, checked",
+    group: "operate",
+    flags: [["--out <file>", "keep the log proof in a file"]],
+    examples: ["peerage log entry 0", "peerage log entry 17 --out entry-17.proof"],
+    load: () => import("../commands/log.ts").then(({ entry }) => ({ run: entry })),
+  },
+  {
+    path: "config get",
+    args: "[key]",
+    text: "what is configured",
+    group: "operate",
+    byDefault: true,
+    flags: [["--origin", "say where a value comes from"]],
+    examples: ["peerage config get --origin", "peerage config get registry"],
+    load: () => import("../commands/config.ts").then(({ get }) => ({ run: get })),
+  },
+  {
+    path: "config set",
+    args: "<key> [value]",
+    text: "configure; without a value: forget",
+    group: "operate",
+    flags: [dryRun],
+    examples: ["peerage config set registry https://observatory.example", "peerage config set scope code"],
+    load: () => import("../commands/config.ts").then(({ set }) => ({ run: set })),
+  },
+  {
+    path: "config path",
+    text: "where everything is kept",
+    group: "operate",
+    examples: ["peerage config path", "peerage config path --json"],
+    load: () => import("../commands/config.ts").then(({ path }) => ({ run: path })),
+  },
+  {
+    path: "help",
+    args: "[command...]",
+    text: "what there is, or how one command works",
+    group: "operate",
+    flags: [["--all", "every command"]],
+    examples: ["peerage help trust", "peerage help --all"],
+    load: () => import("../commands/help.ts"),
+  },
+  {
+    path: "version",
+    text: "the version",
+    group: "operate",
+    examples: ["peerage version", "peerage version --json"],
+    load: () => import("../commands/version.ts"),
+  },
+];

@@ -1,0 +1,46 @@
+import { dryRun, passphraseFile } from "./flags.ts";
+import type { CommandSpec } from "./spec.ts";
+
+/** Commands to start with. */
+export const startCommands: readonly CommandSpec[] = [
+  {
+    path: "init",
+    args: "[name]",
+    text: "make an identity; join a registry if one is named",
+    group: "start",
+    front: 1,
+    flags: [
+      ["--role <word>", "agent, server, person or organization (agent)"],
+      ["--roots <registry>", "take the roots that the registry publishes: --roots registry"],
+      ["--passphrase", "seal the key with a passphrase, and ask for it"],
+      passphraseFile,
+      dryRun,
+    ],
+    examples: ["peerage init build-bot", "peerage init build-bot --registry https://observatory.example"],
+    load: () => import("../commands/init.ts"),
+  },
+  {
+    path: "demo",
+    text: "a whole network on this machine in half a minute",
+    group: "start",
+    front: 2,
+    examples: ["peerage demo", "peerage demo --json"],
+    load: () => import("../commands/demo.ts"),
+  },
+  {
+    path: "doctor",
+    text: "check Node, key, clock, registry, log and vouches",
+    group: "start",
+    front: 7,
+    examples: ["peerage doctor", "peerage doctor --json"],
+    load: () => import("../commands/doctor.ts"),
+  },
+  {
+    path: "whoami",
+    text: "who am I, and who vouches for me",
+    group: "start",
+    flags: [["--share", "a message with which to ask for a vouch"]],
+    examples: ["peerage whoami", "peerage whoami --share"],
+    load: () => import("../commands/whoami.ts"),
+  },
+];
