@@ -8,6 +8,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { Writable } from "node:stream";
 import { main } from "../cli/src/main.ts";
+import { buildIslands } from "./build-islands.ts";
 import { startExampleServer } from "./example-server.ts";
 
 const home = process.env["PEERAGE_HOME"] ?? join(process.cwd(), ".peerage");
@@ -73,6 +74,7 @@ const say = (line = ""): void => void process.stdout.write(`${line}\n`);
 
 try {
   await mkdir(home, { recursive: true, mode: 0o700 });
+  await buildIslands();
   const registryPort = await freePort(7075);
   const registryUrl = `http://127.0.0.1:${registryPort}`;
   for (const name of ["operator", "gate"]) await done("init", name, "--role", name === "gate" ? "server" : "person");

@@ -2,6 +2,7 @@ import type { html } from "hono/html";
 import type { Did, Digest, Score, VouchRecord } from "@peerage/core";
 import type { Frame } from "./frame.ts";
 import type { Links } from "./links.ts";
+import type { Layouts } from "./map/layouts.ts";
 import type { Seen } from "./seen.ts";
 import type { ObservatorySource } from "./source.ts";
 import { statusText } from "./seen.ts";
@@ -35,6 +36,7 @@ export interface VouchData {
 export interface Asked {
   readonly seen: Seen;
   readonly source: ObservatorySource;
+  readonly layouts: Layouts;
   readonly registryUrl: string;
   readonly links: Links;
   /** The part of the path behind the page's own, decoded, without `.json` or `.txt`; empty for pages without one. */

@@ -8,8 +8,10 @@ import { type Format, negotiate, splitSuffix } from "./http/format.ts";
 import { securityHeaders } from "./http/headers.ts";
 import { atomFeed } from "./http/atom.ts";
 import { FeedHub } from "./http/feed-hub.ts";
+import { mapColumns, mapNames } from "./http/map-data.ts";
 import { proofBundle } from "./http/proofs.ts";
 import { Links } from "./links.ts";
+import { Layouts } from "./map/layouts.ts";
 import { type AgentRef, type Asked, Elsewhere, type Page } from "./page.ts";
 import { agent } from "./pages/agent.ts";
 import { agents } from "./pages/agents.ts";
@@ -19,6 +21,7 @@ import { explain } from "./pages/explain.ts";
 import { feed } from "./pages/feed.ts";
 import { home } from "./pages/home.ts";
 import { log } from "./pages/log.ts";
+import { map } from "./pages/map.ts";
 import { scopes } from "./pages/scopes.ts";
 import { viewpoint } from "./pages/viewpoint.ts";
 import { vouch } from "./pages/vouch.ts";
@@ -41,6 +44,7 @@ export function createObservatory(options: ObservatoryOptions): Hono {
     return name === undefined ? { did } : { did, name };
   };
   const hub = new FeedHub(source, ref);
+  const layouts = new Layouts();
 
   app.use("*", compress);
   app.use("*", async (c, next) => {
@@ -74,7 +78,7 @@ export function createObservatory(options: ObservatoryOptions): Hono {
 
   /** Answers one page in the form that was asked for. */
   async function answer<D extends object>(c: Context, page: Page<D>, parameterAt?: string): Promise<Response> {
-    const asked = await request(c, options, ref, parameterAt);
+    const asked = await request(c, { ...options, ref, layouts }, parameterAt);
     const { format, seen, links, path, query } = asked;
     const tag = options.names ? undefined : entityTag(asked, options);
     if (tag !== undefined && c.req.header("if-none-match") === tag) return c.body(null, 304, { etag: tag });
@@ -109,6 +113,18 @@ export function createObservatory(options: ObservatoryOptions): Hono {
     ["/viewpoint", viewpoint],
   ] as unknown as readonly (readonly [string, Page<never>])[];
   app.get("/", (c) => answer(c, home));
+  app.get("/map", (c) => answer(c, map));
+  app.get("/map.txt", (c) => answer(c, map));
+  for (const [path, load] of [
+    ["/map.json", mapColumns],
+    ["/map/names.json", mapNames],
+  ] as const) {
+    app.get(path, async (c) => {
+      const asked = await request(c, { ...options, ref, layouts });
+      const body = `${JSON.stringify(await load(asked))}\n`;
+      return c.body(body, 200, { ...formHeaders("json", false), etag: `W/"${hash(body)}"` });
+    });
+  }
   for (const suffix of ["", ".json", ".txt"]) {
     if (suffix !== "") app.get(`/index${suffix}`, (c) => answer(c, home));
     for (const [path, page] of pages) app.get(`${path}${suffix}`, (c) => answer(c, page));
@@ -160,9 +176,8 @@ interface Request extends Asked {
 /** Reads what every page understands. @throws {PeerageError} ERR_DID_INVALID, ERR_REQUEST_INVALID */
 async function request(
   c: Context,
-  options: ObservatoryOptions,
-  ref: Asked["ref"],
-  parameterAt: string | undefined,
+  options: ObservatoryOptions & Pick<Asked, "ref" | "layouts">,
+  parameterAt?: string,
 ): Promise<Request> {
   const query = new URL(c.req.url).searchParams;
   const as = query.get("as");
@@ -182,7 +197,8 @@ async function request(
     parameter: splitSuffix(parameterAt === undefined ? "" : (c.req.param(parameterAt) ?? "")).path,
     links,
     query,
-    ref,
+    ref: options.ref,
+    layouts: options.layouts,
     path,
     format,
     negotiated,

@@ -112,6 +112,10 @@
     }
   }
 
+  function maps() {
+    for (const place of document.querySelectorAll("peerage-map, peerage-try")) void import(place.dataset.src);
+  }
+
   // ---- live feed
 
   function agentNode(agent, sigil) {
@@ -239,6 +243,7 @@
     themeButton();
     copyButtons();
     verifiers();
+    maps();
     ages();
     setInterval(ages, 10_000);
     follow();

@@ -14,6 +14,7 @@ const PAGE = 50;
 const sorts = ["received", "score", "given", "newest"] as const;
 type Sort = (typeof sorts)[number];
 
+/** A page of the directory. */
 export interface AgentsData {
   readonly query: string;
   readonly sort: Sort;
@@ -35,33 +36,9 @@ export interface AgentsData {
 /** The directory, and the answer to whatever is typed into a search field. */
 export const agents: Page<AgentsData> = {
   load(asked) {
-    const { seen, query, ref } = asked;
-    const words = (query.get("q") ?? "").trim();
-    const sort = sorts.find((name) => name === query.get("sort")) ?? "received";
+    const words = (asked.query.get("q") ?? "").trim();
     if (words !== "") lookUp(words, asked);
-    const found = agentRows(seen.view).filter((row) => matches(row, words, asked));
-    const { vector } = seen;
-    const ordered = [...found].sort(comparison(sort, (did) => vector.score(did), asked));
-    const after = query.get("after");
-    const start = after === null ? 0 : ordered.findIndex(({ did }) => did === after) + 1;
-    const page = ordered.slice(start, start + PAGE);
-    const last = page.at(-1);
-    return {
-      query: words,
-      sort,
-      scope: seen.scope,
-      viewpoint: viewpointText(seen.viewpoint.kind, seen.viewpoint.roots.map(ref)),
-      found: found.length,
-      agents: page.map(({ did, received, given, scopes }) => ({
-        ...ref(did),
-        score: vector.score(did),
-        received,
-        given,
-        scopes: scopes.slice(0, 4),
-        since: seen.view.agent(did)?.first.time ?? seen.view.time,
-      })),
-      ...(last && start + PAGE < ordered.length ? { next: last.did } : {}),
-    };
+    return listAgents(asked);
   },
   title: ({ query }) => (query === "" ? "Agents · Peerage" : "Search · Peerage"),
   html: (data, frame) =>
@@ -91,7 +68,7 @@ export const agents: Page<AgentsData> = {
         >
         <button>Show</button>
       </form>
-      ${data.agents.length === 0 ? html`<p class="panel">No agent here matches.</p>` : table(data, frame)}`,
+      ${agentTable(data, frame, (query) => frame.links.agents(query))}`,
   text: (data) =>
     [
       `${count(data.found, "agent")}, scores in ${data.scope} as seen by ${data.viewpoint}`,
@@ -103,6 +80,37 @@ export const agents: Page<AgentsData> = {
     ].join("\n"),
 };
 
+/** One page of the directory as the query asks for it: filtered, sorted, from `after` on. */
+export function listAgents(asked: Asked, among?: ReadonlySet<Did>): AgentsData {
+  const { seen, query, ref } = asked;
+  const words = (query.get("q") ?? "").trim();
+  const sort = sorts.find((name) => name === query.get("sort")) ?? "received";
+  const rows = agentRows(seen.view);
+  const found = rows.filter((row) => (among?.has(row.did) ?? true) && matches(row, words, asked));
+  const { vector } = seen;
+  const ordered = [...found].sort(comparison(sort, (did) => vector.score(did), asked));
+  const after = query.get("after");
+  const start = after === null ? 0 : ordered.findIndex(({ did }) => did === after) + 1;
+  const page = ordered.slice(start, start + PAGE);
+  const last = page.at(-1);
+  return {
+    query: words,
+    sort,
+    scope: seen.scope,
+    viewpoint: viewpointText(seen.viewpoint.kind, seen.viewpoint.roots.map(ref)),
+    found: found.length,
+    agents: page.map(({ did, received, given, scopes }) => ({
+      ...ref(did),
+      score: vector.score(did),
+      received,
+      given,
+      scopes: scopes.slice(0, 4),
+      since: seen.view.agent(did)?.first.time ?? seen.view.time,
+    })),
+    ...(last && start + PAGE < ordered.length ? { next: last.did } : {}),
+  };
+}
+
 const sortLabels: Readonly<Record<Sort, string>> = {
   received: "most vouched for",
   score: "score",
@@ -110,12 +118,18 @@ const sortLabels: Readonly<Record<Sort, string>> = {
   newest: "newest",
 };
 
-function table(data: AgentsData, frame: Frame): Html {
+/** The agents of a page, and the way to the next one. */
+export function agentTable(
+  data: AgentsData,
+  frame: Frame,
+  page: (query: Readonly<Record<string, string>>) => string,
+): Html {
+  if (data.agents.length === 0) return html`<p class="panel">No agent here matches.</p>`;
   const more =
     data.next === undefined
       ? ""
       : html`<p class="pages">
-          <a href="${frame.links.agents({ q: data.query, sort: data.sort, after: data.next })}">Next ${PAGE}</a>
+          <a href="${page({ q: data.query, sort: data.sort, after: data.next })}">Next ${PAGE}</a>
         </p>`;
   return html`<div class="panel">
       <table class="cards agents">
@@ -164,6 +178,7 @@ function lookUp(words: string, { links, seen }: Asked): void {
 /** By name, or by the beginning of the part of the DID behind its common prefix. */
 function matches({ did }: AgentRow, words: string, { ref }: Asked): boolean {
   if (words === "") return true;
+  if (words.startsWith("did:")) return did === words;
   const key = words.replace(/^z6Mk/, "").replace(/…$/, "");
   const [head = "", tail] = key.split("…");
   const rest = did.slice("did:key:z6Mk".length);

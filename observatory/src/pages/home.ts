@@ -2,7 +2,6 @@ import { html } from "hono/html";
 import type { Score } from "@peerage/core";
 import { type EntryData, readEntries } from "../entries.ts";
 import { type Frame, viewpointText } from "../frame.ts";
-import { skyOf } from "../map/sky.ts";
 import type { AgentRef, Asked, Html, Page } from "../page.ts";
 import { agentLink, agentText } from "../ui/agent.ts";
 import { entryText, feedList } from "../ui/entry.ts";
@@ -10,7 +9,7 @@ import { firstSteps } from "../ui/first-steps.ts";
 import { scoreText } from "../ui/format.ts";
 import { stateFields } from "../ui/layout.ts";
 import { scoreMeter } from "../ui/score.ts";
-import { sky, type SkyData } from "../ui/sky.ts";
+import { sky, skyData, type SkyData } from "../ui/sky.ts";
 
 const FEED_LINES = 9;
 const RELIED_ON = 9;
@@ -176,20 +175,4 @@ function reliedOn({ seen, ref }: Asked): HomeData["reliedOn"] {
   const most = [...received].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1)).slice(0, RELIED_ON);
   const { vector } = seen;
   return most.map(([did, n]) => ({ ...ref(did), score: vector.score(did), received: n }));
-}
-
-function skyData({ seen, ref }: Asked): SkyData {
-  const { form, nodes, edges } = skyOf(seen.view);
-  const { vector } = seen;
-  const roots = new Set(seen.viewpoint.roots);
-  const agents = nodes.map((node) => ({
-    ...ref(node.did),
-    x: node.x,
-    y: node.y,
-    received: node.received,
-    community: node.community,
-    score: vector.score(node.did),
-    root: roots.has(node.did),
-  }));
-  return { form, agents, edges };
 }

@@ -30,7 +30,7 @@ export function layout(title: string, body: Html, frame: Frame): Html {
         <header class="top">
           <a class="brand" href="${links.home()}">${mark()}<span>Peerage</span></a>
           <nav aria-label="Pages">
-            ${navLink("/agents", links.agents(), "Agents", path)}${navLink("/scopes", links.same("/scopes", {}), "Scopes", path)}${navLink("/log", links.log(), "Log", path)}${navLink("/feed", links.feed(), "Feed", path)}
+            ${navLink("/map", links.same("/map", {}), "Map", path)}${navLink("/agents", links.agents(), "Agents", path)}${navLink("/scopes", links.same("/scopes", {}), "Scopes", path)}${navLink("/log", links.log(), "Log", path)}${navLink("/feed", links.feed(), "Feed", path)}
           </nav>
           <form class="search" action="/agents" role="search">
             ${stateFields(frame)}

@@ -1,8 +1,8 @@
 import { html } from "hono/html";
 import type { Score } from "@peerage/core";
 import type { Frame } from "../frame.ts";
-import { SKY } from "../map/sky.ts";
-import type { AgentRef, Html } from "../page.ts";
+import { SKY, skyOf } from "../map/sky.ts";
+import type { AgentRef, Asked, Html } from "../page.ts";
 import { fingerprint, scoreText } from "./format.ts";
 
 /** An agent of the picture in a page's data. */
@@ -20,6 +20,23 @@ export interface SkyData {
   readonly form: "poster" | "still";
   readonly agents: readonly SkyAgent[];
   readonly edges: readonly { readonly from: number; readonly to: number; readonly confidence: number }[];
+}
+
+/** The picture of a view with the scores of a viewpoint. */
+export function skyData({ seen, ref }: Pick<Asked, "seen" | "ref">): SkyData {
+  const { form, nodes, edges } = skyOf(seen.view);
+  const { vector } = seen;
+  const roots = new Set(seen.viewpoint.roots);
+  const agents = nodes.map((node) => ({
+    ...ref(node.did),
+    x: node.x,
+    y: node.y,
+    received: node.received,
+    community: node.community,
+    score: vector.score(node.did),
+    root: roots.has(node.did),
+  }));
+  return { form, agents, edges };
 }
 
 /** Communities beyond this one share its colour. */

@@ -1,1 +1,207 @@
-export {};
+import type { NamedStar } from "../../map-columns.ts";
+import { button, element } from "../dom.ts";
+import { MapCanvas } from "./canvas.ts";
+import { fetchMap, fetchNames, type StarMap } from "./data.ts";
+import { step, walks } from "./walk.ts";
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** The map: it takes the place of the server's still picture, and the list below it stays its twin. */
+export class MapElement extends HTMLElement {
+  #canvas: MapCanvas | undefined;
+  #map: StarMap | undefined;
+  #panel: HTMLElement | undefined;
+  #said: HTMLElement | undefined;
+  #asking = new Set<number>();
+
+  async connectedCallback(): Promise<void> {
+    if (this.#map || this.dataset["map"] === undefined) return;
+    this.setAttribute("aria-busy", "true");
+    try {
+      this.#map = await fetchMap(this.dataset["map"], Math.min(1.5, Math.max(0.8, this.clientWidth / 700)));
+    } catch {
+      // The still picture and the list stay.
+    } finally {
+      this.removeAttribute("aria-busy");
+    }
+    if (this.#map) this.#draw(this.#map);
+    // The positions came after the page: now it can show what it could not.
+    else if (this.dataset["map"].includes("community")) location.reload();
+  }
+
+  #draw(map: StarMap): void {
+    const stage = element("div", {
+      class: "stage",
+      tabindex: "0",
+      role: "application",
+      "aria-label": `Map of ${map.stars.length} agents. Arrow keys walk from agent to agent, Enter opens one, plus and minus zoom.`,
+      "aria-describedby": this.dataset["labelledBy"] ?? "",
+    });
+    this.#panel = element("div", { class: "starcard", hidden: "" });
+    this.#said = element("p", { class: "said", "aria-live": "polite" });
+    const tools = element(
+      "div",
+      { class: "maptools" },
+      labelled(
+        button("+", () => this.#canvas?.zoomBy(1.6)),
+        "Zoom in",
+      ),
+      labelled(
+        button("−", () => this.#canvas?.zoomBy(1 / 1.6)),
+        "Zoom out",
+      ),
+      labelled(
+        button("⤢", () => this.#canvas?.fit()),
+        "Show all",
+      ),
+    );
+    this.replaceChildren(stage, tools, this.#panel, this.#said);
+    this.#canvas = new MapCanvas(stage, map, this.dataset["lens"] ?? "community", (wanted) => void this.#name(wanted));
+    this.#listen(stage, map);
+    new ResizeObserver(() => this.#canvas?.resize()).observe(stage);
+    const recolour = (): void => this.#canvas?.recolour();
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
+    new MutationObserver(recolour).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+    const selected = this.dataset["select"];
+    if (selected) void this.#find(selected);
+  }
+
+  #listen(stage: HTMLElement, map: StarMap): void {
+    const at = (event: PointerEvent): number | undefined => {
+      const box = stage.getBoundingClientRect();
+      const reach = event.pointerType === "mouse" ? 6 : 20;
+      return this.#canvas?.at(event.clientX - box.left, event.clientY - box.top, reach);
+    };
+    let pressed: { x: number; y: number } | undefined;
+    stage.addEventListener("pointerdown", (event) => (pressed = { x: event.clientX, y: event.clientY }), true);
+    stage.addEventListener("pointermove", (event) => {
+      if (event.buttons > 0 || event.pointerType !== "mouse") return;
+      const over = at(event);
+      stage.classList.toggle("over", over !== undefined);
+      this.#canvas?.hover(over);
+      if (over !== undefined) void this.#name([over]);
+    });
+    stage.addEventListener("pointerleave", () => this.#canvas?.hover(undefined));
+    stage.addEventListener(
+      "pointerup",
+      (event) => {
+        const moved = pressed ? Math.hypot(event.clientX - pressed.x, event.clientY - pressed.y) : Infinity;
+        if (moved < 5) void this.#choose(at(event));
+      },
+      true,
+    );
+    stage.addEventListener("keydown", (event) => {
+      const chosen = this.#canvas?.chosen;
+      if (walks(event.key)) {
+        const next = chosen === undefined ? map.order[0] : step(map, chosen, event.key);
+        if (next !== undefined) void this.#choose(next);
+      } else if (event.key === "Enter" && chosen !== undefined) this.#panel?.querySelector("a")?.click();
+      else if (event.key === "Escape") void this.#choose(undefined);
+      else if (event.key === "+" || event.key === "=") this.#canvas?.zoomBy(1.6);
+      else if (event.key === "-") this.#canvas?.zoomBy(1 / 1.6);
+      else if (event.key === "0") this.#canvas?.fit();
+      else return;
+      event.preventDefault();
+    });
+  }
+
+  async #find(did: string): Promise<void> {
+    const map = this.#map;
+    if (!map) return;
+    for (let start = 0; start < map.order.length && start < 10_000; start += 100) {
+      const known = [...map.names.values()].find((star) => star.did === did);
+      if (known) return this.#choose(known.i, true);
+      await this.#name(map.order.slice(start, start + 100));
+    }
+  }
+
+  async #choose(i: number | undefined, near = false): Promise<void> {
+    this.#canvas?.choose(i, near);
+    const panel = this.#panel;
+    if (!panel || !this.#map) return;
+    panel.hidden = i === undefined;
+    if (i === undefined) return;
+    await this.#name([i]);
+    const named = this.#map.names.get(i);
+    const star = this.#map.stars[i];
+    if (!named || !star || this.#canvas?.chosen !== i) return;
+    const score = star.root ? "a root" : star.score === undefined ? "unknown from here" : star.score.toFixed(2);
+    const count = `${star.received} ${star.received === 1 ? "vouch" : "vouches"} received`;
+    panel.replaceChildren(
+      who(named, address(`/a/${named.did}`)),
+      element("p", { class: "muted small" }, this.#map.unseen ? count : `${score} · ${count}`),
+      element(
+        "p",
+        { class: "small row" },
+        element("a", { href: address("/explain", { to: named.did }) }, "Why?"),
+        element("a", { href: address("/map", { as: named.did }) }, "Look as this agent"),
+        element("a", { href: address(`/a/${named.did}/orbit`) }, "Orbit"),
+      ),
+    );
+    if (this.#said)
+      this.#said.textContent = `${named.name ?? ""} ${named.did.slice(12, 17)} ${named.did.slice(-4)}, ${score}, ${count}`;
+  }
+
+  /** Fetches the names that are wanted and not known, in one request. */
+  async #name(wanted: readonly number[]): Promise<void> {
+    const { names } = this.#map ?? {};
+    const missing = wanted.filter((i) => names && !names.has(i) && !this.#asking.has(i)).slice(0, 100);
+    if (!names || missing.length === 0) return;
+    for (const i of missing) this.#asking.add(i);
+    const found = await fetchNames(this.dataset["map"] ?? "", missing).catch(() => []);
+    for (const star of found) names.set(star.i, star);
+    for (const i of missing) this.#asking.delete(i);
+    this.#canvas?.redraw();
+  }
+}
+
+function labelled(node: HTMLButtonElement, label: string): HTMLButtonElement {
+  node.setAttribute("aria-label", label);
+  node.title = label;
+  return node;
+}
+
+/** Keeps viewpoint and scope. */
+function address(path: string, more: Readonly<Record<string, string>> = {}): string {
+  const here = new URLSearchParams(location.search);
+  const query = new URLSearchParams();
+  for (const name of ["as", "scope"]) if (here.get(name)) query.set(name, here.get(name) ?? "");
+  for (const [name, value] of Object.entries(more)) query.set(name, value);
+  const text = query.toString().replaceAll("%3A", ":");
+  return text === "" ? path : `${path}?${text}`;
+}
+
+/** Sigil, name and fingerprint, from text nodes and attributes. */
+function who({ did, name, sigil }: NamedStar, href: string): HTMLElement {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("class", "sigil");
+  svg.setAttribute("viewBox", "0 0 64 64");
+  svg.setAttribute("aria-hidden", "true");
+  const shape = (tag: string, attributes: Readonly<Record<string, string>>): void => {
+    const node = document.createElementNS(SVG, tag);
+    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+    svg.append(node);
+  };
+  const stroke = (d: string, colour: string, width: string): void =>
+    shape("path", { d, stroke: colour, "stroke-width": width, fill: "none", "stroke-linecap": "round" });
+  shape("circle", { cx: "32", cy: "32", r: "32", fill: sigil.disc });
+  stroke(sigil.lines, sigil.line, "2");
+  stroke(sigil.smallStars, sigil.small, "8");
+  stroke(sigil.largeStars, sigil.large, "10.5");
+  const print = element(
+    "span",
+    { class: "fp", title: did },
+    element("i", {}, "z6Mk"),
+    did.slice(12, 17),
+    element("i", {}, "…"),
+    did.slice(-4),
+  );
+  const text = element("span", { class: "who" });
+  if (name !== undefined) text.append(element("bdi", { class: "name" }, name), " ");
+  text.append(print);
+  const link = element("a", { class: "agent", href });
+  link.append(svg, text);
+  return link;
+}
+
+customElements.define("peerage-map", MapElement);

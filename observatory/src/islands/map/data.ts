@@ -1,0 +1,90 @@
+import type { MapColumns, NamedStar } from "../../map-columns.ts";
+
+/** An agent of the map. It carries no name: force-graph would show one as markup. */
+export interface Star {
+  readonly i: number;
+  readonly x: number;
+  readonly y: number;
+  readonly fx: number;
+  readonly fy: number;
+  readonly community: number;
+  readonly received: number;
+  /** In [0, 1]; undefined for unknown. */
+  readonly score: number | undefined;
+  readonly root: boolean;
+}
+
+/** A map as it came, ready to be drawn. */
+export interface StarMap {
+  readonly stars: readonly Star[];
+  /** Ends of the lines, two numbers each. */
+  readonly lines: Uint32Array;
+  /** Who is joined to whom, in either direction. */
+  readonly neighbours: ReadonlyMap<number, readonly number[]>;
+  /** Most vouched for first. */
+  readonly order: readonly number[];
+  readonly names: Map<number, NamedStar>;
+  /** True where nobody looks, so that nobody is unknown either. */
+  readonly unseen: boolean;
+}
+
+/** @param stretch how much wider than high the map may be drawn */
+export async function fetchMap(address: string, stretch: number): Promise<StarMap | undefined> {
+  const answer = await fetch(address, { headers: { accept: "application/json" } });
+  if (!answer.ok) throw new Error(`the registry answered ${answer.status}`);
+  const columns = (await answer.json()) as Partial<MapColumns>;
+  return columns.x ? starMap(columns as MapColumns, stretch) : undefined;
+}
+
+/** Names of stars in sight, in one answer. */
+export async function fetchNames(address: string, wanted: readonly number[]): Promise<readonly NamedStar[]> {
+  const url = new URL(address, location.href);
+  url.pathname = "/map/names.json";
+  url.searchParams.set("i", wanted.join(","));
+  const answer = await fetch(url, { headers: { accept: "application/json" } });
+  return answer.ok ? ((await answer.json()) as readonly NamedStar[]) : [];
+}
+
+function starMap(columns: MapColumns, stretch: number): StarMap {
+  const { x, y, community, in: received, score, from, to, names } = columns;
+  const roots = new Set(columns.roots);
+  const stars = x.map((_, i): Star => {
+    const place = { x: ((x[i] ?? 0) / 10) * stretch, y: (y[i] ?? 0) / 10 };
+    const known = score[i] ?? -1;
+    return {
+      i,
+      ...place,
+      fx: place.x,
+      fy: place.y,
+      community: community[i] ?? 0,
+      received: received[i] ?? 0,
+      score: known < 0 ? undefined : known / 1000,
+      root: roots.has(i),
+    };
+  });
+  const lines = new Uint32Array(from.length * 2);
+  const neighbours = new Map<number, number[]>();
+  const join = (a: number, b: number): void => {
+    const list = neighbours.get(a);
+    if (list) list.push(b);
+    else neighbours.set(a, [b]);
+  };
+  let a = 0;
+  for (const [n, step] of from.entries()) {
+    a += step;
+    const b = to[n] ?? 0;
+    lines[2 * n] = a;
+    lines[2 * n + 1] = b;
+    join(a, b);
+    join(b, a);
+  }
+  const order = Array.from(stars.keys()).sort((p, q) => (received[q] ?? 0) - (received[p] ?? 0) || p - q);
+  return {
+    stars,
+    lines,
+    neighbours,
+    order,
+    names: new Map(names.map((star) => [star.i, star])),
+    unseen: score.every((value) => value === -2),
+  };
+}

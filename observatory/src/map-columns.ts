@@ -1,0 +1,31 @@
+import type { Did } from "@peerage/core";
+import type { Sigil } from "./ui/sigil.ts";
+
+/**
+ * A map for scripts: one column for each property, the same number in each for the same agent, so that a network is one
+ * small answer. Positions are in a square from −10,000 to 10,000.
+ */
+export interface MapColumns {
+  /** Log size at which the positions were made. */
+  readonly size: number;
+  readonly x: readonly number[];
+  readonly y: readonly number[];
+  readonly community: readonly number[];
+  readonly communities: number;
+  readonly in: readonly number[];
+  /** Thousandths; −1 for unknown, −2 where nobody looks. */
+  readonly score: readonly number[];
+  readonly roots: readonly number[];
+  /** Ascending, each as its difference to the one before it. */
+  readonly from: readonly number[];
+  readonly to: readonly number[];
+  readonly names: readonly NamedStar[];
+}
+
+/** Who an agent of the map is. */
+export interface NamedStar {
+  readonly i: number;
+  readonly did: Did;
+  readonly name?: string;
+  readonly sigil: Sigil;
+}
