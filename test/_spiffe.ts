@@ -104,9 +104,7 @@ export async function certificate(options: CertificateOptions): Promise<Issued> 
   const exported = await importPublic(key);
   const extensions: Extension[] = [
     ...(options.ca === undefined ? [] : [new BasicConstraintsExtension(options.ca, options.pathLength, true)]),
-    ...(options.keyUsage === undefined
-      ? []
-      : [new KeyUsagesExtension(options.keyUsage, options.keyUsageCritical ?? true)]),
+    ...keyUsageOf(options),
     ...(extKeyUsage ? [new ExtendedKeyUsageExtension([...extKeyUsage])] : []),
     ...(uris.length + names.length > 0
       ? [
@@ -142,6 +140,12 @@ export async function certificate(options: CertificateOptions): Promise<Issued> 
     extensions,
   });
   return { der: new Uint8Array(made.rawData), subject, key };
+}
+
+function keyUsageOf({ keyUsage, keyUsageCritical = true }: CertificateOptions): Extension[] {
+  if (keyUsage === undefined) return [];
+  // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- flags that were joined
+  return [new KeyUsagesExtension(keyUsage, keyUsageCritical)];
 }
 
 async function importPublic(key: TestKey): Promise<CryptoKey> {

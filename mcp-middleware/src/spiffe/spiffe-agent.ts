@@ -1,5 +1,5 @@
 import { Agent, type AgentOptions } from "node:https";
-import { connect, type ConnectionOptions } from "node:tls";
+import { connect, type ConnectionOptions, type TLSSocket } from "node:tls";
 import type { Duplex } from "node:stream";
 import type { SpiffeId } from "@peerage/core";
 import type { BundleStore } from "./bundle-store.ts";
@@ -19,16 +19,22 @@ export interface SpiffeAgentOptions {
   readonly agent?: AgentOptions | undefined;
 }
 
-/** An HTTPS agent whose connections are handed out only after the server has shown the expected SPIFFE ID. */
+/**
+ * An HTTPS agent whose connections are handed out only after the server has shown the expected SPIFFE ID. A connection
+ * gets no new request after half of the life that the two SVIDs had left when it began, so that the end of an SVID does
+ * not cut a request short.
+ */
 export class SpiffeAgent extends Agent {
   readonly #spiffe: SpiffeAgentOptions;
-
   readonly #live: LiveConnections;
+  readonly #retired = new WeakSet<object>();
+  readonly #now: () => Date;
 
   constructor(options: SpiffeAgentOptions) {
     super({ keepAlive: true, ...options.agent, maxCachedSessions: 0 });
     this.#spiffe = options;
-    this.#live = new LiveConnections(options.bundles, options.now ?? ((): Date => new Date()), () => undefined);
+    this.#now = options.now ?? ((): Date => new Date());
+    this.#live = new LiveConnections(options.bundles, this.#now, () => undefined);
   }
 
   override destroy(): void {
@@ -36,19 +42,23 @@ export class SpiffeAgent extends Agent {
     super.destroy();
   }
 
+  override keepSocketAlive(socket: Duplex): boolean {
+    if (this.#retired.has(socket)) return false;
+    // The type says void, and the agent asks for a boolean.
+    return Reflect.apply(Agent.prototype.keepSocketAlive, this, [socket]) as unknown as boolean;
+  }
+
   override createConnection(
     options: ConnectionOptions,
     callback?: (error: Error | null, socket: Duplex) => void,
   ): undefined {
-    const { source, bundles, expected, now = (): Date => new Date() } = this.#spiffe;
+    const { source, bundles, expected } = this.#spiffe;
+    const now = this.#now();
     const { host, port } = options as { host?: string; port?: number };
     const { session: _, ...rest } = options;
-    const socket = connect({
-      ...rest,
-      host: host ?? "localhost",
-      port: port ?? 443,
-      ...clientTlsOptions(source, now()),
-    });
+    const own = source?.current(now)?.expiresAt ?? Infinity;
+    const tls = clientTlsOptions(source, now);
+    const socket = connect({ ...rest, host: host ?? "localhost", port: port ?? 443, ...tls });
     const fail = (error: Error): void => {
       socket.destroy();
       // The type wants a socket beside an error, and nobody looks at it.
@@ -58,9 +68,10 @@ export class SpiffeAgent extends Agent {
     socket.once("secureConnect", () => {
       socket.off("error", fail);
       try {
-        const svid = verifyPeer(socket, bundles, now());
+        const svid = verifyPeer(socket, bundles, this.#now());
         if (svid.spiffeId !== expected) throw svidInvalid("unexpected-id");
         this.#live.add(socket, svid);
+        this.#retireAtHalf(socket, Math.min(own, svid.expiresAt));
       } catch (error) {
         fail(error as Error);
         return;
@@ -68,5 +79,17 @@ export class SpiffeAgent extends Agent {
       callback?.(null, socket);
     });
     return undefined;
+  }
+
+  #retireAtHalf(socket: TLSSocket, expiresAt: number): void {
+    const halfMs = Math.max(0, (expiresAt * 1000 - this.#now().getTime()) / 2);
+    const retire = (): void => {
+      this.#retired.add(socket);
+      const isFree = Object.values(this.freeSockets).some((list) => list?.includes(socket));
+      if (isFree) socket.destroy();
+    };
+    const timer = setTimeout(retire, Math.min(halfMs, 2 ** 31 - 1));
+    timer.unref();
+    socket.once("close", () => clearTimeout(timer));
   }
 }
