@@ -1,4 +1,4 @@
-import { dryRun, maxAge, passphraseFile, policy, root } from "./flags.ts";
+import { audit, dryRun, maxAge, passphraseFile, policy, root, state } from "./flags.ts";
 import type { CommandSpec } from "./spec.ts";
 
 /** Commands for calls over MCP. */
@@ -33,6 +33,10 @@ export const mcpCommands: readonly CommandSpec[] = [
       ["--public-url <url>", "the address that callers sign for"],
       ["--behind-proxy", "allow an address off loopback: TLS ends before it"],
       ["--refresh <seconds>", "how often the log is looked at (5)"],
+      audit,
+      ["--audit-args <how>", "of arguments record: digest, redacted (what rules read) or full"],
+      ["--approval-wait <s>", "how long a call waits for a person before it is told to retry (20)"],
+      state,
       passphraseFile,
     ],
     examples: [

@@ -1,0 +1,164 @@
+import { mkdir } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { type Did, formatProblem, parsePolicy } from "@peerage/core";
+import {
+  AuditLog,
+  createGuard,
+  type Guard,
+  type PolicyWatch,
+  readDenyAll,
+  type RecordedArguments,
+  SqliteReplayStore,
+  watchPolicy,
+} from "@peerage/mcp-middleware";
+import { findAgent } from "../agents.ts";
+import type { Context, Options } from "../context.ts";
+import { describeError, usage } from "../errors.ts";
+import { auditFileOf, denyAllMarker, stateFolder } from "../files/guard-files.ts";
+import { tilde } from "../files/paths.ts";
+import { codeOf } from "../files/safe-file.ts";
+import { FollowedTrust } from "../follow.ts";
+import { directoryOf, maxAgeSeconds } from "../network.ts";
+import { engines, membersOf, unreadable } from "../policy/source.ts";
+import { styledDid } from "../ui/agent.ts";
+import { count } from "../ui/time.ts";
+import { visible } from "../ui/visible.ts";
+import { decisionPrinter } from "./decisions.ts";
+
+/** A guard with everything that it owns, and its voice. */
+export interface GuardParts extends AsyncDisposable {
+  readonly guard: Guard;
+  alarm(text: string): void;
+  announce(what: string): void;
+}
+
+/** Opens policy, trust, memory of used proofs, audit log and the guard over them, from the flags of `peerage guard`. */
+export async function buildGuard(context: Context, options: Options): Promise<GuardParts> {
+  const say = (line: string): void => void context.io.stderr.write(`${line}\n`);
+  const { err } = context;
+  const alarm = (text: string): void => say(`  ${err.warn(err.mark.warn)}  ${visible(text, 400)}`);
+  const settings = await context.settings();
+  const path = typeof options["policy"] === "string" ? options["policy"] : settings.value("policy");
+  if (path === undefined)
+    throw usage(
+      "a guard needs a policy: without one everything is refused",
+      "--policy <file>; peerage policy init writes one to start from",
+    );
+  const { name } = await context.identityFile();
+  const identity = await context.signer({ passphraseFile: options["passphraseFile"], unattended: true });
+  const roots = await rootsOf(context, options);
+  const state = stateFolder(context, options);
+  await using opened = new AsyncDisposableStack();
+  const policy = opened.use(await openPolicy(context, path, { identity: identity.did, roots, state, alarm }));
+  const url = await context.registry();
+  const refresh = seconds(options["refresh"] ?? "5");
+  const trust =
+    url === undefined
+      ? undefined
+      : opened.use(new FollowedTrust(context, { url, roots, maxAgeSeconds: maxAgeSeconds(options["maxAge"]), alarm }));
+  await trust?.start(refresh, 5_000);
+  const replayPath = join(state, "replay.db");
+  const auditPath =
+    typeof options["audit"] === "string" ? resolve(context.io.cwd, options["audit"]) : auditFileOf(state, name);
+  for (const folder of [state, dirname(auditPath)]) await mkdir(folder, { recursive: true, mode: 0o700 });
+  const onAlarm = (problem: unknown): void => alarm(problem instanceof Error ? problem.message : String(problem));
+  const replay = opened.use(new SqliteReplayStore(replayPath));
+  const audit = opened.use(
+    new AuditLog({ path: auditPath, identity, args: recordedArguments(options), now: context.io.now, onAlarm }),
+  );
+  const audience = settings.value("audience");
+  const guard = opened.use(
+    await createGuard({
+      identity,
+      policy: () => policy.current,
+      trust,
+      replay,
+      audit,
+      approvals: { waitSeconds: waitSeconds(options["approvalWait"]) },
+      audiences: audience === undefined || audience.startsWith("did:") ? [] : [audience],
+      now: context.io.now,
+      onAlarm,
+      // Hosts keep stderr in their logs, so decisions are shown to a person at a terminal only.
+      ...(err.tty || context.globals.verbose === true ? { onDecision: decisionPrinter(context, say) } : {}),
+    }),
+  );
+  for (const problem of policy.current.warnings) alarm(`policy: ${formatProblem(problem)}`);
+  if (readDenyAll(denyAllMarker(state), context.io.now()))
+    alarm("everything is denied, whatever the policy says: peerage policy deny-all --off");
+  const parts = opened.move();
+  return {
+    guard,
+    alarm,
+    announce: (what) => {
+      if (context.globals.quiet === true) return;
+      say(
+        `  ${err.good(err.mark.on)} ${what} ${err.mark.dot} policy ${policy.current.digest.slice(0, 15)}${err.mark.ellipsis} ${err.mark.dot} deny by default`,
+      );
+      say(`    did        ${styledDid(err, identity.did)}`);
+      const follows =
+        url === undefined
+          ? "no registry: whoever the policy names, nobody else"
+          : `${url}, ${trust?.size === undefined ? "not reached yet" : count(trust.size, "entry")}, ${count(roots.length, "root")}`;
+      say(`    trust      ${follows}`);
+      say(`    audit      ${tilde(context.paths, auditPath)}`);
+      if (context.globals.verbose === true) say(`    replay     ${tilde(context.paths, replayPath)}`);
+    },
+    [Symbol.asyncDispose]: () => parts.disposeAsync(),
+  };
+}
+
+/** The policy in force, taken up anew whenever its text or the marker that denies all changes. */
+async function openPolicy(
+  context: Context,
+  path: string,
+  {
+    identity,
+    roots,
+    state,
+    alarm,
+  }: { identity: Did; roots: readonly Did[]; state: string; alarm: (text: string) => void },
+): Promise<PolicyWatch> {
+  const { me = [] } = await membersOf(context);
+  const members = { me: [...new Set([identity, ...me])], roots };
+  try {
+    return await watchPolicy(path, {
+      parse: (source) => parsePolicy(source, members, engines),
+      denyAll: denyAllMarker(state),
+      now: context.io.now,
+      onChange: ({ digest }) => alarm(`policy ${digest.slice(0, 19)}… is in force now`),
+      onAlarm: (problem) =>
+        alarm(
+          codeOf(problem) === "ENOENT"
+            ? "the policy is gone: everything is denied"
+            : `the policy cannot be read, the one before stays in force: ${describeError(problem).message}`,
+        ),
+    });
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+async function rootsOf(context: Context, options: Options): Promise<Did[]> {
+  const given = options["root"] as string[] | undefined;
+  if (given === undefined) return context.roots();
+  return Promise.all(given.map(async (text) => (await findAgent(context, text, () => directoryOf(context))).did));
+}
+
+function recordedArguments(options: Options): RecordedArguments {
+  const wanted = options["auditArgs"] ?? "digest";
+  const known = (["digest", "redacted", "full"] as const).find((word) => word === wanted);
+  if (known === undefined) throw usage("--audit-args is digest, redacted or full");
+  return known;
+}
+
+function waitSeconds(value: Options[string]): number {
+  const number = value === undefined ? 20 : typeof value === "string" && /^\d{1,2}$/.test(value) ? Number(value) : NaN;
+  if (!(number >= 0 && number <= 50)) throw usage("--approval-wait is a number of seconds, at most 50");
+  return number;
+}
+
+function seconds(text: string | boolean | string[]): number {
+  const value = typeof text === "string" && /^\d{1,4}(\.\d)?$/.test(text) ? Number(text) : NaN;
+  if (!(value >= 0.1 && value <= 3_600)) throw usage("--refresh is a number of seconds from 0.1 to 3600");
+  return value;
+}
