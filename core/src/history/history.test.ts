@@ -4,6 +4,7 @@ import { parseCallProof, signCall } from "../call/proof.ts";
 import { identityFromSeed } from "../did/identity.ts";
 import { isPeerageError } from "../errors.ts";
 import { type Digest, tokenDigest } from "../json/digest.ts";
+import type { JsonObject } from "../json/types.ts";
 import { approvalRequirement, judgeApproval } from "./approval.ts";
 import { generateRun, isKnownEntry, parseEntry, signEntry } from "./entry.ts";
 import { entryFacts, Evidence } from "./evidence.ts";
