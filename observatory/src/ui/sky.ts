@@ -39,6 +39,8 @@ export function skyData({ seen, ref }: Pick<Asked, "seen" | "ref">): SkyData {
   return { form, agents, edges };
 }
 
+/** Dots of the still picture that are links. */
+const LINKED_DOTS = 40;
 /** Communities beyond this one share its colour. */
 const COLOURS = 12;
 
@@ -63,8 +65,8 @@ export function sky(data: SkyData, frame: Frame): Html {
         <stop class="glow-out" offset="1" />
       </radialGradient>
     </defs>
-    <g class="edges">${data.edges.map((edge) => line(data, edge))}</g>
-    ${data.agents.map((agent) => (data.form === "poster" ? star(agent, frame) : dot(agent, frame)))}
+    <g class="edges">${data.form === "still" ? stillLines(data) : data.edges.map((edge) => line(data, edge))}</g>
+    ${data.form === "poster" ? data.agents.map((agent) => star(agent, frame)) : stillDots(data, frame)}
   </svg>`;
 }
 
@@ -74,9 +76,6 @@ function line(data: SkyData, { from, to, confidence }: SkyData["edges"][number])
   if (!a || !b) return html``;
   const strength = confidence >= 80 ? "strong" : confidence >= 50 ? "fair" : "weak";
   const trusted = a.score !== "unknown" && a.score > 0 ? " lit" : "";
-  if (data.form === "still") {
-    return html`<path class="${strength}${trusted} c${a.community % COLOURS}" d="M${a.x} ${a.y}L${b.x} ${b.y}" />`;
-  }
   const length = Math.hypot(b.x - a.x, b.y - a.y) || 1;
   // A slight bend keeps the two directions of a pair apart; the ends stop at the rims.
   const bend = Math.min(14, length * 0.07);
@@ -91,6 +90,35 @@ function line(data: SkyData, { from, to, confidence }: SkyData["edges"][number])
     marker-end="url(#tip)"
     d="M${start.x} ${start.y}Q${round(middle.x)} ${round(middle.y)} ${end.x} ${end.y}"
   />`;
+}
+
+/** The most vouched-for are links; the others, drawn alike, are points of a few paths, and the directory names them. */
+function stillDots({ agents }: SkyData, frame: Frame): Html {
+  const linked = new Set([...agents].sort((a, b) => b.received - a.received).slice(0, LINKED_DOTS));
+  const paths = new Map<string, string>();
+  for (const agent of agents) {
+    if (linked.has(agent) || agent.root) continue;
+    const size = Math.min(3, Math.floor(Math.sqrt(agent.received)));
+    const kind = `dots r${size} c${agent.community % COLOURS}${agent.score === "unknown" ? " unknown" : ""}`;
+    paths.set(kind, `${paths.get(kind) ?? ""}M${Math.round(agent.x)} ${Math.round(agent.y)}h0`);
+  }
+  const points = Array.from(paths, ([kind, d]) => html`<path class="${kind}" d="${d}" />`);
+  return html`${points} ${agents.filter((agent) => linked.has(agent) || agent.root).map((agent) => dot(agent, frame))}`;
+}
+
+/** Lines that look alike are one path: a picture of hundreds of vouches stays small. */
+function stillLines(data: SkyData): Html[] {
+  const paths = new Map<string, string>();
+  for (const { from, to } of data.edges) {
+    const [a, b] = [data.agents[from], data.agents[to]];
+    if (!a || !b) continue;
+    const trusted = a.score !== "unknown" && a.score > 0 ? "lit " : "";
+    const kind = `${trusted}c${a.community % COLOURS}`;
+    const [x, y] = [Math.round(a.x), Math.round(a.y)];
+    const step = `M${x} ${y}l${Math.round(b.x) - x} ${Math.round(b.y) - y}`;
+    paths.set(kind, (paths.get(kind) ?? "") + step);
+  }
+  return Array.from(paths, ([kind, d]) => html`<path class="${kind}" d="${d}" />`);
 }
 
 function towards(from: { x: number; y: number }, to: { x: number; y: number }, by: number): { x: number; y: number } {
@@ -132,7 +160,7 @@ function dot(agent: SkyAgent, frame: Frame): Html {
   return html`<a href="${frame.links.agent(agent.did)}" class="star${score === "unknown" ? " unknown" : ""}">
     <title>${tooltip(agent)}</title>
     ${root ? html`<circle class="ring" cx="${x}" cy="${y}" r="${round(r + 3)}" />` : ""}
-    <circle class="dot c${community % COLOURS}" cx="${x}" cy="${y}" r="${r}" />
+    <circle class="dot c${community % COLOURS}" cx="${Math.round(x)}" cy="${Math.round(y)}" r="${r}" />
   </a>`;
 }
 
