@@ -14,7 +14,7 @@ export type SpiffeProof = (typeof spiffeProofs)[number];
 
 /** What a caller presented beside its call proof, and what is known of its connection. */
 export interface SpiffePresentation {
-  /** `params._meta["dev.peerage/binding"]`, or undefined. */
+  /** `params._meta["dev.peerage/binding"]`: one binding, or a list with those of signers of the history; or undefined. */
   readonly binding: JsonValue | undefined;
   /** The connection's own key, by which an X.509-SVID that mutual TLS verified is found: the TLS socket. */
   readonly connection?: object | undefined;
@@ -22,7 +22,6 @@ export interface SpiffePresentation {
   readonly header?: ((name: string) => string | undefined) | undefined;
   /** The guard's own DID and configured URLs. */
   readonly audiences: ReadonlySet<string>;
-  /** The signed history of the call, whose signers may have SPIFFE IDs. */
   readonly now: Date;
 }
 
@@ -46,7 +45,7 @@ export interface SpiffeFacts {
   /** What was checked for `spiffe` or `unbound`. */
   readonly evidence?: SpiffeEvidence;
   /** The SPIFFE ID of the signer of an entry of this call's history, if one was shown and holds. */
-  signerOf(entry: Entry): SpiffeId | undefined;
+  readonly signerOf: (entry: Entry) => SpiffeId | undefined;
 }
 
 /** The guard's step 5: verifies what was presented, against snapshots; makes no network call and waits for nothing. */

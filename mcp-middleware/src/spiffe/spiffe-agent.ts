@@ -43,9 +43,9 @@ export class SpiffeAgent extends Agent {
   }
 
   override keepSocketAlive(socket: Duplex): boolean {
-    if (this.#retired.has(socket)) return false;
     // The type says void, and the agent asks for a boolean.
-    return Reflect.apply(Agent.prototype.keepSocketAlive, this, [socket]) as unknown as boolean;
+    const keep: (socket: Duplex) => unknown = super.keepSocketAlive.bind(this);
+    return !this.#retired.has(socket) && keep(socket) === true;
   }
 
   override createConnection(
