@@ -3,9 +3,14 @@ import {
   generateIdentity,
   HttpRegistryReader,
   type Identity,
+  issueReport,
   issueRevocation,
   issueVouch,
+  loadCel,
   Network,
+  parsePolicy,
+  type Policy,
+  tokenDigest,
 } from "@peerage/core";
 import { createGuard, trustFromNetwork } from "@peerage/mcp-middleware";
 import { describe, expect, it } from "vitest";
@@ -26,14 +31,14 @@ interface Scene extends AsyncDisposable {
   readonly scoreOf: (did: Did) => number | "unknown";
 }
 
-async function scene(root: Identity): Promise<Scene> {
+async function scene(root: Identity, rules: Policy = policy): Promise<Scene> {
   const registry = await startRegistry();
   const clock = { ahead: 0 };
   const now = (): Date => new Date(Date.now() + clock.ahead);
   const reader = await HttpRegistryReader.connect({ url: registry.url });
   const network = await Network.open({ reader, now });
   const trust = trustFromNetwork(network, { roots: [root.did], maxAgeSeconds: 3_600, now });
-  const guard = await createGuard({ identity: generateIdentity(), policy, trust, now });
+  const guard = await createGuard({ identity: generateIdentity(), policy: rules, trust, now });
   return {
     registry,
     network,
@@ -77,6 +82,47 @@ describe("a guard that follows a registry", () => {
     expect([await it.call(bob), await it.call(bob, "read")]).toEqual(["ERR_TRUST_INSUFFICIENT", "admitted"]);
     it.clock.ahead = 3_700_000;
     expect([await it.call(root), await it.call(bob, "read")]).toEqual(["ERR_REGISTRY_STALE", "ERR_REGISTRY_STALE"]);
+  });
+
+  it("A-TRUST-05 lets a policy ask for independent vouchers, fresh evidence and no reports by the trusted", async () => {
+    const [root, other, bob, liar] = Array.from({ length: 4 }, () => generateIdentity()) as [
+      Identity,
+      Identity,
+      Identity,
+      Identity,
+    ];
+    const when =
+      "standing.tools.independent_vouchers >= 2 && standing.tools.reports_from_trusted == 0 && " +
+      "standing.tools.oldest_evidence_age_seconds < 86400.0";
+    const rules = parsePolicy(
+      JSON.stringify({
+        apiVersion: "peerage.dev/v1",
+        kind: "Policy",
+        allow: [{ tools: "write", agents: "*", trust: 0.1, when }],
+      }),
+      {},
+      { compileWhen: await loadCel() },
+    );
+    await using it = await scene(root, rules);
+    const vouch = async (from: Identity, to: Identity) =>
+      it.registry.publish((await issueVouch(from, { subject: to.did, scope: ["tools"], confidence: 90 })).bytes);
+    const seen = async () => {
+      await it.network.refresh();
+      return it.call(bob);
+    };
+    await vouch(root, bob);
+    expect(await seen()).toBe("ERR_POLICY_DENIED");
+    await vouch(root, other);
+    await vouch(other, bob);
+    expect(it.network.view.size).toBe(1);
+    // Both ways to bob begin at the one root, but no agent between is on both.
+    expect(await seen()).toBe("admitted");
+    const report = { subject: bob.did, category: "spam", evidence: [tokenDigest("proof")] } as const;
+    await it.registry.publish((await issueReport(liar, report)).bytes);
+    expect(await seen()).toBe("admitted");
+    await it.registry.publish((await issueReport(other, report)).bytes);
+    expect(await seen()).toBe("ERR_POLICY_DENIED");
+    expect(it.scoreOf(bob.did)).toBeGreaterThan(0.5);
   });
 
   it("A-SESS-06 refuses a key that burnt itself, from the next view on", async () => {

@@ -238,6 +238,7 @@ export {
   type ScoreQuestion,
   vouchesBehind,
 } from "./network/evidence.ts";
+export { type Standing, standingOf, TRUSTED_REPORTER } from "./network/standing.ts";
 export type { LogLeaf, RegistryReader } from "./network/reader.ts";
 export { MergedNetwork, type MergedNetworkOptions, type SourceState } from "./network/merged.ts";
 export {

@@ -22,6 +22,7 @@ const roots: ReadonlySet<string> = new Set<keyof PolicyInput>([
   "args",
   "req",
   "trust",
+  "standing",
   "trust_age_seconds",
   "run",
   "in_custody",

@@ -47,6 +47,8 @@ export interface PolicyInput {
   readonly req?: string;
   /** The caller's scores in [0, 1] by scope, from this guard's roots; a scope without a score is absent. */
   readonly trust: Readonly<Record<string, number>>;
+  /** What stands behind the scores, by scope: only where a `when` of the policy asks for it. */
+  readonly standing?: Readonly<Record<string, JsonObject>>;
   /** The age of the data the scores were computed from. */
   readonly trust_age_seconds?: number;
   /** The run of the presented history. */

@@ -9,6 +9,7 @@ import {
   type Entry,
   type GuardMemory,
   type History,
+  type JsonObject,
   member,
   type Obligations,
   PeerageError,
@@ -63,9 +64,26 @@ export function policyInput(policy: Policy, facts: PolicyFacts): PolicyInput {
     args: member(subject.params, "arguments") ?? {},
     req,
     trust: scores,
+    ...standingFacts(policy, facts),
     ...(trust ? { trust_age_seconds: Math.max(0, trust.ageSeconds()) } : {}),
     ...describeHistory(history, { caller, now, held }),
   };
+}
+
+/** Whether any expression of a policy looks at `standing`: it costs more than a lookup, so others do not pay for it. */
+const asking = new WeakMap<Policy, boolean>();
+
+function standingFacts(policy: Policy, { trust, caller }: PolicyFacts): Pick<PolicyInput, "standing"> {
+  let asks = asking.get(policy);
+  if (asks === undefined) {
+    const { allow, deny = [] } = policy.document;
+    asks = [...allow, ...deny].some((rule) => rule.when?.includes("standing"));
+    asking.set(policy, asks);
+  }
+  if (!asks || !trust?.standing) return {};
+  const scopes = new Set([defaultScope(policy), ...requiredScopes(policy)]);
+  const standing = Object.fromEntries([...scopes].map((scope) => [scope, trust.standing?.(caller, scope)]));
+  return { standing: standing as unknown as Record<string, JsonObject> };
 }
 
 /**

@@ -1,11 +1,13 @@
 import {
   type Did,
-  flow,
   type KeyStatus,
   type MultibaseKey,
   type Network,
   type Score,
-  type ScoreVector,
+  type FlowVector,
+  type Standing,
+  scoreVector,
+  standingOf,
   toHex,
   unixSeconds,
   type View,
@@ -24,6 +26,8 @@ export interface TrustSource {
   currentKey?(did: Did): MultibaseKey;
   /** Every key that has spoken for a DID, so that a retired one is refused by its name; without this its own only. */
   keysOf?(did: Did): readonly MultibaseKey[];
+  /** What stands behind a score; asked only where the policy needs it. */
+  standing?(did: Did, scope: string): Standing;
   /** How old the snapshot is, in seconds. */
   ageSeconds(): number;
   /** Names the snapshot, for the audit: log, size and root. */
@@ -52,7 +56,7 @@ export function trustFromNetwork(
   const now = options.now ?? ((): Date => new Date());
   let source: View | undefined;
   let view: View | undefined;
-  let vectors = new Map<string, ScoreVector>();
+  let vectors = new Map<string, FlowVector>();
 
   function current(): View {
     const time = unixSeconds(now());
@@ -62,6 +66,13 @@ export function trustFromNetwork(
     vectors = new Map();
     view = time > newest.time ? newest.at(time) : newest;
     return view;
+  }
+
+  function vectorOf(scope: string): FlowVector {
+    const newest = current();
+    let vector = vectors.get(scope);
+    if (!vector) vectors.set(scope, (vector = scoreVector(newest.graph(scope), roots)));
+    return vector;
   }
 
   return {
@@ -74,11 +85,7 @@ export function trustFromNetwork(
     keyState: (did) => current().keyState(did).status,
     currentKey: (did) => current().keyState(did).current,
     keysOf: (did) => current().keysOf(did),
-    score(did, scope) {
-      const graph = current();
-      let vector = vectors.get(scope);
-      if (!vector) vectors.set(scope, (vector = flow.scoreVector(graph.graph(scope), roots)));
-      return vector.score(did);
-    },
+    score: (did, scope) => vectorOf(scope).score(did),
+    standing: (did, scope) => standingOf(current(), vectorOf(scope), did, scope),
   };
 }
