@@ -25,6 +25,12 @@ export class Links {
   agent(did: Did): string {
     return this.#to(`/a/${did}`);
   }
+  keys(did: Did): string {
+    return this.#to(`/keys/${did}`);
+  }
+  orbit(did: Did): string {
+    return this.#to(`/a/${did}/orbit`);
+  }
   explain(did: Did, scope?: string): string {
     return this.#to("/explain", { to: did, ...(scope === undefined ? {} : { scope }) });
   }

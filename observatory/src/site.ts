@@ -9,20 +9,26 @@ import { securityHeaders } from "./http/headers.ts";
 import { atomFeed } from "./http/atom.ts";
 import { FeedHub } from "./http/feed-hub.ts";
 import { mapColumns, mapNames } from "./http/map-data.ts";
+import { picture } from "./http/pictures.ts";
 import { proofBundle } from "./http/proofs.ts";
+import { sitemap } from "./http/sitemap.ts";
 import { Links } from "./links.ts";
 import { Layouts } from "./map/layouts.ts";
 import { type AgentRef, type Asked, Elsewhere, type Page } from "./page.ts";
 import { agent } from "./pages/agent.ts";
 import { agents } from "./pages/agents.ts";
+import { clusters } from "./pages/clusters.ts";
 import { entry } from "./pages/entry.ts";
 import { failure, type Failure } from "./pages/failure.ts";
 import { explain } from "./pages/explain.ts";
 import { feed } from "./pages/feed.ts";
 import { home } from "./pages/home.ts";
+import { keys } from "./pages/keys.ts";
 import { log } from "./pages/log.ts";
 import { map } from "./pages/map.ts";
+import { orbit } from "./pages/orbit.ts";
 import { scopes } from "./pages/scopes.ts";
+import { status } from "./pages/status.ts";
 import { viewpoint } from "./pages/viewpoint.ts";
 import { vouch } from "./pages/vouch.ts";
 import { DEFAULT_SCOPE, Seen, type Viewpoint } from "./seen.ts";
@@ -49,7 +55,7 @@ export function createObservatory(options: ObservatoryOptions): Hono {
   app.use("*", compress);
   app.use("*", async (c, next) => {
     await next();
-    for (const [name, value] of Object.entries(securityHeaders)) c.header(name, value);
+    for (const [name, value] of Object.entries(securityHeaders)) if (!c.res.headers.has(name)) c.header(name, value);
   });
 
   app.get("/assets/:hash/:name", (c) => {
@@ -74,7 +80,27 @@ export function createObservatory(options: ObservatoryOptions): Hono {
       "cache-control": "no-store",
     });
   });
-  app.get("/robots.txt", (c) => c.text("User-agent: *\nDisallow: /*?\nDisallow: /explain\n"));
+  app.get("/robots.txt", (c) =>
+    c.text(
+      `User-agent: *\nDisallow: /*?\nDisallow: /explain\nSitemap: ${options.registryUrl.replace(/\/$/, "")}/sitemap.xml\n`,
+    ),
+  );
+  app.get("/sitemap.xml", async (c) => {
+    const xml = await sitemap(await source.view(), options.registryUrl);
+    return c.body(xml, 200, { "content-type": "application/xml; charset=utf-8", "cache-control": "max-age=300" });
+  });
+  for (const name of ["badge.svg", "card.svg"] as const) {
+    app.get(`/a/:did/${name}`, async (c) => {
+      const svg = await picture(name, await request(c, { ...options, ref, layouts }, "did"));
+      // Shown on pages elsewhere: it holds nothing that runs, and nothing that is not public.
+      c.header("cross-origin-resource-policy", "cross-origin");
+      return c.body(svg, 200, {
+        "content-type": "image/svg+xml; charset=utf-8",
+        "cache-control": "max-age=60",
+        etag: `W/"${hash(svg)}"`,
+      });
+    });
+  }
 
   /** Answers one page in the form that was asked for. */
   async function answer<D extends object>(c: Context, page: Page<D>, parameterAt?: string): Promise<Response> {
@@ -108,7 +134,9 @@ export function createObservatory(options: ObservatoryOptions): Hono {
     ["/agents", agents],
     ["/explain", explain],
     ["/feed", feed],
+    ["/clusters", clusters],
     ["/log", log],
+    ["/status", status],
     ["/scopes", scopes],
     ["/viewpoint", viewpoint],
   ] as unknown as readonly (readonly [string, Page<never>])[];
@@ -130,6 +158,8 @@ export function createObservatory(options: ObservatoryOptions): Hono {
     for (const [path, page] of pages) app.get(`${path}${suffix}`, (c) => answer(c, page));
   }
   app.get("/a/:did", (c) => answer(c, agent, "did"));
+  for (const suffix of ["", ".json", ".txt"]) app.get(`/a/:did/orbit${suffix}`, (c) => answer(c, orbit, "did"));
+  app.get("/keys/:did", (c) => answer(c, keys, "did"));
   app.get("/v/:id", (c) => answer(c, vouch, "id"));
   app.get("/log/:index", (c) => answer(c, entry, "index"));
 

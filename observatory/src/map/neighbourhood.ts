@@ -1,9 +1,6 @@
 import type { Did, Score } from "@peerage/core";
 import { Seen } from "../seen.ts";
 
-/** Most agents around the one in the middle. */
-const MOST = 60;
-
 /** An agent as another one sees it: nearer means more trusted. */
 export interface Neighbour {
   readonly did: Did;
@@ -17,21 +14,22 @@ export interface Neighbour {
 /**
  * The network as an agent itself sees it in a scope: those it has a score for, the most trusted first. Who was vouched
  * for by the same agent stands together.
+ * @returns the first `most` of them, and how many there are
  */
-export function neighbourhood(seen: Seen, centre: Did): Neighbour[] {
+export function neighbourhood(seen: Seen, centre: Did, most: number): { list: Neighbour[]; reached: number } {
   const own = new Seen(seen.view, { kind: "agent", roots: [centre] }, seen.scope);
   const scored = [...own.vector.scores()].filter(([did]) => did !== centre);
   scored.sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1));
   const { graph } = own.vector;
   const list: { did: Did; score: Score; through: number }[] = [];
-  for (const [did, score] of scored.slice(0, MOST)) {
+  for (const [did, score] of scored.slice(0, most)) {
     // Through whoever is the most trusted of its vouchers; the centre itself, where it vouches.
     const direct = graph.vouch(centre, did) !== undefined;
     const through = direct ? -1 : list.findIndex((other) => graph.vouch(other.did, did) !== undefined);
     list.push({ did, score, through });
   }
   const angles = spreadAngles(list.map(({ through }) => through));
-  return list.map((entry, i) => ({ ...entry, angle: angles[i] ?? 0 }));
+  return { list: list.map((entry, i) => ({ ...entry, angle: angles[i] ?? 0 })), reached: scored.length };
 }
 
 /** Gives every branch of a tree a sector as wide as its number of ends. */

@@ -14,6 +14,8 @@ import { working, type Working } from "../working.ts";
 
 /** Below this an agent's page says what would lift it here: the usual threshold for ordinary tools. */
 const ORDINARY = 0.25;
+/** Most agents of the small orbit. */
+const AROUND = 60;
 /** Most vouches of each direction that a page lists. */
 const MOST_VOUCHES = 60;
 
@@ -61,7 +63,7 @@ export const agent: Page<AgentData> = {
       receivedCount: record.received.length,
       given: listed(record.given, asked),
       givenCount: record.given.length,
-      around: neighbourhood(seen, did).map(({ did: other, ...place }) => ({ ...ref(other), ...place })),
+      around: neighbourhood(seen, did, AROUND).list.map(({ did: other, ...place }) => ({ ...ref(other), ...place })),
       explanation: formatExplanation(explanation, { name: (other) => agentText(ref(other as typeof did)) }),
     };
   },
@@ -97,6 +99,7 @@ function head(data: AgentData, frame: Frame): Html {
             ? html`<span class="chip ok">✓ key active since ${dateHtml(data.since.time)}</span>`
             : html`<span class="chip bad">✕ key ${data.key.status}</span>`
         }
+        <a class="chip" href="${frame.links.keys(subject.did)}">key history</a>
         <span class="chip">${count(inForce(received), "vouch", "vouches")} in</span>
         <span class="chip">${inForce(given)} out</span>
         ${data.role === undefined ? "" : html`<span class="chip">${data.role}</span>`}

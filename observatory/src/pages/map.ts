@@ -4,15 +4,13 @@ import { type Frame, viewpointText } from "../frame.ts";
 import { islandPath } from "../http/assets.ts";
 import { type Chart, chartOf, LEAST_STARS, pathOf } from "../map/chart.ts";
 import type { AgentRef, Asked, Html, Page } from "../page.ts";
+import { patiently } from "../patience.ts";
 import { communityChart, type CommunityData } from "../ui/community-chart.ts";
 import { agentName, agentText } from "../ui/agent.ts";
 import { firstSteps } from "../ui/first-steps.ts";
 import { count } from "../ui/format.ts";
 import { sky, skyData, type SkyData } from "../ui/sky.ts";
 import { type AgentsData, agentTable, listAgents } from "./agents.ts";
-
-/** Longest wait for a layout before the page goes out without it. */
-const PATIENCE_MS = 1_200;
 
 /** What the colours of a map say. */
 export const lenses = ["community", "trust"] as const;
@@ -86,19 +84,6 @@ export const map: Page<MapData> = {
       "",
     ].join("\n"),
 };
-
-/** What was promised if it comes soon: a page does not wait for a layout of many agents. */
-async function patiently<T>(promised: Promise<T>): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(resolve, PATIENCE_MS, undefined);
-  });
-  try {
-    return await Promise.race([promised, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
 
 function communityData(chart: Chart & { form: "communities" }, { ref }: Asked): CommunityData {
   return {

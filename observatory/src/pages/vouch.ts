@@ -1,14 +1,17 @@
 import { html } from "hono/html";
-import { type Digest, isDigest, type JsonObject, PeerageError } from "@peerage/core";
+import { type Digest, isDigest, type JsonObject, PeerageError, type Score, type VouchRecord } from "@peerage/core";
+import { dependentsOf } from "../dependents.ts";
 import type { Frame } from "../frame.ts";
-import { type Html, type Page, vouchData, type VouchData } from "../page.ts";
+import { type AgentRef, type Asked, type Html, type Page, vouchData, type VouchData } from "../page.ts";
 import { agentLink, agentText } from "../ui/agent.ts";
 import { statusMark } from "../ui/agent-panels.ts";
 import { scopeTag } from "../ui/entry.ts";
-import { timeText } from "../ui/format.ts";
+import { scoreText, timeText } from "../ui/format.ts";
 import { scoreBar } from "../ui/score.ts";
 import { momentHtml, timeHtml } from "../ui/time.ts";
 import { type Shown, verifier } from "../ui/verify.ts";
+
+const MOST_DEPENDENTS = 24;
 
 export interface VouchPageData extends VouchData {
   /** The scopes in which it counts now. */
@@ -17,6 +20,12 @@ export interface VouchPageData extends VouchData {
   readonly noteDigest?: Digest;
   readonly revokedBy?: { readonly id: Digest; readonly index: number; readonly time: number };
   readonly bytes: number;
+  /** The scope in which dependents were looked for, and whose scores would be others without it; left out if too many. */
+  readonly dependents?: {
+    readonly scope: string;
+    readonly count: number;
+    readonly first: readonly (AgentRef & { readonly score: Score; readonly without: Score })[];
+  };
   /** The signed document. */
   readonly document: JsonObject;
 }
@@ -35,6 +44,7 @@ export const vouch: Page<VouchPageData> = {
       evidence: statement.evidence,
       ...(statement.noteDigest === undefined ? {} : { noteDigest: statement.noteDigest }),
       ...(revokedBy ? { revokedBy: { id: revokedBy.statement.id, index: revokedBy.index, time: revokedBy.time } } : {}),
+      ...dependents(record, asked),
       bytes: statement.bytes.length,
       document: statement.document,
     };
@@ -125,7 +135,7 @@ export const vouch: Page<VouchPageData> = {
           </p>
         </section>
       </div>
-      ${verifyPanel(data, frame)} ${documentPanel(data.document, data.bytes)}`,
+      ${dependentPanel(data, frame)} ${verifyPanel(data, frame)} ${documentPanel(data.document, data.bytes)}`,
   text: (data) =>
     [
       `${agentText(data.from)} vouches for ${agentText(data.to)}`,
@@ -137,6 +147,39 @@ export const vouch: Page<VouchPageData> = {
       "",
     ].join("\n"),
 };
+
+function dependents(record: VouchRecord, asked: Asked): Pick<VouchPageData, "dependents"> {
+  const { seen, ref } = asked;
+  if (record.status !== "in-force" || seen.viewpoint.kind === "none") return {};
+  const scope = record.scopes.includes(seen.scope) ? seen.scope : record.scopes[0];
+  const found = scope === undefined ? undefined : dependentsOf(seen.in(scope), record.statement.id);
+  if (scope === undefined || !found) return {};
+  const first = found.slice(0, MOST_DEPENDENTS).map(({ did, ...scores }) => ({ ...ref(did), ...scores }));
+  return { dependents: { scope, count: found.length, first } };
+}
+
+function dependentPanel({ dependents: found }: VouchPageData, frame: Frame): Html {
+  if (!found) return html``;
+  const { scope, count: all, first } = found;
+  return html`<section class="panel">
+    <h2>What depends on it <span class="aside">in ${scope}, as seen by ${frame.viewpointText}</span></h2>
+    ${
+      all === 0
+        ? html`<p class="muted">Nothing: without it every score from here would be the same.</p>`
+        : html`<p class="muted">Without it ${all === 1 ? "one score" : `${all} scores`} would be lower.</p>
+            <ul class="plainlist two">
+              ${first.map(
+                (agent) =>
+                  html`<li class="row">
+                    ${agentLink(agent, frame)}
+                    <span class="fall"><b>${scoreText(agent.score)}</b> → <b>${scoreText(agent.without)}</b></span>
+                  </li>`,
+              )}
+            </ul>
+            ${all > first.length ? html`<p class="muted small">and ${all - first.length} more</p>` : ""}`
+    }
+  </section>`;
+}
 
 function partly({ inForce, countsIn, scope }: VouchPageData): Html {
   if (!inForce || countsIn.length === scope.length) return html``;

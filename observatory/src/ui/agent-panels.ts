@@ -34,6 +34,7 @@ export function agentPanels(data: AgentData, frame: Frame): Html {
             : html`${orbit(data.agent, data.around, frame)}
                 <ul class="legend">
                   <li>${data.around.length} agents, ring = less trust, scope ${data.scope}</li>
+                  <li><a href="${frame.links.orbit(data.agent.did)}">Larger</a></li>
                   <li>
                     <a href="${frame.links.same(frame.path, { as: data.agent.did })}"
                       >Look at everything as this agent</a
@@ -109,6 +110,9 @@ peerage trust ${agent.did} --scope ${scope} --explain --registry ${registryUrl}
 
 <i># put your own word on it</i>
 peerage vouch ${agent.did} --scope ${scope} --confidence 80
+
+<i># a badge that names its viewpoint</i>
+![trust](${registryUrl}/a/${agent.did}/badge.svg?scope=${scope})
 
 <i># a policy rule: ${rule}</i>
 allow:

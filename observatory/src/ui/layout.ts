@@ -54,7 +54,8 @@ export function layout(title: string, body: Html, frame: Frame): Html {
           </p>
           <p>
             This page as <a href="${alternate(frame, "json")}">JSON</a> and
-            <a href="${alternate(frame, "txt")}">text</a>. No cookies, no tracking, nothing from elsewhere.
+            <a href="${alternate(frame, "txt")}">text</a>. <a href="/status">Status</a>,
+            <a href="${links.same("/clusters", {})}">clusters</a>. No cookies, no tracking, nothing from elsewhere.
           </p>
         </footer>
         ${frame.symbols()}

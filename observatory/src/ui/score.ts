@@ -5,8 +5,8 @@ import type { Html } from "../page.ts";
 import { scoreText } from "./format.ts";
 
 /** A bar and a number, the word unknown, or nothing where nobody looks. The bar is an SVG: inline styles are forbidden. */
-export function scoreMeter(score: Score, { seen }: Frame): Html {
-  if (seen.viewpoint.kind === "none") return html`<span class="meter unknown">–</span>`;
+export function scoreMeter(score: Score, { seen }: Frame, whose: "page" | "own" = "page"): Html {
+  if (whose === "page" && seen.viewpoint.kind === "none") return html`<span class="meter unknown">–</span>`;
   if (score === "unknown") return html`<span class="meter unknown">unknown</span>`;
   return html`<span class="meter">${scoreBar(score)}<b>${scoreText(score)}</b></span>`;
 }
