@@ -19,7 +19,7 @@ import { tilde } from "../files/paths.ts";
 import { codeOf } from "../files/safe-file.ts";
 import { FollowedTrust } from "../follow.ts";
 import { directoryOf, maxAgeSeconds } from "../network.ts";
-import { engines, membersOf, unreadable } from "../policy/source.ts";
+import { engines, membersOf, prepareEngines, readPolicySource, unreadable } from "../policy/source.ts";
 import { styledDid } from "../ui/agent.ts";
 import { count } from "../ui/time.ts";
 import { visible } from "../ui/visible.ts";
@@ -118,9 +118,13 @@ async function openPolicy(
     alarm,
   }: { identity: Did; roots: readonly Did[]; state: string; alarm: (text: string) => void },
 ): Promise<PolicyWatch> {
+  const alarmed = (problem: unknown): void => alarm(describeError(problem).message);
   const { me = [] } = await membersOf(context);
   const members = { me: [...new Set([identity, ...me])], roots };
   try {
+    await readPolicySource(path);
+    // A policy that comes later may have a `when`; by then the engine is there, and the start did not wait for it.
+    setTimeout(() => void prepareEngines().catch(alarmed), 1_000).unref();
     return await watchPolicy(path, {
       parse: (source) => parsePolicy(source, members, engines),
       denyAll: denyAllMarker(state),

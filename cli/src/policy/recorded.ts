@@ -6,7 +6,7 @@ import type { Context, Options } from "../context.ts";
 import { CliError } from "../errors.ts";
 import { findAuditFile } from "../files/guard-files.ts";
 import { visible } from "../ui/visible.ts";
-import { engines } from "./source.ts";
+import { engines, prepareEngines } from "./source.ts";
 
 /** A call of an audit log, and what its decision was made on as far as that was recorded. */
 export interface Recollection {
@@ -24,6 +24,7 @@ export function namesCall(text: string): boolean {
 /** Finds a recorded call. @throws {CliError} ERR_NOT_FOUND */
 export async function recall(context: Context, text: string, options: Options): Promise<Recollection> {
   using reader = new AuditReader(await findAuditFile(context, options));
+  await prepareEngines();
   const call = reader.call(/^#?\d+$/.test(text) ? Number(text.replace("#", "")) : text);
   if (!call) throw new CliError("ERR_NOT_FOUND", `no recorded call is ${visible(text)}`, { hint: "peerage calls" });
   return { call, recorded: reader.recorded(call.decision), policy: keptPolicy(reader, call) };

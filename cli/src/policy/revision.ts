@@ -6,7 +6,7 @@ import { parsePolicy, type Policy, type PolicyFile } from "@peerage/core";
 import type { Context } from "../context.ts";
 import { CliError } from "../errors.ts";
 import { visible } from "../ui/visible.ts";
-import { engines, loadPolicy, membersOf } from "./source.ts";
+import { engines, loadPolicy, membersOf, prepareEngines } from "./source.ts";
 
 const execute = promisify(execFile);
 
@@ -16,7 +16,9 @@ const execute = promisify(execFile);
  */
 export async function policyAt(context: Context, text: string, beside: string): Promise<Policy> {
   if (existsSync(text) || !/^[A-Za-z0-9][\w./@^~-]{0,199}$/.test(text)) return loadPolicy(context, text);
-  return parsePolicy(await sourceAt(text, beside), await membersOf(context), engines);
+  const source = await sourceAt(text, beside);
+  await prepareEngines(source);
+  return parsePolicy(source, await membersOf(context), engines);
 }
 
 async function sourceAt(revision: string, beside: string): Promise<string | readonly PolicyFile[]> {

@@ -1,7 +1,10 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import {
+  type CompileWhen,
   type Did,
+  loadCel,
+  mentionsWhen,
   parsePolicy,
   type Policy,
   type PolicyEngines,
@@ -14,8 +17,17 @@ import { findIdentity, identityNames } from "../files/identities.ts";
 import { codeOf } from "../files/safe-file.ts";
 import { visible } from "../ui/visible.ts";
 
-/** What carries out the parts of the language that need more than core. */
-export const engines: PolicyEngines = {};
+const loaded: { compileWhen?: CompileWhen } = {};
+
+/** What carries out the parts of the language that need more than core; complete after {@link prepareEngines}. */
+export const engines: PolicyEngines = loaded;
+
+/** Loads the CEL engine if one of these texts has a `when`, or if none is given. */
+export async function prepareEngines(source?: string | readonly PolicyFile[]): Promise<void> {
+  const texts = typeof source === "string" ? [source] : source?.map(({ text }) => text);
+  if (loaded.compileWhen || (texts && !texts.some(mentionsWhen))) return;
+  loaded.compileWhen = await loadCel();
+}
 
 /** The policy that is meant: a word on the command line, `--policy`, or the configured one. @throws {CliError} ERR_USAGE */
 export async function policyPath(context: Context, word: unknown): Promise<string> {
@@ -37,10 +49,16 @@ export async function membersOf(
 }
 
 /**
- * The text of a policy file, or the files of a folder of them.
+ * The text of a policy file, or the files of a folder of them; the engines that it needs are loaded.
  * @throws {CliError} ERR_POLICY_INVALID if there is none
  */
 export async function readPolicySource(path: string): Promise<string | readonly PolicyFile[]> {
+  const source = await readSource(path);
+  await prepareEngines(source);
+  return source;
+}
+
+async function readSource(path: string): Promise<string | readonly PolicyFile[]> {
   try {
     if (!(await stat(path)).isDirectory()) return await readFile(path, "utf8");
     const names = (await readdir(path)).filter((name) => /\.ya?ml$/.test(name)).sort();
