@@ -1,7 +1,8 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
-import { equalBytes, toHex } from "@peerage/core";
+import { equalBytes } from "@peerage/core";
 import { bitStringOf, checkInteger, children, type Der, expectTag, rawOf, readWhole, sequence, smallIntegerOf, tags, timeOf } from "./der.ts"; // prettier-ignore
 import { type Extensions, readExtensions } from "./extensions.ts";
+import { acceptableKeyType, type KeyType } from "./key-info.ts";
 import { svidInvalid } from "./refuse.ts";
 import { readSignatureAlgorithm, type SignatureAlgorithm } from "./signature-algorithm.ts";
 
@@ -12,15 +13,15 @@ export interface Certificate {
   readonly tbs: Uint8Array;
   readonly signature: Uint8Array;
   readonly algorithm: SignatureAlgorithm;
-  /** Names as hexadecimal of their DER: compared byte by byte. */
+  /** Names as their DER, one character a byte: compared byte by byte. */
   readonly issuer: string;
   readonly subject: string;
   readonly hasEmptySubject: boolean;
   /** Unix seconds, both inclusive. */
   readonly notBefore: number;
   readonly notAfter: number;
-  /** SubjectPublicKeyInfo. */
-  readonly spki: Uint8Array;
+  /** The type of the public key, `unknown` if it is none that may be used. */
+  readonly keyType: KeyType;
   readonly extensions: Extensions;
   /** The public key, read when first asked for. @throws {PeerageError} ERR_SVID_INVALID, detail `key` */
   publicKey(): KeyObject;
@@ -47,7 +48,6 @@ export function parseCertificate(der: Uint8Array): Certificate {
   checkInteger(serial);
   expectTag(issuer, tags.sequence);
   const names = children(expectTag(subject, tags.sequence));
-  sequence(spki);
   const [notBefore, notAfter, ...extra] = sequence(validity);
   if (extra.length > 0) throw svidInvalid("malformed");
   const { bytes: signatureBytes, unused } = bitStringOf(signature);
@@ -58,15 +58,20 @@ export function parseCertificate(der: Uint8Array): Certificate {
     tbs: rawOf(tbs),
     signature: signatureBytes,
     algorithm: readSignatureAlgorithm(inner),
-    issuer: toHex(rawOf(issuer)),
-    subject: toHex(rawOf(subject)),
+    issuer: nameOf(issuer),
+    subject: nameOf(subject),
     hasEmptySubject: names.length === 0,
     notBefore: timeOf(notBefore),
     notAfter: timeOf(notAfter),
-    spki: rawOf(spki),
+    keyType: acceptableKeyType(spki),
     extensions: readExtensions(readOptional(rest)),
     publicKey: () => (key ??= readKey(rawOf(spki))),
   };
+}
+
+function nameOf(der: Der): string {
+  const { buffer, byteOffset, length } = rawOf(der);
+  return Buffer.from(buffer, byteOffset, length).toString("latin1");
 }
 
 function readVersion(der: Der | undefined): number {

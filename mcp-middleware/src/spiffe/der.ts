@@ -1,3 +1,4 @@
+import { toHex } from "@peerage/core";
 import { svidInvalid } from "./refuse.ts";
 
 /** One element of DER (ITU-T X.690): the tag byte and where it and its content stand in `bytes`. */
@@ -124,34 +125,37 @@ export function bitStringOf(der: Der | undefined): { readonly bytes: Uint8Array;
 export function oidOf(der: Der | undefined): string {
   const content = contentOf(expectTag(der, tags.oid));
   if (content.length === 0 || (content.at(-1) ?? 0) >= 0x80) throw malformed();
-  let hex = "";
   let starts = true;
   for (const byte of content) {
     if (starts && byte === 0x80) throw malformed();
     starts = byte < 0x80;
-    hex += byte.toString(16).padStart(2, "0");
   }
-  return hex;
+  return toHex(content);
 }
 
 /** UTCTime or GeneralizedTime with seconds and `Z` (RFC 5280 section 4.1.2.5), as Unix seconds. */
 export function timeOf(der: Der | undefined): number {
   if (der === undefined) throw malformed();
-  const text = String.fromCharCode(...contentOf(der));
+  const content = contentOf(der);
   const isShort = der.tag === tags.utcTime;
   if (!isShort) expectTag(der, tags.generalizedTime);
-  if (!(isShort ? /^\d{12}Z$/ : /^\d{14}Z$/).test(text)) throw malformed();
-  const century = Number(text.slice(0, 2)) < 50 ? "20" : "19";
-  const full = isShort ? century + text : text;
-  const [year, month, day, hour, minute, second] = [
-    full.slice(0, 4),
-    ...(full.slice(4).match(/\d\d/g) ?? []),
-  ] as string[];
-  const iso = `${year ?? ""}-${month ?? ""}-${day ?? ""}T${hour ?? ""}:${minute ?? ""}:${second ?? ""}.000Z`;
-  const ms = Date.parse(iso);
+  if (content.length !== (isShort ? 13 : 15) || content.at(-1) !== 0x5a) throw malformed();
+  // Two digits each: century (not in UTCTime), year, month, day, hour, minute, second.
+  const pairs: number[] = [];
+  for (let i = 0; i < content.length - 1; i += 2) pairs.push(digitOf(content[i]) * 10 + digitOf(content[i + 1]));
+  if (isShort) pairs.unshift((pairs[0] ?? 0) < 50 ? 20 : 19);
+  const [century = 0, short = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = pairs;
+  const year = century * 100 + short;
+  const date = new Date(Date.UTC(year, month - 1, day, hour, minute, second));
   // An instant that does not exist, such as the 30th of February, comes back as another one.
-  if (Number.isNaN(ms) || new Date(ms).toISOString() !== iso) throw malformed();
-  return ms / 1000;
+  const exists = date.getUTCMonth() === month - 1 && date.getUTCDate() === day && date.getUTCHours() === hour;
+  if (!exists || year < 1_000 || minute > 59 || second > 59) throw malformed();
+  return date.getTime() / 1000;
+}
+
+function digitOf(byte: number | undefined): number {
+  if (byte === undefined || byte < 0x30 || byte > 0x39) throw malformed();
+  return byte - 0x30;
 }
 
 /** IA5String content. @throws {PeerageError} ERR_SVID_INVALID if a byte is not ASCII */

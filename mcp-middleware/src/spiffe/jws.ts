@@ -1,6 +1,5 @@
 import { constants, createHash, type KeyObject, sign, verify } from "node:crypto";
 import { fromBase64url, fromUtf8, isJsonObject, type JsonObject, MAX_JWS_BYTES, parseJson, utf8 } from "@peerage/core";
-import { curves } from "./signature-algorithm.ts";
 import { svidInvalid } from "./refuse.ts";
 
 /** The nine algorithms of JWT-SVID and WIT-SVID (JWT-SVID specification section 2.1). No EdDSA, no HMAC, no `none`. */
@@ -111,7 +110,7 @@ function fits(algorithm: JwsAlgorithm, key: KeyObject): boolean {
   const { asymmetricKeyType: type, asymmetricKeyDetails: details } = key;
   if (algorithm === "EdDSA") return type === "ed25519";
   if (algorithm.startsWith("ES")) {
-    return type === "ec" && curves.has(details?.namedCurve ?? "") && details?.namedCurve === curveOf[algorithm];
+    return type === "ec" && details?.namedCurve === curveOf[algorithm];
   }
   const bits = details?.modulusLength ?? 0;
   return type === "rsa" && bits >= 2_048 && bits <= 8_192;

@@ -1,4 +1,4 @@
-import { equalBytes, isPeerageError, type PeerageError } from "@peerage/core";
+import { isPeerageError, type PeerageError } from "@peerage/core";
 import type { Certificate } from "./certificate.ts";
 import { permitsUri } from "./name-constraints.ts";
 import { svidInvalid } from "./refuse.ts";
@@ -40,8 +40,7 @@ export function verifyPath(
   context: { readonly trustDomain: string; readonly now: number },
 ): PathValidity {
   checkTime(leaf, context.now);
-  const inner = presented.filter((certificate) => !anchors.some(({ der }) => equalBytes(der, certificate.der)));
-  const search: Search = { ...context, presented: inner, anchors, checks: 0, failure: undefined };
+  const search: Search = { ...context, presented, anchors, checks: 0, failure: undefined };
   const path = extend([leaf], search);
   if (!path) throw search.failure ?? svidInvalid("untrusted");
   return {
@@ -104,7 +103,8 @@ function checkConstraints(signer: Certificate, path: readonly Certificate[]): vo
 function checkSignature(signer: Certificate, child: Certificate | undefined, search: Search): void {
   if (++search.checks > MAX_SIGNATURE_CHECKS) throw svidInvalid("too-many-checks");
   if (!child || child.algorithm.kind === "unknown") throw svidInvalid("algorithm");
-  if (!verifyCertificateSignature(child.algorithm, signer.publicKey(), child.tbs, child.signature)) {
+  const { keyType } = signer;
+  if (!verifyCertificateSignature(child.algorithm, { keyType, key: signer.publicKey() }, child.tbs, child.signature)) {
     throw svidInvalid("sig");
   }
 }

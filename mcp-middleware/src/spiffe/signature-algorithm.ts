@@ -1,5 +1,6 @@
 import { constants, type KeyObject, verify } from "node:crypto";
 import { type Der, expectTag, oidOf, sequence, smallIntegerOf, tags, children } from "./der.ts";
+import type { KeyType } from "./key-info.ts";
 import { svidInvalid } from "./refuse.ts";
 
 /** A signature algorithm that certificates of SVIDs may use: SHA-256 or better. */
@@ -55,39 +56,27 @@ function readPss(parameters: Der): SignatureAlgorithm {
   return { kind: "rsa-pss", hash: name, saltLength: smallIntegerOf(expectTag(salt, tags.integer)) };
 }
 
-/** Curves of acceptable EC keys, as Node names them. */
-export const curves: ReadonlySet<string> = new Set(["prime256v1", "secp384r1", "secp521r1"]);
-
-/** True for a key that may sign or be certified: EC P-256, P-384, P-521; RSA of 2,048 to 8,192 bits; Ed25519. */
-export function isAcceptableKey(key: KeyObject): boolean {
-  const { asymmetricKeyType: type, asymmetricKeyDetails: details } = key;
-  if (type === "ed25519") return true;
-  if (type === "ec") return curves.has(details?.namedCurve ?? "");
-  const bits = details?.modulusLength ?? 0;
-  return (type === "rsa" || type === "rsa-pss") && bits >= 2_048 && bits <= 8_192;
-}
-
-/** True if `key` signed `data` under `algorithm`; false as well if key and algorithm do not fit. */
+/** True if the key, which {@link acceptableKeyType} let pass, signed `data`; false as well if the two do not fit. */
 export function verifyCertificateSignature(
   algorithm: SignatureAlgorithm,
-  key: KeyObject,
+  { keyType, key }: { readonly keyType: KeyType; readonly key: KeyObject },
   data: Uint8Array,
   signature: Uint8Array,
 ): boolean {
-  const type = key.asymmetricKeyType;
-  if (!isAcceptableKey(key)) return false;
   switch (algorithm.kind) {
     case "ecdsa":
-      return type === "ec" && verify(algorithm.hash, data, key, signature);
+      return keyType === "ec" && verify(algorithm.hash, data, key, signature);
     case "rsa":
-      return type === "rsa" && verify(algorithm.hash, data, { key, padding: constants.RSA_PKCS1_PADDING }, signature);
+      return (
+        keyType === "rsa" && verify(algorithm.hash, data, { key, padding: constants.RSA_PKCS1_PADDING }, signature)
+      );
     case "rsa-pss": {
-      if (type !== "rsa" && type !== "rsa-pss") return false;
+      if (keyType !== "rsa" && keyType !== "rsa-pss") return false;
       const { hash, saltLength } = algorithm;
       return verify(hash, data, { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength }, signature);
     }
     case "ed25519":
-      return type === "ed25519" && verify(null, data, key, signature);
+      return keyType === "ed25519" && verify(null, data, key, signature);
     case "unknown":
       return false;
   }

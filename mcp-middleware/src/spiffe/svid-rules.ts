@@ -2,7 +2,6 @@ import { isPeerageError, parseSpiffeId, parseWorkloadId, type SpiffeIdParts } fr
 import type { Certificate } from "./certificate.ts";
 import { keyUsageBits, purposes } from "./extensions.ts";
 import { svidInvalid } from "./refuse.ts";
-import { isAcceptableKey } from "./signature-algorithm.ts";
 
 /**
  * The rules of an X.509-SVID leaf, whatever the path above it and the time.
@@ -25,7 +24,7 @@ export function checkLeaf(leaf: Certificate): SpiffeIdParts {
   if (uris.length !== 1) throw svidInvalid("uri-san");
   if (leaf.hasEmptySubject && !subjectAltName?.critical) throw svidInvalid("san-critical");
   const id = workloadIdOf(uris[0]);
-  if (!isAcceptableKey(leaf.publicKey())) throw svidInvalid("key");
+  if (leaf.keyType === "unknown") throw svidInvalid("key");
   return id;
 }
 
@@ -50,7 +49,7 @@ export function checkSigner(signer: Certificate, trustDomain: string): void {
   if (!basicConstraints?.ca) throw svidInvalid("signing-no-ca");
   if (!keyUsage?.has(keyUsageBits.keyCertSign)) throw svidInvalid("signing-no-key-cert-sign");
   for (const uri of uris) if (/^spiffe:/i.test(uri)) checkSignerId(uri, trustDomain);
-  if (!isAcceptableKey(signer.publicKey())) throw svidInvalid("key");
+  if (signer.keyType === "unknown") throw svidInvalid("key");
 }
 
 function checkSignerId(uri: string, trustDomain: string): void {

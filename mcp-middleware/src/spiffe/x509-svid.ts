@@ -54,17 +54,21 @@ export function verifyX509Svid(chain: readonly Uint8Array[], bundles: BundleLook
     const bundle = bundles.get(known.trustDomain, now);
     if (bundle?.digest === known.bundle) return known;
   }
-  const [leaf, ...presented] = chain.map(parseCertificate) as [Certificate, ...Certificate[]];
+  const leaf = parseCertificate(chain[0] ?? new Uint8Array());
   const { id, trustDomain } = checkLeaf(leaf);
   const bundle = bundles.get(trustDomain, now);
   if (!bundle) throw svidInvalid("td-unknown");
   // A certificate that is an identity is never an authority, whatever a bundle says.
   const anchors = bundle.x509Authorities.filter(({ der }) => !equalBytes(der, leaf.der));
-  const { from, until } = verifyPath(leaf, presented, anchors, { trustDomain, now: seconds });
+  // A presented authority needs no second reading: it counts as an anchor, or not at all.
+  const inner = chain.slice(1).filter((der) => !anchors.some((anchor) => equalBytes(anchor.der, der)));
+  const { from, until } = verifyPath(leaf, inner.map(parseCertificate), anchors, { trustDomain, now: seconds });
   const svid = sealed<X509Svid>({
     spiffeId: id,
     trustDomain,
-    publicKey: leaf.publicKey(),
+    get publicKey() {
+      return leaf.publicKey();
+    },
     digest,
     validFrom: from,
     expiresAt: until,
