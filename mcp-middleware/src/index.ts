@@ -41,3 +41,4 @@ export { type GuardableTransport, guardTransport, type GuardTransportOptions } f
 export { type FetchHandler, type FetchHandlerOptions, guardFetch } from "./adapters/guard-fetch.ts";
 export * from "./proxy/index.ts";
 export * from "./sign/index.ts";
+export { loadSpiffe } from "./spiffe/load.ts";
