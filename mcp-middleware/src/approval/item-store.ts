@@ -102,7 +102,7 @@ export class ItemStore {
         detail: "items",
       });
     }
-    const id = toBase64url(randomBytes(16));
+    const id = freshId();
     const [filed, expires] = [now.getTime(), expiresAt.getTime()];
     this.#insert.run(id, caller, req, JSON.stringify(facts), JSON.stringify(request), filed, expires);
     return { item: this.#must(id), isNew: true };
@@ -256,4 +256,12 @@ function answerOf({ digest, issuer, result, issuedAt, expiresAt }: Entry): Answe
     at: new Date(issuedAt * 1000),
     ...(expiresAt === undefined ? {} : { expiresAt: new Date(expiresAt * 1000) }),
   };
+}
+
+/** 128 random bits that a command line does not take for a flag. */
+function freshId(): string {
+  for (;;) {
+    const id = toBase64url(randomBytes(16));
+    if (!id.startsWith("-")) return id;
+  }
 }
