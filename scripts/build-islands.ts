@@ -27,31 +27,38 @@ export async function buildIslands(): Promise<void> {
   const sources = await hashOfSources();
   if (isBuilt(sources)) return;
   const { build } = await import("vite");
-  const built = await build({
-    root: join(root, "observatory"),
-    configFile: false,
-    logLevel: "warn",
-    publicDir: false,
-    plugins: [patchForceGraph(), leaveOut()],
-    build: {
-      write: false,
-      target: "es2022",
-      modulePreload: false,
-      rolldownOptions: {
-        input: Object.fromEntries(entries.map((name) => [name, join(islands, name, "element.ts")])),
-        // Nothing here does anything when it is merely imported, so what is not used is left out.
-        treeshake: { moduleSideEffects: (id) => id.startsWith(islands) },
-        output: { entryFileNames: "[name]-[hash].js", chunkFileNames: "[name]-[hash].js" },
+  const files: { readonly fileName: string; readonly code: string; readonly island: string }[] = [];
+  // One by one: an island is one file, and pays for nothing that only another one uses.
+  for (const island of entries) {
+    const built = await build({
+      root: join(root, "observatory"),
+      configFile: false,
+      logLevel: "warn",
+      publicDir: false,
+      plugins: [patchForceGraph(), leaveOut()],
+      build: {
+        write: false,
+        target: "es2022",
+        modulePreload: false,
+        rolldownOptions: {
+          input: { [island]: join(islands, island, "element.ts") },
+          // Nothing here does anything when it is merely imported, so what is not used is left out.
+          treeshake: { moduleSideEffects: (id) => id.startsWith(islands) },
+          output: { entryFileNames: "[name]-[hash].js" },
+        },
       },
-    },
-  });
-  const files = (Array.isArray(built) ? built : [built]).flatMap((one) => ("output" in one ? one.output : []));
+    });
+    const [file, ...more] = (Array.isArray(built) ? built : [built]).flatMap((one) =>
+      "output" in one ? one.output : [],
+    );
+    if (file?.type !== "chunk" || more.length > 0) throw new Error(`the island ${island} is not one script`);
+    files.push({ fileName: file.fileName, code: file.code, island });
+  }
   await mkdir(assets, { recursive: true });
   const names: Record<string, string> = {};
-  for (const file of files) {
-    if (file.type !== "chunk") throw new Error(`an island is a script, and ${file.fileName} is not`);
-    if (file.isEntry) names[file.name] = file.fileName;
-    await replaceFile(file.fileName, file.code);
+  for (const { fileName, code, island } of files) {
+    names[island] = fileName;
+    await replaceFile(fileName, code);
   }
   const manifest: Manifest = { sources, entries: names, files: files.map(({ fileName }) => fileName) };
   await replaceFile("manifest.json", JSON.stringify(manifest));

@@ -40,7 +40,7 @@ function compute({ vector, graph, viewpoint, scope }: Seen, vouch: Digest): read
   const without = new FlowVector(buildTrustGraph(rest, { scope }), viewpoint.roots);
   const found = Array.from(vector.scores()).flatMap(([did, score]): Dependent[] => {
     const other = without.score(did);
-    return other === score ? [] : [{ did: did as Did, score, without: other }];
+    return other === score ? [] : [{ did: did, score, without: other }];
   });
   const value = (score: Score): number => (score === "unknown" ? -0.001 : score);
   return found.sort(

@@ -1,9 +1,11 @@
 import type { Did, Digest } from "@peerage/core";
 
-/** What links carry along: the viewpoint and the scope, where they are not the usual ones. */
+/** What links carry along: viewpoint, scope and time, where they are not the usual ones. */
 export interface LinkState {
   readonly as?: Did;
   readonly scope?: string;
+  /** A log size or a day in the past. */
+  readonly at?: string;
 }
 
 type Query = Readonly<Record<string, string | number | undefined>>;
@@ -56,7 +58,7 @@ export class Links {
   }
 
   #to(path: string, query: Query = {}): string {
-    const all: Query = { as: this.state.as, scope: this.state.scope, ...query };
+    const all: Query = { as: this.state.as, scope: this.state.scope, at: this.state.at, ...query };
     const pairs = Object.entries(all).flatMap(([name, value]) =>
       value === undefined || value === "" ? [] : [`${name}=${encodeURIComponent(value).replaceAll("%3A", ":")}`],
     );

@@ -16,6 +16,8 @@ export interface MapColumns {
   /** Thousandths; −1 for unknown, −2 where nobody looks. */
   readonly score: readonly number[];
   readonly roots: readonly number[];
+  /** Who had not appeared by the time that is shown. */
+  readonly absent: readonly number[];
   /** Ascending, each as its difference to the one before it. */
   readonly from: readonly number[];
   readonly to: readonly number[];

@@ -1,5 +1,5 @@
 import type { html } from "hono/html";
-import type { Did, Digest, Score, VouchRecord } from "@peerage/core";
+import type { Did, Digest, Score, View, VouchRecord } from "@peerage/core";
 import type { Frame } from "./frame.ts";
 import type { Links } from "./links.ts";
 import type { Layouts } from "./map/layouts.ts";
@@ -35,6 +35,8 @@ export interface VouchData {
 /** What a page is asked, and what it may read. */
 export interface Asked {
   readonly seen: Seen;
+  /** The view of now, whatever time the page shows. */
+  readonly newest: View;
   readonly source: ObservatorySource;
   readonly layouts: Layouts;
   readonly registryUrl: string;

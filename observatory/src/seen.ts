@@ -25,21 +25,37 @@ export interface Viewpoint {
   readonly roots: readonly Did[];
 }
 
+/** A log size in the past. */
+export interface Past {
+  /** Size of the checkpoint. */
+  readonly size: number;
+  /** Its time, Unix seconds: what was witnessed later does not count. */
+  readonly time: number;
+}
+
 /** The network of one view, as seen from one viewpoint in one scope. Scores come from core, from nowhere else. */
 export class Seen {
   readonly view: View;
   readonly viewpoint: Viewpoint;
   readonly scope: string;
+  /** Set if this is how things were, not how they are. */
+  readonly past: Past | undefined;
 
-  constructor(view: View, viewpoint: Viewpoint, scope: string) {
+  constructor(view: View, viewpoint: Viewpoint, scope: string, past?: Past) {
     this.view = view;
     this.viewpoint = viewpoint;
     this.scope = scope;
+    this.past = past;
+  }
+
+  /** Entries of the log that count here. */
+  get size(): number {
+    return this.past?.size ?? this.view.size;
   }
 
   /** The same in another scope. */
   in(scope: string): Seen {
-    return new Seen(this.view, this.viewpoint, scope);
+    return new Seen(this.view, this.viewpoint, scope, this.past);
   }
 
   /** The graph of the scope. A scope that nobody uses has an empty one, which is not kept: anyone may ask for any name. */
@@ -78,7 +94,7 @@ export class Seen {
       roots: this.viewpoint.roots,
       target,
       vector,
-      logSize: this.view.size,
+      logSize: this.size,
       notCounted: notCounted(this.view.agent(target)?.received ?? [], this.scope),
       ...(threshold === undefined ? {} : { threshold }),
     });
@@ -124,11 +140,12 @@ export interface AgentRow {
 
 const rows = new WeakMap<View, readonly AgentRow[]>();
 
-/** All agents in order of first appearance, counted once for a view. */
-export function agentRows(view: View): readonly AgentRow[] {
+/** All agents in order of first appearance, counted once for a view; of the past, those that had appeared by then. */
+export function agentRows(view: View, past?: Past): readonly AgentRow[] {
   let known = rows.get(view);
   if (!known) {
     known = countAgents(view);
+    if (past) known = known.filter(({ did }) => (view.agent(did)?.first.time ?? Infinity) <= past.time);
     rows.set(view, known);
   }
   return known;

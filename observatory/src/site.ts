@@ -29,8 +29,10 @@ import { map } from "./pages/map.ts";
 import { orbit } from "./pages/orbit.ts";
 import { scopes } from "./pages/scopes.ts";
 import { status } from "./pages/status.ts";
+import { tryIt } from "./pages/try.ts";
 import { viewpoint } from "./pages/viewpoint.ts";
 import { vouch } from "./pages/vouch.ts";
+import { pastOf, viewOf } from "./past.ts";
 import { DEFAULT_SCOPE, Seen, type Viewpoint } from "./seen.ts";
 import type { ObservatoryOptions } from "./source.ts";
 import { foreign } from "./ui/foreign.ts";
@@ -137,6 +139,7 @@ export function createObservatory(options: ObservatoryOptions): Hono {
     ["/clusters", clusters],
     ["/log", log],
     ["/status", status],
+    ["/try", tryIt],
     ["/scopes", scopes],
     ["/viewpoint", viewpoint],
   ] as unknown as readonly (readonly [string, Page<never>])[];
@@ -215,13 +218,18 @@ async function request(
   const scope = query.get("scope");
   const chosen = scope === null || scope === "" ? undefined : parseScope(scope);
   const { path, format, negotiated } = form(c);
+  const newest = await options.source.view();
+  const at = query.get("at");
+  const past = await pastOf(at, newest, options.source);
   const viewpoint: Viewpoint = did === undefined ? published(options) : { kind: "agent", roots: [did] };
   const links = new Links({
     ...(did === undefined ? {} : { as: did }),
     ...(chosen === undefined ? {} : { scope: chosen }),
+    ...(past === undefined ? {} : { at: at ?? "" }),
   });
   return {
-    seen: new Seen(await options.source.view(), viewpoint, chosen ?? DEFAULT_SCOPE),
+    seen: new Seen(past === undefined ? newest : viewOf(past, newest), viewpoint, chosen ?? DEFAULT_SCOPE, past),
+    newest,
     source: options.source,
     registryUrl: options.registryUrl,
     parameter: splitSuffix(parameterAt === undefined ? "" : (c.req.param(parameterAt) ?? "")).path,
@@ -260,7 +268,7 @@ async function render<D extends object>(page: Page<D>, data: D, frame: Frame, fo
     const { seen } = frame;
     const head = {
       origin: seen.view.origin,
-      logSize: seen.view.size,
+      logSize: seen.size,
       root: toHex(seen.view.root),
       time: seen.view.time,
       viewpoint: { kind: seen.viewpoint.kind, roots: seen.viewpoint.roots },

@@ -112,6 +112,15 @@
     }
   }
 
+  function sliders() {
+    for (const input of document.querySelectorAll("input[data-output]")) {
+      const value = element("output", {}, input.value);
+      input.after(value);
+      input.addEventListener("input", () => (value.textContent = input.value));
+      input.addEventListener("change", () => input.form.requestSubmit());
+    }
+  }
+
   function maps() {
     for (const place of document.querySelectorAll("peerage-map, peerage-try")) void import(place.dataset.src);
   }
@@ -244,6 +253,7 @@
     copyButtons();
     verifiers();
     maps();
+    sliders();
     ages();
     setInterval(ages, 10_000);
     follow();

@@ -1,6 +1,8 @@
 import { type Did, PeerageError } from "@peerage/core";
 import { chartOf, groupsOf, pathOf } from "../map/chart.ts";
+import type { Layout } from "../map/layouts.ts";
 import type { Asked } from "../page.ts";
+import { agentRows, type Seen } from "../seen.ts";
 import type { MapColumns, NamedStar } from "../map-columns.ts";
 import { sigilOf } from "../ui/sigil.ts";
 
@@ -11,14 +13,16 @@ const FIRST_NAMES = 26;
 
 /** The columns of what a map page shows, as the same query asks for it. */
 export async function mapColumns(asked: Asked): Promise<MapColumns | object> {
-  const { seen, layouts, query } = asked;
+  const { seen, newest, layouts, query } = asked;
   const path = pathOf(query);
-  const chart = await chartOf(seen.view, layouts, path);
+  // Positions are those of now, so that nobody moves when the time does; who had not come yet is left out.
+  const chart = await chartOf(newest, layouts, path);
   if (chart.form === "communities") {
     return { form: chart.form, size: chart.layout.size, groups: chart.groups, bridges: chart.bridges };
   }
-  const layout = "layout" in chart ? chart.layout : await layouts.of(seen.view);
-  const { dids, received, from, to, arranged, size } = layout;
+  const layout = "layout" in chart ? chart.layout : await layouts.of(newest);
+  const { dids, arranged, size } = layout;
+  const { received, from, to, absent } = seen.past ? past(layout, seen) : { ...layout, absent: [] };
   const { vector } = seen;
   const roots = new Set(seen.viewpoint.roots);
   const nobody = seen.viewpoint.kind === "none";
@@ -35,6 +39,7 @@ export async function mapColumns(asked: Asked): Promise<MapColumns | object> {
       return score === "nobody" ? -2 : score === "unknown" ? -1 : Math.round(score * 1000);
     }),
     roots: dids.flatMap((did, i) => (roots.has(did) ? [i] : [])),
+    absent,
     ...edges(from, to),
     names: most.slice(0, FIRST_NAMES).map((i) => named(i, dids, asked)),
   };
@@ -42,9 +47,9 @@ export async function mapColumns(asked: Asked): Promise<MapColumns | object> {
 
 /** Names for some agents of a map: those in sight. @throws {PeerageError} ERR_REQUEST_INVALID, ERR_NOT_FOUND */
 export async function mapNames(asked: Asked): Promise<readonly NamedStar[]> {
-  const { seen, layouts, query } = asked;
-  const chart = await chartOf(seen.view, layouts, pathOf(query));
-  const { dids } = "layout" in chart ? chart.layout : await layouts.of(seen.view);
+  const { newest, layouts, query } = asked;
+  const chart = await chartOf(newest, layouts, pathOf(query));
+  const { dids } = "layout" in chart ? chart.layout : await layouts.of(newest);
   const wanted = (query.get("i") ?? "").split(",");
   if (wanted.length > MOST_NAMES || !wanted.every((text) => /^\d{1,7}$/.test(text))) {
     throw new PeerageError("ERR_REQUEST_INVALID", `\`i\` is at most ${MOST_NAMES} numbers with commas between them`);
@@ -53,6 +58,25 @@ export async function mapNames(asked: Asked): Promise<readonly NamedStar[]> {
     if (i >= dids.length) throw new PeerageError("ERR_NOT_FOUND", "the map has no such agent");
     return named(i, dids, asked);
   });
+}
+
+/** The vouches of another time between the agents of a layout, and those agents who had not appeared by then. */
+function past(
+  { dids }: Layout,
+  { view, past: then }: Seen,
+): Pick<Layout, "received" | "from" | "to"> & { absent: number[] } {
+  const rows = new Map(agentRows(view, then).map((row) => [row.did, row.received]));
+  const number = new Map(dids.map((did, i) => [did, i]));
+  const pairs = view.vouchesInForce().flatMap(({ statement }) => {
+    const [a, b] = [number.get(statement.issuer), number.get(statement.subject)];
+    return a === undefined || b === undefined ? [] : [[a, b] as const];
+  });
+  return {
+    received: dids.map((did) => rows.get(did) ?? 0),
+    from: Uint32Array.from(pairs, ([a]) => a),
+    to: Uint32Array.from(pairs, ([, b]) => b),
+    absent: dids.flatMap((did, i) => (rows.has(did) ? [] : [i])),
+  };
 }
 
 function named(i: number, dids: readonly Did[], { ref }: Asked): NamedStar {

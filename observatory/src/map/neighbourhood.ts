@@ -17,7 +17,7 @@ export interface Neighbour {
  * @returns the first `most` of them, and how many there are
  */
 export function neighbourhood(seen: Seen, centre: Did, most: number): { list: Neighbour[]; reached: number } {
-  const own = new Seen(seen.view, { kind: "agent", roots: [centre] }, seen.scope);
+  const own = new Seen(seen.view, { kind: "agent", roots: [centre] }, seen.scope, seen.past);
   const scored = [...own.vector.scores()].filter(([did]) => did !== centre);
   scored.sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1));
   const { graph } = own.vector;

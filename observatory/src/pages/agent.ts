@@ -48,6 +48,12 @@ export const agent: Page<AgentData> = {
     const did = parseDid(parameter);
     const record = seen.view.agent(did);
     if (!record) throw new PeerageError("ERR_NOT_FOUND", "the log has never named this agent", { detail: did });
+    if (record.first.time > seen.view.time) {
+      throw new PeerageError("ERR_NOT_FOUND", "the log had not named this agent by then", { detail: did });
+    }
+    const [received, given] = [record.received, record.given].map((all) =>
+      all.filter(({ time }) => time <= seen.view.time),
+    );
     const explanation = seen.explain(did, ORDINARY);
     return {
       agent: ref(did),
@@ -59,10 +65,10 @@ export const agent: Page<AgentData> = {
       since: record.first,
       working: working(explanation, asked),
       otherScopes: otherScopes(record, asked),
-      received: listed(record.received, asked),
-      receivedCount: record.received.length,
-      given: listed(record.given, asked),
-      givenCount: record.given.length,
+      received: listed(received ?? [], asked),
+      receivedCount: received?.length ?? 0,
+      given: listed(given ?? [], asked),
+      givenCount: given?.length ?? 0,
       around: neighbourhood(seen, did, AROUND).list.map(({ did: other, ...place }) => ({ ...ref(other), ...place })),
       explanation: formatExplanation(explanation, { name: (other) => agentText(ref(other as typeof did)) }),
     };

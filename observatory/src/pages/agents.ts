@@ -85,7 +85,7 @@ export function listAgents(asked: Asked, among?: ReadonlySet<Did>): AgentsData {
   const { seen, query, ref } = asked;
   const words = (query.get("q") ?? "").trim();
   const sort = sorts.find((name) => name === query.get("sort")) ?? "received";
-  const rows = agentRows(seen.view);
+  const rows = agentRows(seen.view, seen.past);
   const found = rows.filter((row) => (among?.has(row.did) ?? true) && matches(row, words, asked));
   const { vector } = seen;
   const ordered = [...found].sort(comparison(sort, (did) => vector.score(did), asked));
@@ -190,7 +190,7 @@ function comparison(sort: Sort, score: (did: Did) => Score, { seen }: Asked): (a
   const byDid = (a: AgentRow, b: AgentRow): number => (a.did < b.did ? -1 : 1);
   if (sort === "given") return (a, b) => b.given - a.given || byDid(a, b);
   if (sort === "newest") {
-    const order = new Map(agentRows(seen.view).map(({ did }, i) => [did, i]));
+    const order = new Map(agentRows(seen.view, seen.past).map(({ did }, i) => [did, i]));
     return (a, b) => (order.get(b.did) ?? 0) - (order.get(a.did) ?? 0);
   }
   if (sort === "score") {

@@ -20,6 +20,8 @@ export interface MapData {
   readonly viewpoint: string;
   readonly agents: number;
   readonly vouches: number;
+  /** Entries of the log now: how far the time may be moved. */
+  readonly size: number;
   readonly lens: (typeof lenses)[number];
   /** Log size at which the positions were made. */
   readonly drawnAt?: number;
@@ -36,16 +38,17 @@ export interface MapData {
 /** The network as a map, and the same agents as a list. */
 export const map: Page<MapData> = {
   async load(asked) {
-    const { seen, ref, query, layouts } = asked;
+    const { seen, newest, ref, query, layouts } = asked;
     const { view } = seen;
     const path = pathOf(query);
-    const chart = await patiently(chartOf(view, layouts, path));
+    const chart = await patiently(chartOf(newest, layouts, path));
     const members = chart && "layout" in chart && path.length > 0 ? new Set(chart.layout.dids) : undefined;
     const list = listAgents(asked, members);
     return {
       form: chart?.form ?? "pending",
       viewpoint: viewpointText(seen.viewpoint.kind, seen.viewpoint.roots.map(ref)),
-      agents: members?.size ?? view.agentCount,
+      agents: members?.size ?? (seen.past ? list.found : view.agentCount),
+      size: newest.size,
       vouches: view.vouchesInForce().length,
       lens: lenses.find((name) => name === query.get("lens")) ?? "community",
       path: path.map(ref),
@@ -134,6 +137,20 @@ function question(data: MapData, frame: Frame): Html {
         ${lenses.map((name) => html`<option value="${name}" ${name === lens ? "selected" : ""}>${name}</option>`)}
       </select></label
     >
+    ${
+      data.size < 3
+        ? ""
+        : html`<label class="slider"
+            >As it was at log size
+            <input
+              name="at"
+              type="range"
+              min="1"
+              max="${data.size}"
+              value="${frame.seen.size}"
+              data-output="${frame.seen.size}"
+          /></label>`
+    }
     <button>Draw</button>
   </form>`;
 }

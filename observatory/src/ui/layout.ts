@@ -4,7 +4,7 @@ import { assetPath } from "../http/assets.ts";
 import type { Frame } from "../frame.ts";
 import type { Html } from "../page.ts";
 import { agentLink } from "./agent.ts";
-import { timeHtml } from "./time.ts";
+import { momentHtml, timeHtml } from "./time.ts";
 
 /** The document around a page. */
 export function layout(title: string, body: Html, frame: Frame): Html {
@@ -27,6 +27,7 @@ export function layout(title: string, body: Html, frame: Frame): Html {
       <body>
         <a class="skip" href="#main">Skip to content</a>
         ${frame.banner === undefined ? "" : html`<p class="banner">${frame.banner}</p>`}
+        ${frame.seen.past === undefined ? "" : pastBar(frame)}
         <header class="top">
           <a class="brand" href="${links.home()}">${mark()}<span>Peerage</span></a>
           <nav aria-label="Pages">
@@ -54,13 +55,23 @@ export function layout(title: string, body: Html, frame: Frame): Html {
           </p>
           <p>
             This page as <a href="${alternate(frame, "json")}">JSON</a> and
-            <a href="${alternate(frame, "txt")}">text</a>. <a href="/status">Status</a>,
+            <a href="${alternate(frame, "txt")}">text</a>. <a href="/status">Status</a>, <a href="/try">try it</a>,
             <a href="${links.same("/clusters", {})}">clusters</a>. No cookies, no tracking, nothing from elsewhere.
           </p>
         </footer>
         ${frame.symbols()}
       </body>
     </html>`;
+}
+
+/** Says that the page shows the past, and leads back. */
+function pastBar({ links, seen, path, query }: Frame): Html {
+  if (!seen.past) return html``;
+  const now = Object.fromEntries([...query].filter(([name]) => name !== "at"));
+  return html`<p class="banner">
+    As it was at log size ${seen.past.size}, ${momentHtml(seen.past.time)}.
+    <a href="${links.same(path, { ...now, at: undefined })}">Back to now</a>
+  </p>`;
 }
 
 function navLink(to: string, href: string, label: string, path: string): Html {
@@ -77,11 +88,11 @@ function viewpointHtml(frame: Frame): Html {
 
 /** Hidden fields so that a form keeps viewpoint and scope. */
 export function stateFields({ links: { state } }: Frame, skip: readonly string[] = []): Html {
-  const field = (name: "as" | "scope"): Html | string =>
+  const field = (name: "as" | "scope" | "at"): Html | string =>
     state[name] === undefined || skip.includes(name)
       ? ""
       : html`<input type="hidden" name="${name}" value="${state[name]}" />`;
-  return html`${field("as")}${field("scope")}`;
+  return html`${field("as")}${field("scope")}${field("at")}`;
 }
 
 function alternate({ path, query }: Frame, suffix: "json" | "txt"): string {

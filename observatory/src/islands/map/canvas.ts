@@ -108,6 +108,7 @@ export class MapCanvas {
     let best: number | undefined;
     let nearest = Infinity;
     for (const star of this.#map.stars) {
+      if (star.absent) continue;
       const distance = Math.hypot(star.x - place.x, star.y - place.y) - this.#radius(star, scale);
       if (distance < nearest) [best, nearest] = [star.i, distance];
     }
@@ -134,6 +135,7 @@ export class MapCanvas {
   }
 
   #drawStar(star: Star, context: CanvasRenderingContext2D, scale: number): void {
+    if (star.absent) return;
     const r = this.#radius(star, scale);
     const faint = this.#lens === "trust" ? 0.25 + 0.75 * (star.score ?? 0) : star.score === undefined ? 0.55 : 1;
     context.globalAlpha = this.#map.unseen ? 1 : faint;

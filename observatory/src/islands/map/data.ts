@@ -12,6 +12,8 @@ export interface Star {
   /** In [0, 1]; undefined for unknown. */
   readonly score: number | undefined;
   readonly root: boolean;
+  /** Had not appeared by the time that is shown, and is not drawn. */
+  readonly absent: boolean;
 }
 
 /** A map as it came, ready to be drawn. */
@@ -48,6 +50,7 @@ export async function fetchNames(address: string, wanted: readonly number[]): Pr
 function starMap(columns: MapColumns, stretch: number): StarMap {
   const { x, y, community, in: received, score, from, to, names } = columns;
   const roots = new Set(columns.roots);
+  const absent = new Set(columns.absent);
   const stars = x.map((_, i): Star => {
     const place = { x: ((x[i] ?? 0) / 10) * stretch, y: (y[i] ?? 0) / 10 };
     const known = score[i] ?? -1;
@@ -60,6 +63,7 @@ function starMap(columns: MapColumns, stretch: number): StarMap {
       received: received[i] ?? 0,
       score: known < 0 ? undefined : known / 1000,
       root: roots.has(i),
+      absent: absent.has(i),
     };
   });
   const lines = new Uint32Array(from.length * 2);
@@ -78,7 +82,8 @@ function starMap(columns: MapColumns, stretch: number): StarMap {
     join(a, b);
     join(b, a);
   }
-  const order = Array.from(stars.keys()).sort((p, q) => (received[q] ?? 0) - (received[p] ?? 0) || p - q);
+  const present = Array.from(stars.keys()).filter((i) => !absent.has(i));
+  const order = present.sort((p, q) => (received[q] ?? 0) - (received[p] ?? 0) || p - q);
   return {
     stars,
     lines,

@@ -25,7 +25,7 @@ export function step(map: StarMap, from: number, key: string): number | undefine
     let least = Infinity;
     for (const i of candidates) {
       const star = map.stars[i];
-      if (!star || i === from) continue;
+      if (!star || star.absent || i === from) continue;
       const along = (star.x - here.x) * dx + (star.y - here.y) * dy;
       const aside = Math.abs((star.x - here.x) * dy) + Math.abs((star.y - here.y) * dx);
       if (along <= 0 || aside > along * 2) continue;
