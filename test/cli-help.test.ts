@@ -19,7 +19,7 @@ describe("help", () => {
   start           init  demo  doctor  whoami
   trust           trust  vouch  unvouch  find  show  roots  names
   sign and check  verify
-  mcp             proxy  guard  call  policy
+  mcp             proxy  guard  call  calls  approvals  approvers  policy
   operate         registry  log  config  help  version
 
   help  peerage help <command>   how one works, with two examples

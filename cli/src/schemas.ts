@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { did, digest, dryRun, time } from "./schemas/common.ts";
+import { guardSchemas } from "./schemas/guard.ts";
 import { policySchemas } from "./schemas/policy.ts";
 
 const score = z.union([z.number().min(0).max(1), z.literal("unknown")]);
@@ -105,6 +106,7 @@ export const dataSchemas: Readonly<Record<string, z.ZodType>> = {
     z.object({ dryRun: z.literal(true), audience: z.string() }),
   ]),
   ...policySchemas,
+  ...guardSchemas,
   "log head": log.extend({
     logKey: z.string(),
     rejected: z.array(z.object({ index: z.int(), code: z.string() })),

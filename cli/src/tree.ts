@@ -1,3 +1,4 @@
+import { approvalCommands } from "./tree/approvals.ts";
 import { mcpCommands } from "./tree/mcp.ts";
 import { operateCommands } from "./tree/operate.ts";
 import { policyCommands } from "./tree/policy.ts";
@@ -15,6 +16,7 @@ export const commands: readonly CommandSpec[] = [
   ...trustCommands,
   ...signCommands,
   ...mcpCommands,
+  ...approvalCommands,
   ...policyCommands,
   ...operateCommands,
 ];
@@ -23,6 +25,9 @@ export const commands: readonly CommandSpec[] = [
 export const parents: Readonly<Record<string, string>> = {
   roots: "from whom I start to trust",
   names: "my own names for agents",
+  calls: "what a guard has decided",
+  approvals: "what waits for a person",
+  approvers: "who may approve",
   policy: "what a guard admits",
   registry: "run a registry",
   log: "the transparency log",

@@ -30,13 +30,15 @@ export async function findAuditFile(context: Context, options: Options): Promise
   const given = options["audit"];
   const state = stateFolder(context, options);
   if (typeof given === "string") return existing(resolve(context.io.cwd, given));
-  if (context.globals.identity !== undefined) return existing(auditFileOf(state, context.globals.identity));
   const names = await auditNames(state);
   const [only] = names;
+  // Whoever answers for a guard signs by another identity, which has no log of its own.
+  const named = context.globals.identity;
+  if (named !== undefined && names.includes(named)) return auditFileOf(state, named);
   if (only !== undefined && names.length === 1) return auditFileOf(state, only);
   const configured = (await context.settings()).value("identity");
   if (configured !== undefined && names.includes(configured)) return auditFileOf(state, configured);
-  if (only !== undefined) throw usage(`several guards have recorded here: ${names.join(", ")}`, "--identity <name>");
+  if (only !== undefined) throw usage(`several guards have recorded here: ${names.join(", ")}`, "--audit <file>");
   throw nothingRecorded();
 }
 

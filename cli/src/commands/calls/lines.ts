@@ -1,0 +1,82 @@
+import type { AuditedCall, AuditRecord, DecisionBody, OutcomeBody } from "@peerage/mcp-middleware";
+import type { Context } from "../../context.ts";
+import { visible } from "../../ui/visible.ts";
+import type { Labels } from "../../viewpoint.ts";
+
+/** A call as `--json` gives it: the record of its decision, and how it ended. */
+export function callData({ decision, outcome }: AuditedCall): object {
+  return { ...decision, ...(outcome === undefined ? {} : { outcome: { ...outcome, kind: undefined, id: undefined } }) };
+}
+
+/** A call in a line: when, what was decided, who, what, why. */
+export async function callRow(context: Context, { decision, outcome }: AuditedCall, labels: Labels): Promise<string[]> {
+  const { ui } = context;
+  return [
+    ui.dim(clock(decision.at, context.io.now())),
+    verdictText(context, decision),
+    await callerText(decision, labels),
+    visible(decision.target ?? decision.method, 26),
+    ui.dim(`#${decision.seq}`),
+    whyText(decision, outcome),
+  ];
+}
+
+/** A row of `--plain`. */
+export function plainRow({ decision, outcome }: AuditedCall): (string | number)[] {
+  const { seq, at, verdict, caller, method, target = "", reason = "" } = decision;
+  return [seq, at, verdict, caller?.did ?? "", method, target, reason, outcome?.outcome ?? ""];
+}
+
+/** A record that is no decision, in a line; undefined for what a list of calls does not show. */
+export function eventRow(context: Context, record: Exclude<AuditRecord, { kind: "decision" }>): string[] | undefined {
+  const { ui } = context;
+  const start = [ui.dim(clock(record.at, context.io.now()))];
+  switch (record.kind) {
+    case "outcome":
+      return undefined;
+    case "start":
+      return [...start, `${ui.good(ui.mark.on)} start`, "", "", ui.dim(`#${record.seq}`), "a guard began to record"];
+    case "approval":
+      return [
+        ...start,
+        `${ui.warn(ui.mark.wait)} person`,
+        "",
+        "",
+        ui.dim(`#${record.seq}`),
+        `${record.event} ${record.req.slice(7, 15)}`,
+      ];
+    case "suppressed":
+      return [
+        ...start,
+        `${ui.bad(ui.mark.no)} refuse`,
+        "",
+        "",
+        ui.dim(`#${record.seq}`),
+        `${record.messages} more, not recorded one by one`,
+      ];
+  }
+}
+
+/** The verdict with its mark. */
+export function verdictText({ ui }: Context, { verdict }: Pick<DecisionBody, "verdict">): string {
+  if (verdict === "admitted") return ui.good(`${ui.mark.ok} admit`);
+  return verdict === "asked" ? ui.warn(`${ui.mark.wait} wait`) : ui.bad(`${ui.mark.no} refuse`);
+}
+
+async function callerText({ caller }: DecisionBody, labels: Labels): Promise<string> {
+  if (!caller) return "unsigned";
+  return caller.unverified === true ? "unverified" : labels.of(caller.did);
+}
+
+function whyText({ verdict, reason, detail, caller }: DecisionBody, outcome: OutcomeBody | undefined): string {
+  if (verdict === "refused") return `${reason ?? ""}${detail === undefined ? "" : ` ${visible(detail, 60)}`}`;
+  const score = typeof caller?.score === "number" ? caller.score.toFixed(2) : "";
+  const ms = outcome?.ms === undefined ? "" : ` ${outcome.ms} ms`;
+  return [score, outcome === undefined ? "" : `${outcome.outcome}${ms}`].filter(Boolean).join("  ");
+}
+
+/** The time of day; of another day the whole time. All in UTC. */
+function clock(at: string, now: Date): string {
+  const day = now.toISOString().slice(0, 10);
+  return at.startsWith(day) ? at.slice(11, 19) : at.slice(0, 19).replace("T", " ");
+}

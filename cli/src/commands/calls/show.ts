@@ -1,0 +1,82 @@
+import { type AuditedCall, AuditReader } from "@peerage/mcp-middleware";
+import type { Context } from "../../context.ts";
+import { CliError } from "../../errors.ts";
+import { findAuditFile } from "../../files/guard-files.ts";
+import type { Result } from "../../output.ts";
+import type { Args } from "../../tree.ts";
+import { styledDid } from "../../ui/agent.ts";
+import { fieldLines, fieldsOf } from "../../ui/revealed.ts";
+import type { Fact } from "../../ui/terminal.ts";
+import { visible } from "../../ui/visible.ts";
+import { callData, plainRow, verdictText } from "./lines.ts";
+
+/** `peerage calls show`: one decision in full, and how the call ended. */
+export async function run(context: Context, { words: [text = ""], options }: Args): Promise<Result> {
+  using reader = new AuditReader(await findAuditFile(context, options));
+  const call = reader.call(/^#?\d{1,12}$/.test(text) ? Number(text.replace("#", "")) : text);
+  if (!call) throw new CliError("ERR_NOT_FOUND", `no recorded call is ${visible(text)}`, { hint: "peerage calls" });
+  const { ui } = context;
+  const args = call.decision.input?.args;
+  return {
+    data: callData(call),
+    text: [
+      ...ui.facts(facts(context, call)),
+      ...(args === undefined
+        ? []
+        : [
+            "",
+            `  ${ui.dim(`arguments, ${call.decision.input?.argsAre ?? ""}`)}`,
+            ...fieldLines(fieldsOf(args), ui.columns, 4),
+          ]),
+    ],
+    plain: [plainRow(call)],
+  };
+}
+
+function facts(context: Context, { decision, outcome }: AuditedCall): Fact[] {
+  const { ui } = context;
+  const { caller, input } = decision;
+  const fact = (label: string, value: string | undefined): Fact[] =>
+    value === undefined ? [] : [{ label, value: visible(value, 300) }];
+  const trust = Object.entries(input?.trust ?? {}).map(([scope, score]) => `${score.toFixed(2)} in ${scope}`);
+  return [
+    {
+      label: "verdict",
+      value:
+        `${verdictText(context, decision)}  ${[decision.reason, decision.detail && visible(decision.detail, 120)].filter(Boolean).join("  ")}`.trimEnd(),
+    },
+    { label: "at", value: decision.at },
+    { label: "id", value: `${decision.id}, record #${decision.seq}` },
+    ...(caller
+      ? [
+          {
+            label: caller.unverified === true ? "claims" : "caller",
+            value: `${styledDid(ui, caller.did)}${caller.binding === undefined ? "" : `  ${caller.binding}`}`,
+          },
+        ]
+      : []),
+    ...(decision.subject === undefined ? [] : [{ label: "on behalf", value: styledDid(ui, decision.subject) }]),
+    ...fact("method", decision.method),
+    ...fact("target", decision.target),
+    ...fact("req", decision.req),
+    ...fact("trust", trust.length > 0 ? trust.join(", ") : caller?.score === "unknown" ? "unknown" : undefined),
+    ...fact("rule", decision.rule),
+    ...fact("policy", decision.policy),
+    ...fact("log", decision.view),
+    ...fact("run", decision.run),
+    ...fact("call", decision.call),
+    ...fact("trace", decision.trace),
+    ...(decision.evidence ?? []).map((digest) => ({ label: "evidence", value: digest })),
+    ...(decision.spent ?? []).map((digest) => ({ label: "used up", value: digest })),
+    ...fact("asked", decision.item),
+    ...(outcome
+      ? [
+          {
+            label: "outcome",
+            value: `${outcome.outcome}${outcome.ms === undefined ? "" : `, ${outcome.ms} ms`}${outcome.sent === false ? ", nothing was sent" : ""}`,
+          },
+        ]
+      : []),
+    ...fact("result", outcome?.res),
+  ];
+}
