@@ -48,6 +48,13 @@ export { Binder, type BinderOptions } from "./binder.ts";
 export { clientTlsOptions, serverTlsOptions } from "./tls-options.ts";
 export { verifyWimseWit, verifyWitSvid, type Wit, type WitSvid } from "./wit-svid.ts";
 export { ENDPOINT_VARIABLE } from "./workload-api-address.ts";
+export {
+  type RequestSignature,
+  type SignedRequest,
+  type SignedResponse,
+  verifyRequestSignature,
+  verifyResponseSignature,
+} from "./wimse-signature.ts";
 export { signWpt, type SignWptOptions, verifyWpt, WIT_HEADER, type Wpt, WPT_HEADER, type WptContext } from "./wpt.ts";
 export {
   type BundleLookup,

@@ -78,9 +78,21 @@ export function algorithmOf(value: unknown, allowed: readonly JwsAlgorithm[] = s
  * @throws {PeerageError} ERR_SVID_INVALID, detail `alg` (does not fit the key), `signature`
  */
 export function verifyJws({ signed, signature }: Jws, algorithm: JwsAlgorithm, key: KeyObject): void {
+  if (!signatureHolds(algorithm, key, signed, signature)) throw svidInvalid("signature");
+}
+
+/**
+ * True if `key` signed these bytes under an algorithm of JWS.
+ * @throws {PeerageError} ERR_SVID_INVALID, detail `alg`, if the algorithm does not fit the key
+ */
+export function signatureHolds(
+  algorithm: JwsAlgorithm,
+  key: KeyObject,
+  signed: Uint8Array,
+  signature: Uint8Array,
+): boolean {
   if (!fits(algorithm, key)) throw svidInvalid("alg");
-  const options = keyOptions(algorithm, key);
-  if (!verify(hashOf(algorithm), signed, options, signature)) throw svidInvalid("signature");
+  return verify(hashOf(algorithm), signed, keyOptions(algorithm, key), signature);
 }
 
 /**
