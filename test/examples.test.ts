@@ -10,7 +10,7 @@ const folder = scratch();
 const env = { GUARD_HOME: `${folder.path}/guard` };
 afterAll(() => folder[Symbol.dispose]());
 
-const names: readonly ClientName[] = ["SDK 1", "SDK 2 legacy", "SDK 2 auto"];
+const names: readonly ClientName[] = ["SDK 1", "SDK 2 auto"];
 const path = (file: string): string => fileURLToPath(new URL(`../examples/${file}`, import.meta.url));
 
 /** The example as a process, on a free port. */

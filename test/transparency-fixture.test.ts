@@ -5,7 +5,8 @@ import { bridged, type Command, fixture, guarded, node, party } from "./_mcp.ts"
 
 const alice = party();
 const server = party();
-const names: readonly ClientName[] = ["SDK 1", "SDK 2 legacy", "SDK 2 auto"];
+/** The third kind, "SDK 2 legacy", has its turn in the slow suite. */
+const names: readonly ClientName[] = ["SDK 1", "SDK 2 auto"];
 const command: Command = [node, fixture("conformance-server.ts"), "v2", "stdio"];
 
 describe.each(names)("every feature of a server of both eras, for a client of %s", (name) => {

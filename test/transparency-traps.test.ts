@@ -1,5 +1,7 @@
+import { spawn } from "node:child_process";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { fileURLToPath } from "node:url";
 import {
   ClientCredentialsProvider as ProviderV2,
   StreamableHTTPClientTransport as HttpV2,
@@ -10,7 +12,7 @@ import { describe, expect, it } from "vitest";
 import { type ClientName, makeClient, signing } from "./_battery.ts";
 import { strictGuard } from "./_conformance.ts";
 import { CALL_META, signed } from "./_guard.ts";
-import { bridged, guarded, node, party, StdioPeer } from "./_mcp.ts";
+import { bridged, guarded, node, party, scratch, startEverythingHttp, StdioPeer } from "./_mcp.ts";
 
 const alice = party();
 const server = party();
@@ -150,5 +152,25 @@ describe("bridge and guard over stdio", () => {
     peer.child.stdin?.end();
     expect(await peer.exited).toEqual({ code: 7, signal: null });
     expect(peer.lines).toEqual([]);
+  });
+});
+
+describe("the MCP Inspector over HTTP", () => {
+  const inspector = fileURLToPath(new URL("../node_modules/.bin/mcp-inspector", import.meta.url));
+
+  it("is told why it is refused, and asked for no login: it exits with 1 and our message", async () => {
+    await using upstream = await startEverythingHttp();
+    await using guard = await strictGuard(upstream.url);
+    using home = scratch();
+    const call = ["--method", "tools/call", "--tool-name", "echo", "--tool-arg", "message=hi"];
+    const child = spawn(node, [inspector, "--cli", guard.url, "--transport", "http", ...call], {
+      env: { ...process.env, HOME: home.path },
+    });
+    let said = "";
+    for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (said += chunk.toString()));
+    const code = await new Promise((resolve) => child.once("close", resolve));
+    expect(code).toBe(1);
+    expect(said).toContain("ERR_PROOF_MISSING");
+    expect(said).not.toContain("auth_required");
   });
 });

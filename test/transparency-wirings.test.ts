@@ -1,4 +1,3 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { generateIdentity, type Identity, type JsonObject } from "@peerage/core";
 import { createGuard, type Guard } from "@peerage/mcp-middleware";
 import { describe, expect, it } from "vitest";
@@ -99,22 +98,18 @@ describe.each(all)("$title", ({ wiring, kind }: { wiring: Wiring; kind: ClientKi
   });
 });
 
-/** The guard, whose verdict on a tool call takes 100 ms. */
-function slow(guard: Guard): Guard {
-  const isCall = (message: unknown): boolean => {
+/** The guard, whose verdict on a call of the tool `slow` waits for the gate. */
+function gated(guard: Guard, gate: Promise<void>): Guard {
+  const isSlow = (message: unknown): boolean => {
     const text = message instanceof Uint8Array ? Buffer.from(message).toString() : JSON.stringify(message);
-    return text.includes('"tools/call"');
-  };
-  const late = async <T>(verdict: () => T | Promise<T>): Promise<T> => {
-    await delay(100);
-    return verdict();
+    return text.includes('"name":"slow"');
   };
   return new Proxy(guard, {
     get(target, name) {
       if (name === "admit" || name === "admitText") {
         const admit = target[name].bind(target);
         return (message: never, context: never) =>
-          isCall(message) ? late(() => admit(message, context)) : admit(message, context);
+          isSlow(message) ? gate.then(() => admit(message, context)) : admit(message, context);
       }
       const value: unknown = Reflect.get(target, name, target);
       return typeof value === "function" ? (value.bind(target) as unknown) : value;
@@ -126,27 +121,42 @@ describe.each(wirings)("a cancellation over $name", (wiring) => {
   // In createMcpHandler's modern era a client cancels by leaving; its stateless legacy era knows no cancellation.
   const kind = clients.find(({ name }) => name.includes(wiring.name.includes("createMcpHandler") ? "auto" : "SDK 1"))!;
 
-  it.for([20, 300])("after %d ms of a call whose verdict takes 100 ms stops it, before or in the tool", async (ms) => {
+  async function scene() {
     const journal = new Journal();
-    const guard = await guardOf();
-    const client = await connect(kind, await wiring.start(slow(guard), journal), generateIdentity(), (one) => [one]);
+    let open: () => void = () => undefined;
+    const gate = new Promise<void>((resolve) => (open = resolve));
+    const wired = await wiring.start(gated(await guardOf(), gate), journal);
+    const client = await connect(kind, wired, generateIdentity(), (one) => [one]);
     const abort = new AbortController();
     const options = { signal: abort.signal };
     // The second argument of SDK 1 is a schema.
-    const call = client.callTool(
-      { name: "slow" },
-      (kind.name === "SDK 1 client" ? undefined : options) as never,
-      options,
-    );
-    await delay(ms);
-    const ran = [...journal.ran];
+    const second = (kind.name === "SDK 1 client" ? undefined : options) as never;
+    const call = expect(client.callTool({ name: "slow" }, second, options)).rejects.toThrow();
+    const echo = (): Promise<unknown> => client.callTool({ name: "echo", arguments: { text: "after" } });
+    return { journal, open, client, abort, call, echo };
+  }
+
+  it("before the verdict keeps the call from the tool", async () => {
+    const { journal, open, client, abort, call, echo } = await scene();
+    // The call is under way once one that was sent after it has been answered; so, below, is its cancellation.
+    await echo();
     abort.abort();
-    await expect(call).rejects.toThrow();
-    expect(await client.callTool({ name: "echo", arguments: { text: "after" } })).toMatchObject({
-      content: [{ text: "after" }],
-    });
-    await expect.poll(() => journal.ran).toEqual(ran.length === 0 ? ["echo"] : expect.arrayContaining(["aborted"]));
-    if (ms === 20) expect(journal.ran).toEqual(["echo"]);
+    await call;
+    await echo();
+    open();
+    expect(await echo()).toMatchObject({ content: [{ text: "after" }] });
+    expect(journal.ran).toEqual(["echo", "echo", "echo"]);
+    await client.close();
+  });
+
+  it("while the tool runs reaches the tool", async () => {
+    const { journal, open, client, abort, call, echo } = await scene();
+    open();
+    await expect.poll(() => journal.ran).toEqual(["slow"]);
+    abort.abort();
+    await call;
+    await expect.poll(() => journal.ran).toEqual(["slow", "aborted"]);
+    expect(await echo()).toMatchObject({ content: [{ text: "after" }] });
     journal.release();
     await client.close();
   });
