@@ -167,7 +167,7 @@ describe("peerage policy explain", () => {
     const { code, stdout } = await home.call(["policy", "explain", path, "--policy", policy]);
     expect(code).toBe(3);
     expect(stdout).toContain("\\u{1b}[2J\\u{202e}");
-     
+
     expect(stdout).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200b\u202e]/);
   });
 });
