@@ -170,6 +170,16 @@ describe("a binding of DID and SPIFFE ID", () => {
     expect(verdict(longer, myProof, NOW, from)).toBe("lifetime");
   });
 
+  it("holds no longer than the path above the leaf, which the caller cannot know", async () => {
+    const brief = await authority("a.test", { notAfter: new Date(NOW.getTime() + 60_000) });
+    const svid = identityOf(await leaf(brief, ID));
+    const { value, expiresAt } = await bindX509(me, svid, { now: NOW });
+    const from = lookup({ "a.test": bundleOf(brief) });
+    expect(expiresAt).toBe(svid.expiresAt);
+    expect(verifyBinding(value, { bundles: from, now: NOW, proof: myProof }).expiresAt).toBe(seconds + 60);
+    expect(verdict(value, myProof, new Date(NOW.getTime() + 61_000), from)).toBe("expired");
+  });
+
   it("refuses tokens of another kind, unknown header members and claims", async () => {
     const x5c = own.chain.map((der) => Buffer.from(der).toString("base64"));
     const claims = { sub: ID, did: me.did, iat: seconds, exp: seconds + 200 };

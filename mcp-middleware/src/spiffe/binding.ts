@@ -114,6 +114,8 @@ interface SvidSide {
   readonly bundle: Digest;
   readonly validFrom: number;
   readonly expiresAt: number;
+  /** What neither side may outlive: the end of the leaf or of the token. The path above a leaf may end before. */
+  readonly leafExpiresAt?: number;
   readonly evidence: SpiffeEvidence;
 }
 
@@ -128,10 +130,11 @@ function join(
   const now = context.now.getTime() / 1000;
   const did = context.proof.issuer;
   const claims = statement && readBindingClaims(statement);
+  const end = svid.leafExpiresAt ?? svid.expiresAt;
   if (claims) {
     if (claims.did !== did) throw bindingInvalid("did");
     if (claims.sub !== svid.spiffeId) throw bindingInvalid("spiffe-id");
-    checkBindingTime(claims, now, svid.expiresAt);
+    checkBindingTime(claims, now, end);
   }
   const entry = readEntry(value["did"], context);
   if (entry.issuer !== did) throw bindingInvalid("did");
@@ -147,7 +150,7 @@ function join(
   if (sub?.["spiffe"] !== svid.spiffeId) throw bindingInvalid("spiffe-id");
   if (sub["svid"] !== tokenDigest(value["svid"] as string)) throw bindingInvalid("svid");
   if (expiresAt === undefined) throw bindingInvalid("lifetime");
-  checkBindingTime({ iat: entry.issuedAt, exp: expiresAt }, now, svid.expiresAt);
+  checkBindingTime({ iat: entry.issuedAt, exp: expiresAt }, now, end);
   return sealed<VerifiedBinding>({
     did,
     spiffe: svid.spiffeId,

@@ -28,6 +28,8 @@ export interface X509Svid {
   /** Unix seconds: from when until when every certificate of the path is valid. */
   readonly validFrom: number;
   readonly expiresAt: number;
+  /** Unix seconds: the end of the leaf itself, which its holder knows; an authority may end before it. */
+  readonly leafExpiresAt: number;
   /** The bundle that it was verified against. */
   readonly bundle: Digest;
   readonly sequence?: bigint;
@@ -72,6 +74,7 @@ export function verifyX509Svid(chain: readonly Uint8Array[], bundles: BundleLook
     digest,
     validFrom: from,
     expiresAt: until,
+    leafExpiresAt: leaf.notAfter,
     bundle: bundle.digest,
     ...(bundle.sequence === undefined ? {} : { sequence: bundle.sequence }),
   });
