@@ -58,7 +58,7 @@ export function card(data: BadgeData): Html {
   const { head, tail } = fingerprint(agent.did);
   const print = `z6Mk${head}…${tail}`;
   const known = data.active && data.score !== "unknown" && viewpoint !== "nobody yet";
-  const width = known ? Math.round((data.score === "unknown" ? 0 : data.score) * 1056) : 0;
+  const width = known ? Math.round(data.score * 1056) : 0;
   return html`<svg
     xmlns="http://www.w3.org/2000/svg"
     width="1200"
