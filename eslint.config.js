@@ -38,7 +38,10 @@ export default defineConfig(
   {
     files: ["mcp-middleware/src/proxy/**/*.ts"],
     rules: {
-      "no-restricted-globals": ["error", { name: "fetch", message: "global fetch ends a silent call at 300 s; use node:http" }],
+      "no-restricted-globals": [
+        "error",
+        { name: "fetch", message: "global fetch ends a silent call at 300 s; use node:http" },
+      ],
     },
   },
   {

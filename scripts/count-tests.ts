@@ -27,5 +27,7 @@ for (const file of process.argv.slice(2)) {
   if (!report.success && report.numFailedTests === 0) failed += Math.max(1, report.numFailedTestSuites);
 }
 if (!complete) failed += 1;
-console.log(skipped > 0 ? `${passed} passed, ${failed} failed, ${skipped} skipped` : `${passed} passed, ${failed} failed`);
+console.log(
+  skipped > 0 ? `${passed} passed, ${failed} failed, ${skipped} skipped` : `${passed} passed, ${failed} failed`,
+);
 process.exitCode = failed > 0 ? 1 : 0;

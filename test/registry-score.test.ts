@@ -92,7 +92,9 @@ it("A-TRUST-03 A-LOG-01 a registry that states another score, hides a vouch or a
   expect(
     await through((answer) => (answer.evidence.statements[0].leaf = raised(answer.evidence.statements[0].leaf))),
   ).toBe("ERR_INCLUSION_INVALID");
-  expect(await through((answer) => (answer.evidence.statements[0].index = answer.evidence.statements[1].index))).toBe("ERR_INCLUSION_INVALID");
+  expect(await through((answer) => (answer.evidence.statements[0].index = answer.evidence.statements[1].index))).toBe(
+    "ERR_INCLUSION_INVALID",
+  );
   const forge = (note: string) => note.replace(/\n\d+\n/, "\n99\n");
   expect(await through((answer) => (answer.evidence.checkpoint = forge(answer.evidence.checkpoint)))).toBe(
     "ERR_CHECKPOINT_INVALID",

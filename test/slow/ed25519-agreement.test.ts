@@ -49,7 +49,11 @@ function makeCase(i: number, signers: readonly { key: Uint8Array; sign: (m: Uint
     case 3:
       return { key, message, signature: concat(honest.subarray(0, 32), bytesOf(`s ${i}`).fill(0, 31)) };
     case 4:
-      return { key, message, signature: concat(new Uint8Array(31).fill(255), Uint8Array.of(random[4]! | 127), honest.subarray(32)) };
+      return {
+        key,
+        message,
+        signature: concat(new Uint8Array(31).fill(255), Uint8Array.of(random[4]! | 127), honest.subarray(32)),
+      };
     default:
       return { key, message, signature: honest };
   }
@@ -85,7 +89,9 @@ it(`A-DID-02 all backends give one verdict on ${cases} generated signatures`, as
 it("A-DID-02 refuses 2,000 keys with torsion parts, of which every library would accept signatures", () => {
   for (let i = 0; i < 2_000; i++) {
     const honest = publicKeyFromSeed(bytesOf(`key ${i}`));
-    const crooked = Point.fromBytes(honest, true).add(small[1 + (i % 7)]!).toBytes();
+    const crooked = Point.fromBytes(honest, true)
+      .add(small[1 + (i % 7)]!)
+      .toBytes();
     expect(publicKeyDefect(crooked)).toBe("key-mixed-order");
   }
   expect(publicKeyDefect(publicKeyFromSeed(bytesOf("key 0")))).toBeUndefined();

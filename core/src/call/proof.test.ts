@@ -111,8 +111,7 @@ describe("a call proof", () => {
   it("A-CALL-04 A-CALL-05 is refused over 16 KiB, in other serialisations, with other types", async () => {
     const token = await sign();
     const [, claims = "", signature = ""] = token.split(".");
-    const header = (members: object) =>
-      toBase64url(utf8(canonicalize({ alg: "EdDSA", kid: alice.kid, ...members })));
+    const header = (members: object) => toBase64url(utf8(canonicalize({ alg: "EdDSA", kid: alice.kid, ...members })));
     const cases: unknown[] = [
       `${token.slice(0, -1)}${"A".repeat(16_384)}`,
       { protected: header({}), payload: claims, signature },
