@@ -127,6 +127,23 @@ describe("the Workload API", () => {
     expect(lines.some((line) => line.includes("is back"))).toBe(true);
   });
 
+  it("keeps bundles fresh while the agent is there, and lets them age when it is gone", async () => {
+    await using agent = await TestAgent.start();
+    let clock = Date.now();
+    agent.setX509([identityOf(await svidOf())], { "a.test": [root.der] });
+    const { api, store, lines } = open(agent, { now: () => new Date(clock), confirmMs: 10 });
+    using _ = api;
+    const age = (): number => store.states(new Date(clock))[0]?.ageSeconds ?? Infinity;
+    await until(() => age() < 1);
+    clock += 3_600_000;
+    await until(() => age() < 1);
+    await agent.stop();
+    await until(() => lines.some((line) => line.includes("FetchX509Bundles broke off")));
+    clock += 3_600_000;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(age()).toBeGreaterThan(3_599);
+  });
+
   it("gives up its identity when the agent says that it has none", async () => {
     await using agent = await TestAgent.start();
     agent.setX509([identityOf(await svidOf())], { "a.test": [root.der] });

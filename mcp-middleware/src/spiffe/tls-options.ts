@@ -12,7 +12,8 @@ export function secureContextOf(identity: X509Identity): SecureContextOptions {
     return `-----BEGIN CERTIFICATE-----\n${lines.join("\n")}\n-----END CERTIFICATE-----\n`;
   });
   const key = identity.privateKey.export({ format: "pem", type: "pkcs8" });
-  return { cert: blocks.join(""), key, minVersion: "TLSv1.3" };
+  // A server forgets its options when its context is replaced, so they come with every context.
+  return { cert: blocks.join(""), key, minVersion: "TLSv1.3", secureOptions: constants.SSL_OP_NO_TICKET };
 }
 
 /**
@@ -25,7 +26,6 @@ export function serverTlsOptions(source: X509Source, now: Date = new Date()): Tl
     ...secureContextOf(requireIdentity(source, now)),
     requestCert: true,
     rejectUnauthorized: false,
-    secureOptions: constants.SSL_OP_NO_TICKET,
   };
 }
 

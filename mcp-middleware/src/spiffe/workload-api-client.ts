@@ -26,6 +26,8 @@ export interface Watcher<T> {
   onState(state: T): void;
   /** The agent says that this workload has no identity. */
   onDenied?: () => void;
+  /** The stream broke off: what it said may no longer be so. */
+  onBroken?: () => void;
 }
 
 /** The calls of the generated client that are used here. */
@@ -144,6 +146,7 @@ class Followed<T> {
   #broken(stream: ClientReadableStream<unknown>, code: status, why: string): void {
     if (this.#ended || stream !== this.#stream) return;
     this.#stream = undefined;
+    this.#watcher.onBroken?.();
     if (code === status.PERMISSION_DENIED) this.#watcher.onDenied?.();
     if (final.has(code)) {
       this.#log(`is not served here (${status[code]})`);

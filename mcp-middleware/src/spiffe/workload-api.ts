@@ -20,9 +20,11 @@ export interface WorkloadApiOptions extends WorkloadApiClientOptions {
   /** The domains whose bundles this API keeps; what it delivers for others is not looked at. */
   readonly trustDomains?: Iterable<string> | undefined;
   readonly now?: (() => Date) | undefined;
+  /** How often an open stream confirms the bundles it gave; 60 s. */
+  readonly confirmMs?: number | undefined;
 }
 
-/** A stream that is up says by that that nothing has changed; a bundle is confirmed this often. */
+/** A stream that is up says by that that nothing has changed; bundles are confirmed this often. */
 const CONFIRM_MS = 60_000;
 
 /**
@@ -55,7 +57,7 @@ export class WorkloadApi implements X509Source, JwtSource, WitSource, Disposable
     this.#client = new WorkloadApiClient(options);
     this.#watchSvids();
     if (this.#domains.size > 0) this.#watchBundles();
-    this.#timer = setInterval(() => this.#confirm(), CONFIRM_MS);
+    this.#timer = setInterval(() => this.#confirm(), options.confirmMs ?? CONFIRM_MS);
     this.#timer.unref();
   }
 
@@ -110,7 +112,7 @@ export class WorkloadApi implements X509Source, JwtSource, WitSource, Disposable
           this.#up.add("x509");
           this.#publish();
         }),
-      onDenied: () => this.#up.delete("x509"),
+      onBroken: () => this.#up.delete("x509"),
     });
     this.#client.watch<BundlesResponse>("FetchJWTBundles", {
       onState: ({ bundles }) =>
@@ -119,7 +121,7 @@ export class WorkloadApi implements X509Source, JwtSource, WitSource, Disposable
           this.#up.add("jwt");
           this.#publish();
         }),
-      onDenied: () => this.#up.delete("jwt"),
+      onBroken: () => this.#up.delete("jwt"),
     });
     this.#client.watch<BundlesResponse>("FetchWITBundles", {
       onState: ({ bundles }) =>
