@@ -149,7 +149,7 @@ export function agentTable(
               html`<tr>
                 <td>${agentLink(agent, frame)}</td>
                 <td data-label="Score">
-                  <a class="quiet" href="${frame.links.explain(agent.did)}" aria-label="the working"
+                  <a class="quiet" href="${frame.links.explain(agent.did)}" title="the working"
                     >${scoreMeter(agent.score, frame)}</a
                   >
                 </td>

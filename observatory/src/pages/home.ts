@@ -158,7 +158,7 @@ function reliedTable(data: HomeData, frame: Frame): Html {
           html`<tr>
             <td>${agentLink(agent, frame)}</td>
             <td>
-              <a class="quiet" href="${frame.links.explain(agent.did)}" aria-label="the working"
+              <a class="quiet" href="${frame.links.explain(agent.did)}" title="the working"
                 >${scoreMeter(agent.score, frame)}</a
               >
             </td>

@@ -67,7 +67,7 @@ function drawing(terms: readonly Term[], target: AgentRef, frame: Frame): Html {
 function line({ path, strength, label, step, gain }: Run, frame: Frame): Html {
   const added = gain === undefined ? "" : html`<tspan class="gain" dx="10">+${Number(gain).toFixed(3)}</tspan>`;
   return html`<path class="run ${strength}" d="${path}" marker-end="url(#arrow)" />
-    <a href="${frame.links.vouch(step.vouch)}" aria-label="a vouch of ${step.confidence}"
+    <a href="${frame.links.vouch(step.vouch)}"
       ><text class="conf" x="${label.x}" y="${label.y}">${step.confidence}${added}</text></a
     >`;
 }

@@ -26,8 +26,13 @@ export function layout(title: string, body: Html, frame: Frame): Html {
       </head>
       <body>
         <a class="skip" href="#main">Skip to content</a>
-        ${frame.banner === undefined ? "" : html`<p class="banner">${frame.banner}</p>`}
-        ${frame.seen.past === undefined ? "" : pastBar(frame)}
+        ${
+          frame.banner === undefined && frame.seen.past === undefined
+            ? ""
+            : html`<div role="region" aria-label="Notices">
+                ${frame.banner === undefined ? "" : html`<p class="banner">${frame.banner}</p>`} ${pastBar(frame)}
+              </div>`
+        }
         <header class="top">
           <a class="brand" href="${links.home()}">${mark()}<span>Peerage</span></a>
           <nav aria-label="Pages">
