@@ -125,7 +125,7 @@ describe("over HTTP", () => {
     "/agents?as=@",
   ];
   it.each(paths)("A-DID-01 A-DID-02 %s refuses every weak key", async (path) => {
-    const at = (did: string) => path.replace("@", did).replace("ME", honest.did);
+    const at = (did: string) => path.replace("ME", honest.did).replace("@", did);
     for (const [name, did] of weak) {
       const { status } = await site.get(at(did), { accept: "application/json" });
       expect([400, 404], `${name}: ${status}`).toContain(status);
