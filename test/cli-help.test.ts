@@ -20,7 +20,7 @@ describe("help", () => {
   trust           trust  vouch  unvouch  find  show  roots  names
   sign and check  verify
   mcp             proxy  guard  call  calls  approvals  approvers  policy
-  operate         registry  log  config  help  version
+  operate         key  registry  log  config  help  version
 
   help  peerage help <command>   how one works, with two examples
         peerage help --all       every command

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { did, digest, dryRun, time } from "./schemas/common.ts";
 import { guardSchemas } from "./schemas/guard.ts";
+import { keySchemas } from "./schemas/keys.ts";
 import { policySchemas } from "./schemas/policy.ts";
 
 const score = z.union([z.number().min(0).max(1), z.literal("unknown")]);
@@ -107,6 +108,7 @@ export const dataSchemas: Readonly<Record<string, z.ZodType>> = {
   ]),
   ...policySchemas,
   ...guardSchemas,
+  ...keySchemas,
   "log head": log.extend({
     logKey: z.string(),
     rejected: z.array(z.object({ index: z.int(), code: z.string() })),

@@ -1,4 +1,5 @@
 import { approvalCommands } from "./tree/approvals.ts";
+import { keyCommands } from "./tree/keys.ts";
 import { mcpCommands } from "./tree/mcp.ts";
 import { operateCommands } from "./tree/operate.ts";
 import { policyCommands } from "./tree/policy.ts";
@@ -18,6 +19,7 @@ export const commands: readonly CommandSpec[] = [
   ...mcpCommands,
   ...approvalCommands,
   ...policyCommands,
+  ...keyCommands,
   ...operateCommands,
 ];
 
@@ -30,6 +32,7 @@ export const parents: Readonly<Record<string, string>> = {
   approvers: "who may approve",
   policy: "what a guard admits",
   registry: "run a registry",
+  key: "keys of an identity",
   log: "the transparency log",
   config: "settings",
 };

@@ -166,6 +166,7 @@ async function join(
     { role, now: context.io.now() },
   );
   const { index } = await submit(registry, membership.init, { wait: false });
+  for (const event of membership.events) await submit(registry, event);
   await submit(registry, membership.profile);
   try {
     await submitNote(registry, membership.note);

@@ -1,6 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Did, type Identity, parseDid } from "@peerage/core";
+import { type Did, type Digest, type Identity, type MultibaseKey, parseDid } from "@peerage/core";
 import { CliError, usage } from "../errors.ts";
 import type { Settings } from "./config.ts";
 import { inspectKeyFile, loadKeyFile } from "./key-file.ts";
@@ -15,13 +15,33 @@ export interface IdentityFile {
   readonly name: string;
   readonly path: string;
   readonly did: Did;
+  /** The key in the file: the DID's own, or after a rotation another. */
+  readonly key: MultibaseKey;
   readonly locked: boolean;
 }
 
-/** Where the keys of an identity stand: the current one, the next one, the recovery key. */
-export function keyPaths(paths: Paths, name: string): { current: string; next: string; recovery: string } {
+/** Where the keys of an identity stand. */
+export interface KeyPaths {
+  readonly current: string;
+  readonly next: string;
+  readonly recovery: string;
+  /** While keys change: the key after the next one, and a recovered one. */
+  readonly after: string;
+  readonly recovered: string;
+  /** A key that was retired by the event of this id; it is kept, and signs nothing any more. */
+  retired(event: Digest, which: "key" | "next"): string;
+}
+
+export function keyPaths(paths: Paths, name: string): KeyPaths {
   const at = (ending: string): string => join(paths.keys, `${name}.${ending}`);
-  return { current: at("key"), next: at("next"), recovery: at("recovery") };
+  return {
+    current: at("key"),
+    next: at("next"),
+    recovery: at("recovery"),
+    after: at("after"),
+    recovered: at("recovered"),
+    retired: (event, which) => at(`${which}.retired-${event.slice(7, 15)}`),
+  };
 }
 
 /** The names of this machine's identities, sorted. Files are not opened. */
@@ -67,7 +87,7 @@ async function describe(path: string, name: string): Promise<IdentityFile> {
   if (!info) {
     throw new CliError("ERR_IDENTITY_MISSING", `there is no key at ${path}`, { hint: `peerage init ${name}` });
   }
-  return { name, path, did: parseDid(info.did), locked: info.locked };
+  return { name, path, did: parseDid(info.did), key: info.key, locked: info.locked };
 }
 
 /**

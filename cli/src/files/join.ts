@@ -1,11 +1,13 @@
 import { join } from "node:path";
 import {
+  type AgentProfile,
   createNote,
   type Did,
   fromUtf8,
   issueKeyInit,
   issueProfile,
   keyDigest,
+  type KeyEvent,
   multibaseOf,
   type Note,
   noteDigest,
@@ -25,6 +27,8 @@ import type { Paths } from "./paths.ts";
 /** The statements with which an identity joins registries: always the same bytes, so that joining twice changes nothing. */
 export interface Membership {
   readonly init: Verified<Statement>;
+  /** Key events after the first, in order. */
+  readonly events: readonly Verified<Statement>[];
   readonly profile: Verified<Statement>;
   readonly note: Note;
 }
@@ -34,6 +38,7 @@ export const roles = ["agent", "server", "person", "organization"] as const;
 const form = z.strictObject({
   v: z.literal(1),
   init: z.string(),
+  events: z.array(z.string()).optional(),
   profile: z.string(),
   note: z.record(z.string(), z.string()),
 });
@@ -45,15 +50,9 @@ export async function membershipOf(
   signer: () => Promise<Signer>,
   options: { role: (typeof roles)[number]; now: Date },
 ): Promise<Membership> {
-  const path = join(paths.data, "identities", `${name}.json`);
+  const path = membershipPath(paths, name);
   const kept = await readBook(path, form);
-  if (kept) {
-    return {
-      init: await verifyStatement(kept.init),
-      profile: await verifyStatement(kept.profile),
-      note: parseNote(kept.note),
-    };
-  }
+  if (kept) return read(kept);
   const key = await signer();
   const { next, recovery } = keyPaths(paths, name);
   const nextDid = await didAt(next);
@@ -67,7 +66,47 @@ export async function membershipOf(
   });
   const profile = await issueProfile(key, { role: options.role, noteDigest: noteDigest(note), now: options.now });
   await writeBook(path, { v: 1, init: fromUtf8(init.bytes), profile: fromUtf8(profile.bytes), note });
-  return { init, profile, note };
+  return { init, events: [], profile, note };
+}
+
+/**
+ * Keeps a key event, and a profile by the key that it brings, so that other registries can be joined by this key.
+ * Nothing happens where the event is kept already, or where no registry was ever joined.
+ */
+export async function keepKeyEvent(
+  paths: Paths,
+  name: string,
+  event: Verified<KeyEvent>,
+  signer: Signer | undefined,
+  now: Date,
+): Promise<void> {
+  const path = membershipPath(paths, name);
+  const kept = await readBook(path, form);
+  const bytes = fromUtf8(event.bytes);
+  if (!kept || kept.events?.includes(bytes) === true) return;
+  const { profile } = await read(kept);
+  const { role, noteDigest: digest } = profile as Verified<AgentProfile>;
+  const next = signer && (await issueProfile(signer, { role, ...(digest ? { noteDigest: digest } : {}), now }));
+  await writeBook(path, {
+    ...kept,
+    events: [...(kept.events ?? []), bytes],
+    ...(next ? { profile: fromUtf8(next.bytes) } : {}),
+  });
+}
+
+async function read(kept: z.infer<typeof form>): Promise<Membership> {
+  // Of whichever key was the identity's at the time: registries judge that by all events.
+  const verify = (text: string): Promise<Verified<Statement>> => verifyStatement(text, { keysOf: "any" });
+  return {
+    init: await verify(kept.init),
+    events: await Promise.all((kept.events ?? []).map(verify)),
+    profile: await verify(kept.profile),
+    note: parseNote(kept.note),
+  };
+}
+
+function membershipPath(paths: Paths, name: string): string {
+  return join(paths.data, "identities", `${name}.json`);
 }
 
 async function didAt(path: string): Promise<Did | undefined> {

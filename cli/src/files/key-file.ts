@@ -1,15 +1,25 @@
 import { createCipheriv, createDecipheriv, randomBytes, scrypt } from "node:crypto";
-import { canonicalize, type Did, type Identity, identityFromSeed } from "@peerage/core";
+import {
+  canonicalize,
+  type Did,
+  type Identity,
+  identityFromSeed,
+  type MultibaseKey,
+  multibaseOf,
+  parseDid,
+  parseMultibaseKey,
+} from "@peerage/core";
 import { z } from "zod";
 import { CliError } from "../errors.ts";
-import { createPrivateFile, readPrivateFile } from "./safe-file.ts";
+import { createPrivateFile, readPrivateFile, replaceFile } from "./safe-file.ts";
 
 const base64url = (bytes: number): z.ZodString =>
   z.string().regex(new RegExp(`^[A-Za-z0-9_-]{${Math.ceil((bytes * 4) / 3)}}$`));
-const plainForm = z.strictObject({ v: z.literal(1), did: z.string(), seed: base64url(32) });
+// `key` stands where the DID's own key is another: after a rotation.
+const named = { v: z.literal(1), did: z.string(), key: z.string().exactOptional() };
+const plainForm = z.strictObject({ ...named, seed: base64url(32) });
 const sealedForm = z.strictObject({
-  v: z.literal(1),
-  did: z.string(),
+  ...named,
   kdf: z.strictObject({
     name: z.literal("scrypt"),
     // Below 2^15 a passphrase is guessed too fast, above 2^20 a file could ask for more memory than there is.
@@ -31,6 +41,8 @@ type Sealed = z.infer<typeof sealedForm>;
 /** The public part of a key file: readable without a passphrase, believed only once the key was opened. */
 export interface KeyFileInfo {
   readonly did: string;
+  /** The key that is in the file. */
+  readonly key: MultibaseKey;
   readonly locked: boolean;
 }
 
@@ -40,18 +52,29 @@ export interface KeyFileInfo {
  */
 export async function createKeyFile(path: string, seed: Uint8Array, passphrase?: string): Promise<Did> {
   const { did } = identityFromSeed(seed);
+  await createPrivateFile(path, await formOf(did, seed, passphrase));
+  return did;
+}
+
+/** Puts the key of a seed, standing behind a DID, into a file in one step; what was there is gone. */
+export async function replaceKeyFile(path: string, did: Did, seed: Uint8Array, passphrase?: string): Promise<void> {
+  await replaceFile(path, await formOf(did, seed, passphrase));
+}
+
+async function formOf(did: Did, seed: Uint8Array, passphrase: string | undefined): Promise<string> {
+  const own = identityFromSeed(seed).did;
+  const name = { v: 1 as const, did, ...(own === did ? {} : { key: multibaseOf(own) }) };
   const form =
     passphrase === undefined
-      ? { v: 1, did, seed: Buffer.from(seed).toString("base64url") }
-      : await seal(did, seed, passphrase);
-  await createPrivateFile(path, `${JSON.stringify(form)}\n`);
-  return did;
+      ? { ...name, seed: Buffer.from(seed).toString("base64url") }
+      : await seal(name, seed, passphrase);
+  return `${JSON.stringify(form)}\n`;
 }
 
 /** Reads what a key file says without opening the key; undefined if there is none. @throws {CliError} as {@link loadKeyFile} */
 export async function inspectKeyFile(path: string): Promise<KeyFileInfo | undefined> {
   const form = await readForm(path);
-  return form && { did: form.did, locked: !("seed" in form) };
+  return form && { did: form.did, key: keyOf(form, path), locked: !("seed" in form) };
 }
 
 /**
@@ -60,13 +83,43 @@ export async function inspectKeyFile(path: string): Promise<KeyFileInfo | undefi
  * @throws {CliError} ERR_IDENTITY_MISSING, ERR_KEY_FILE_UNSAFE, ERR_KEY_FILE_INVALID, ERR_KEY_LOCKED
  */
 export async function loadKeyFile(path: string, passphrase: () => Promise<string>): Promise<Identity> {
+  const { seed, did } = await openKeyFile(path, passphrase);
+  const identity = identityFromSeed(seed, { did });
+  seed.fill(0);
+  return identity;
+}
+
+/** {@link loadKeyFile}, the secret itself with it: to put a key into another file. The caller wipes it. */
+export async function openKeyFile(
+  path: string,
+  passphrase: () => Promise<string>,
+): Promise<{ readonly seed: Uint8Array; readonly did: Did }> {
   const form = await readForm(path);
   if (!form) throw new CliError("ERR_IDENTITY_MISSING", `there is no key at ${path}`);
   const seed = "seed" in form ? Buffer.from(form.seed, "base64url") : await unseal(form, await passphrase(), path);
-  const identity = identityFromSeed(seed);
-  seed.fill(0);
-  if (identity.did !== form.did) throw invalid(path, "it names a DID that is not its key's");
-  return identity;
+  const own = identityFromSeed(seed).did;
+  if (multibaseOf(own) !== keyOf(form, path)) throw invalid(path, "it names a key that is not the one in it");
+  return { seed, did: form.key === undefined ? own : didOf(form.did, path) };
+}
+
+/** The key that a file names: its own member, or else the DID's. */
+function keyOf({ did, key }: { readonly did: string; readonly key?: string | undefined }, path: string): MultibaseKey {
+  if (key === undefined) return multibaseOf(didOf(did, path));
+  if (didOf(did, path) === `did:key:${key}`) throw invalid(path, "it names the DID's own key twice");
+  try {
+    parseMultibaseKey(key);
+  } catch {
+    throw invalid(path, "it names no acceptable key");
+  }
+  return key as MultibaseKey;
+}
+
+function didOf(did: string, path: string): Did {
+  try {
+    return parseDid(did);
+  } catch {
+    throw invalid(path, "it names no acceptable DID");
+  }
 }
 
 async function readForm(path: string): Promise<z.infer<typeof plainForm> | Sealed | undefined> {
@@ -86,10 +139,9 @@ async function readForm(path: string): Promise<z.infer<typeof plainForm> | Seale
   throw invalid(path, `${where} is not as written by peerage`);
 }
 
-async function seal(did: Did, seed: Uint8Array, passphrase: string): Promise<Sealed> {
+async function seal(name: Pick<Sealed, "v" | "did" | "key">, seed: Uint8Array, passphrase: string): Promise<Sealed> {
   const open: Omit<Sealed, "sealed"> = {
-    v: 1,
-    did,
+    ...name,
     kdf: { name: "scrypt", n: 2 ** 17, r: 8, p: 1, salt: randomBytes(16).toString("base64url") },
     cipher: "aes-256-gcm",
     nonce: randomBytes(12).toString("base64url"),

@@ -50,6 +50,24 @@ export async function replaceFile(path: string, content: string, mode = 0o600): 
   await syncFolder(dirname(path));
 }
 
+/** Gives a private file a second name, which no other file has; one that is the same file already is left alone. */
+export async function keepAs(path: string, kept: string): Promise<void> {
+  try {
+    await link(path, kept);
+  } catch (error) {
+    if (codeOf(error) !== "EEXIST") throw error;
+    const [one, other] = await Promise.all([readPrivateFile(path), readPrivateFile(kept)]);
+    if (one !== other) throw unsafe(`${kept} exists already and is never overwritten`, "move it away");
+  }
+  await syncFolder(dirname(kept));
+}
+
+/** Moves a file over another in one step. */
+export async function moveOver(from: string, to: string): Promise<void> {
+  await rename(from, to);
+  await syncFolder(dirname(to));
+}
+
 async function writeTemporary(path: string, content: string, mode = 0o600): Promise<string> {
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (noFollow ?? 0);

@@ -1,5 +1,14 @@
 import { dryRun, passphraseFile } from "./flags.ts";
-import type { CommandSpec } from "./spec.ts";
+import type { CommandSpec, Flag } from "./spec.ts";
+
+/** Of `init`, which `key new` is another name of. */
+export const initFlags: readonly Flag[] = [
+  ["--role <word>", "agent, server, person or organization (agent)"],
+  ["--roots <registry>", "take the roots that the registry publishes: --roots registry"],
+  ["--passphrase", "seal the key with a passphrase, and ask for it"],
+  passphraseFile,
+  dryRun,
+];
 
 /** Commands to start with. */
 export const startCommands: readonly CommandSpec[] = [
@@ -9,13 +18,7 @@ export const startCommands: readonly CommandSpec[] = [
     text: "make an identity; join a registry if one is named",
     group: "start",
     front: 1,
-    flags: [
-      ["--role <word>", "agent, server, person or organization (agent)"],
-      ["--roots <registry>", "take the roots that the registry publishes: --roots registry"],
-      ["--passphrase", "seal the key with a passphrase, and ask for it"],
-      passphraseFile,
-      dryRun,
-    ],
+    flags: initFlags,
     examples: ["peerage init build-bot", "peerage init build-bot --registry https://observatory.example"],
     load: () => import("../commands/init.ts"),
   },
