@@ -14,11 +14,14 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const assets = join(root, "observatory", "assets");
 const islands = join(root, "observatory", "src", "islands");
 const entries = ["verify", "map", "try"] as const;
+/** What every page links: served from `static` as it is where nothing was built. */
+const pageFiles = ["style.css", "site.js"] as const;
 
 interface Manifest {
   /** Hash of everything the files were made of. */
   readonly sources: string;
   readonly entries: Readonly<Record<string, string>>;
+  readonly pages: Readonly<Record<string, string>>;
   readonly files: readonly string[];
 }
 
@@ -26,52 +29,67 @@ interface Manifest {
 export async function buildIslands(): Promise<void> {
   const sources = await hashOfSources();
   if (isBuilt(sources)) return;
-  const { build } = await import("vite");
-  const files: { readonly fileName: string; readonly code: string; readonly island: string }[] = [];
+  const built: Built[] = [];
   // One by one: an island is one file, and pays for nothing that only another one uses.
-  for (const island of entries) {
-    const built = await build({
-      root: join(root, "observatory"),
-      configFile: false,
-      logLevel: "warn",
-      publicDir: false,
-      plugins: [patchForceGraph(), leaveOut()],
-      build: {
-        write: false,
-        target: "es2022",
-        modulePreload: false,
-        rolldownOptions: {
-          input: { [island]: join(islands, island, "element.ts") },
-          // Nothing here does anything when it is merely imported, so what is not used is left out.
-          treeshake: { moduleSideEffects: (id) => id.startsWith(islands) },
-          output: { entryFileNames: "[name]-[hash].js" },
-        },
-      },
-    });
-    const [file, ...more] = (Array.isArray(built) ? built : [built]).flatMap((one) =>
-      "output" in one ? one.output : [],
-    );
-    if (file?.type !== "chunk" || more.length > 0) throw new Error(`the island ${island} is not one script`);
-    files.push({ fileName: file.fileName, code: file.code, island });
-  }
+  for (const island of entries) built.push(await bundle(island, join(islands, island, "element.ts")));
+  for (const name of pageFiles) built.push(await bundle(name, join(root, "observatory", "static", name)));
   await mkdir(assets, { recursive: true });
-  const names: Record<string, string> = {};
-  for (const { fileName, code, island } of files) {
-    names[island] = fileName;
-    await replaceFile(fileName, code);
-  }
-  const manifest: Manifest = { sources, entries: names, files: files.map(({ fileName }) => fileName) };
+  for (const { file, code } of built) await replaceFile(file, code);
+  const named = (wanted: readonly string[]): Record<string, string> =>
+    Object.fromEntries(built.flatMap(({ name, file }) => (wanted.includes(name) ? [[name, file]] : [])));
+  const manifest: Manifest = {
+    sources,
+    entries: named(entries),
+    pages: named(pageFiles),
+    files: built.map(({ file }) => file),
+  };
   await replaceFile("manifest.json", JSON.stringify(manifest));
   for (const name of await readdir(assets)) {
     if (name !== "manifest.json" && !manifest.files.includes(name)) await rm(join(assets, name), { force: true });
   }
 }
 
+interface Built {
+  readonly name: string;
+  readonly file: string;
+  readonly code: string;
+}
+
+/** One script or style sheet from one source, minified. */
+async function bundle(name: string, source: string): Promise<Built> {
+  const { build } = await import("vite");
+  const answers = await build({
+    root: join(root, "observatory"),
+    configFile: false,
+    logLevel: "warn",
+    publicDir: false,
+    plugins: [patchForceGraph(), leaveOut()],
+    build: {
+      write: false,
+      target: "es2022",
+      cssTarget: "chrome123",
+      modulePreload: false,
+      rolldownOptions: {
+        input: { [name.replace(/\.\w+$/, "")]: source },
+        // Nothing but the source itself does anything when it is merely imported: what is not used is left out.
+        treeshake: { moduleSideEffects: (id) => id === source },
+        output: { entryFileNames: "[name]-[hash].js", assetFileNames: "[name]-[hash][extname]" },
+      },
+    },
+  });
+  const files = (Array.isArray(answers) ? answers : [answers]).flatMap((one) => ("output" in one ? one.output : []));
+  const wanted = files.filter((file) => (source.endsWith(".css") ? file.type === "asset" : file.type === "chunk"));
+  const [only, ...more] = wanted;
+  if (!only || more.length > 0) throw new Error(`${name} is not one file`);
+  const code = only.type === "chunk" ? only.code : String(only.source);
+  return { name, file: only.fileName.split("/").at(-1) ?? "", code };
+}
+
 /**
  * force-graph adds a style element, shows names as HTML and empties its box by `innerHTML`: none of it may run here.
  * @throws {Error} if it does so in other words than those known here
  */
-function patchForceGraph(): Plugin {
+export function patchForceGraph(): Plugin {
   const patches: readonly (readonly [string, string])[] = [
     ["import Tooltip from 'float-tooltip';", "class Tooltip { content() {} }"],
     ["\nstyleInject(css_248z);", ""],
@@ -134,6 +152,7 @@ async function hashOfSources(): Promise<string> {
         .map((name) => join(folder, name)),
     );
   }
+  for (const name of pageFiles) files.push(join(root, "observatory", "static", name));
   for (const file of files) hash.update(await readFile(file)).update("\0");
   return hash.digest("hex");
 }

@@ -62,6 +62,13 @@ describe.skipIf(!browser)("pages in Chromium", () => {
       "/feed",
       "/scopes",
       "/viewpoint",
+      "/map",
+      "/clusters",
+      "/status",
+      "/try",
+      `/a/${trusted}/orbit`,
+      `/keys/${network.identities[0]!.did}`,
+      `/a/${trusted}?at=40`,
     ];
   };
 

@@ -37,6 +37,11 @@ function addresses(): string[] {
     "/feed",
     "/scopes",
     "/viewpoint",
+    "/clusters",
+    "/status",
+    "/try",
+    `/a/${did}/orbit`,
+    `/keys/${did}`,
   ];
   return ["/", ...pages];
 }

@@ -126,6 +126,7 @@ export const attacks: readonly Attack[] = [
   { id: "A-RATE-05", refuses: "floods that fill memory" },
   { id: "A-WEB-01", refuses: "markup in whatever strangers write" },
   { id: "A-WEB-02", refuses: "scripts, styles and requests from elsewhere" },
+  { id: "A-WEB-03", refuses: "keys in storage, or keys that a page could export" },
   { id: "A-WEB-05", refuses: "a tick that this browser did not compute, for whatever byte was altered" },
   { id: "A-WEB-06", refuses: "a name that passes for another's" },
   { id: "A-CLI-01", refuses: "a key file that others can read" },

@@ -22,6 +22,8 @@ export interface MapColumns {
   readonly from: readonly number[];
   readonly to: readonly number[];
   readonly names: readonly NamedStar[];
+  /** The agent that the query selects. */
+  readonly selected?: number;
 }
 
 /** Who an agent of the map is. */

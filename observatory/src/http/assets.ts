@@ -22,12 +22,8 @@ interface Asset {
 const assets = new Map<string, Asset>();
 const paths = new Map<AssetName, string>();
 const islands = new Map<string, string>();
-for (const [name, type] of Object.entries(types) as [AssetName, string][]) {
-  const body = readFileSync(new URL(`../../static/${name}`, import.meta.url), "utf8");
-  const hash = createHash("sha256").update(body).digest("hex").slice(0, 12);
-  const path = `/assets/${hash}/${name}`;
-  assets.set(path, { path, type, body });
-  paths.set(name, path);
+for (const name of Object.keys(types) as AssetName[]) {
+  put(name, readFileSync(new URL(`../../static/${name}`, import.meta.url), "utf8"));
 }
 loadIslands();
 
@@ -57,20 +53,25 @@ export function assetsVersion(): string {
 /** Reads what `scripts/build-islands.ts` built. Called again when a site is made, as it may have been built since. */
 export function loadIslands(): void {
   const folder = new URL("../../assets/", import.meta.url);
-  let manifest: { entries: Record<string, string>; files: string[] };
+  const read = (name: string): string => readFileSync(new URL(name, folder), "utf8");
+  let manifest: { entries: Record<string, string>; pages: Partial<Record<AssetName, string>> };
   try {
-    manifest = JSON.parse(readFileSync(new URL("manifest.json", folder), "utf8")) as typeof manifest;
+    manifest = JSON.parse(read("manifest.json")) as typeof manifest;
   } catch {
     return;
   }
-  for (const name of manifest.files) {
-    const path = `/assets/islands/${name}`;
-    if (assets.has(path)) continue;
-    assets.set(path, {
-      path,
-      type: "text/javascript; charset=utf-8",
-      body: readFileSync(new URL(name, folder), "utf8"),
-    });
+  for (const [name, file] of Object.entries(manifest.entries)) {
+    const path = `/assets/islands/${file}`;
+    if (!assets.has(path)) assets.set(path, { path, type: types["site.js"], body: read(file) });
+    islands.set(name, path);
   }
-  for (const [name, file] of Object.entries(manifest.entries)) islands.set(name, `/assets/islands/${file}`);
+  // The same files as in `static`, minified.
+  for (const [name, file] of Object.entries(manifest.pages) as [AssetName, string][]) put(name, read(file));
+}
+
+function put(name: AssetName, body: string): void {
+  const hash = createHash("sha256").update(body).digest("hex").slice(0, 12);
+  const path = `/assets/${hash}/${name}`;
+  assets.set(path, { path, type: types[name], body });
+  paths.set(name, path);
 }

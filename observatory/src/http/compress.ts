@@ -44,7 +44,7 @@ async function encode(
 ): Promise<Uint8Array<ArrayBuffer>> {
   if (encoding === "gzip") return new Uint8Array(await zip(bytes));
   const params = {
-    [constants.BROTLI_PARAM_QUALITY]: thoroughly ? 11 : 5,
+    [constants.BROTLI_PARAM_QUALITY]: thoroughly ? 11 : 6,
     [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length,
   };
   return new Uint8Array(await brotli(bytes, { params }));

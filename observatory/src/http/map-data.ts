@@ -27,6 +27,7 @@ export async function mapColumns(asked: Asked): Promise<MapColumns | object> {
   const roots = new Set(seen.viewpoint.roots);
   const nobody = seen.viewpoint.kind === "none";
   const most = Array.from(received.keys()).sort((a, b) => (received[b] ?? 0) - (received[a] ?? 0) || a - b);
+  const selected = dids.findIndex((did) => did === query.get("select"));
   return {
     size,
     x: Array.from(arranged.x),
@@ -41,7 +42,10 @@ export async function mapColumns(asked: Asked): Promise<MapColumns | object> {
     roots: dids.flatMap((did, i) => (roots.has(did) ? [i] : [])),
     absent,
     ...edges(from, to),
-    names: most.slice(0, FIRST_NAMES).map((i) => named(i, dids, asked)),
+    names: [...new Set([...(selected < 0 ? [] : [selected]), ...most.slice(0, FIRST_NAMES)])].map((i) =>
+      named(i, dids, asked),
+    ),
+    ...(selected < 0 ? {} : { selected }),
   };
 }
 

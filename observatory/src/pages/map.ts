@@ -169,9 +169,8 @@ function picture(data: MapData, frame: Frame): Html {
   return html`<section class="panel mapbox">
     <peerage-map
       data-src="${src}"
-      data-map="${frame.links.same("/map.json", query)}"
+      data-map="${frame.links.same("/map.json", { ...query, select: data.selected })}"
       data-lens="${data.lens}"
-      data-select="${data.selected ?? ""}"
       data-labelled-by="list"
       >${still}</peerage-map
     >

@@ -4,6 +4,8 @@ import { type Palette, readPalette } from "./palette.ts";
 
 /** Lines drawn while the map moves. */
 const LINES_IN_MOTION = 3_000;
+/** From so many stars on, those in motion are drawn together. */
+const CROWD = 2_000;
 const MOST_LABELS = 26;
 const LABEL = { width: 112, height: 30 };
 
@@ -18,6 +20,7 @@ export class MapCanvas {
   #hovered: number | undefined;
   #chosen: number | undefined;
   #labelled: readonly number[] = [];
+  readonly #paths = new Map<string, { readonly key: string; readonly paths: ReadonlyMap<string, Path2D> }>();
 
   /** @param onRest called when the map has come to rest, with the stars that have a label or want one */
   constructor(host: HTMLElement, map: StarMap, lens: string, onRest: (wanted: readonly number[]) => void) {
@@ -67,6 +70,7 @@ export class MapCanvas {
 
   recolour(): void {
     this.#palette = readPalette(this.#host);
+    this.#paths.clear();
     this.redraw();
   }
 
@@ -134,16 +138,60 @@ export class MapCanvas {
     return communities[star.community % communities.length] ?? muted;
   }
 
+  /** While many move, they are drawn together. */
+  get #coarse(): boolean {
+    return this.#moving && this.#map.stars.length > CROWD;
+  }
+
+  #alpha({ score }: Star): number {
+    if (this.#map.unseen) return 1;
+    return this.#lens === "trust" ? 0.25 + 0.75 * Math.round((score ?? 0) * 4) * 0.25 : score === undefined ? 0.55 : 1;
+  }
+
+  /** Stars as squares, one path for each colour and brightness. */
+  #drawCrowd(context: CanvasRenderingContext2D, scale: number): void {
+    const paths = this.#kept(`stars ${scale}`, (add) => {
+      for (const star of this.#map.stars) {
+        if (star.absent) continue;
+        const r = this.#radius(star, scale) * 0.92;
+        add(`${this.#alpha(star)} ${this.#colour(star)}`).rect(star.x - r, star.y - r, 2 * r, 2 * r);
+      }
+    });
+    for (const [key, path] of paths) {
+      const at = key.indexOf(" ");
+      context.globalAlpha = Number(key.slice(0, at));
+      context.fillStyle = key.slice(at + 1);
+      context.fill(path);
+    }
+    context.globalAlpha = 1;
+  }
+
+  /** Paths by colour, made once for a key of each kind: panning draws the same ones again. */
+  #kept(key: string, make: (add: (colour: string) => Path2D) => void): ReadonlyMap<string, Path2D> {
+    const kind = key.slice(0, key.indexOf(" "));
+    const known = this.#paths.get(kind);
+    if (known?.key === key) return known.paths;
+    const paths = new Map<string, Path2D>();
+    make((colour) => {
+      let path = paths.get(colour);
+      if (!path) paths.set(colour, (path = new Path2D()));
+      return path;
+    });
+    this.#paths.set(kind, { key, paths });
+    return paths;
+  }
+
   #drawStar(star: Star, context: CanvasRenderingContext2D, scale: number): void {
     if (star.absent) return;
     const r = this.#radius(star, scale);
-    const faint = this.#lens === "trust" ? 0.25 + 0.75 * (star.score ?? 0) : star.score === undefined ? 0.55 : 1;
-    context.globalAlpha = this.#map.unseen ? 1 : faint;
-    context.fillStyle = this.#colour(star);
-    context.beginPath();
-    context.arc(star.x, star.y, r, 0, 2 * Math.PI);
-    context.fill();
-    context.globalAlpha = 1;
+    if (!this.#coarse) {
+      context.globalAlpha = this.#alpha(star);
+      context.fillStyle = this.#colour(star);
+      context.beginPath();
+      context.arc(star.x, star.y, r, 0, 2 * Math.PI);
+      context.fill();
+      context.globalAlpha = 1;
+    }
     const marked = star.i === this.#chosen || star.i === this.#hovered;
     if (!star.root && !marked) return;
     context.strokeStyle = marked ? this.#palette.ink : this.#palette.accent;
@@ -158,16 +206,15 @@ export class MapCanvas {
     const { lines, stars } = this.#map;
     const count = lines.length / 2;
     const every = this.#moving ? Math.max(1, Math.ceil(count / LINES_IN_MOTION)) : 1;
-    const paths = new Map<string, Path2D>();
-    for (let n = 0; n < count; n += every) {
-      const [a, b] = [stars[lines[2 * n] ?? 0], stars[lines[2 * n + 1] ?? 0]];
-      if (!a || !b) continue;
-      const colour = a.community === b.community ? this.#colour(a) : this.#palette.edge;
-      let path = paths.get(colour);
-      if (!path) paths.set(colour, (path = new Path2D()));
-      path.moveTo(a.x, a.y);
-      path.lineTo(b.x, b.y);
-    }
+    const paths = this.#kept(`lines ${every}`, (add) => {
+      for (let n = 0; n < count; n += every) {
+        const [a, b] = [stars[lines[2 * n] ?? 0], stars[lines[2 * n + 1] ?? 0]];
+        if (!a || !b) continue;
+        const path = add(a.community === b.community ? this.#colour(a) : this.#palette.edge);
+        path.moveTo(a.x, a.y);
+        path.lineTo(b.x, b.y);
+      }
+    });
     context.lineWidth = 0.6 / scale;
     context.globalAlpha =
       Math.min(0.45, Math.max(0.05, 18 / Math.sqrt(count + 1) / 2.4)) * Math.min(2, Math.max(1, scale));
@@ -176,6 +223,7 @@ export class MapCanvas {
       context.stroke(path);
     }
     context.globalAlpha = 1;
+    if (this.#coarse) this.#drawCrowd(context, scale);
     const marked = this.#hovered ?? this.#chosen;
     const centre = marked === undefined ? undefined : stars[marked];
     if (!centre) return;

@@ -28,6 +28,7 @@ export interface StarMap {
   readonly names: Map<number, NamedStar>;
   /** True where nobody looks, so that nobody is unknown either. */
   readonly unseen: boolean;
+  readonly selected: number | undefined;
 }
 
 /** @param stretch how much wider than high the map may be drawn */
@@ -91,5 +92,6 @@ function starMap(columns: MapColumns, stretch: number): StarMap {
     order,
     names: new Map(names.map((star) => [star.i, star])),
     unseen: score.every((value) => value === -2),
+    selected: columns.selected,
   };
 }

@@ -62,8 +62,7 @@ export class MapElement extends HTMLElement {
     const recolour = (): void => this.#canvas?.recolour();
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
     new MutationObserver(recolour).observe(document.documentElement, { attributeFilter: ["data-theme"] });
-    const selected = this.dataset["select"];
-    if (selected) void this.#find(selected);
+    if (map.selected !== undefined) void this.#choose(map.selected, true);
   }
 
   #listen(stage: HTMLElement, map: StarMap): void {
@@ -103,16 +102,6 @@ export class MapElement extends HTMLElement {
       else return;
       event.preventDefault();
     });
-  }
-
-  async #find(did: string): Promise<void> {
-    const map = this.#map;
-    if (!map) return;
-    for (let start = 0; start < map.order.length && start < 10_000; start += 100) {
-      const known = [...map.names.values()].find((star) => star.did === did);
-      if (known) return this.#choose(known.i, true);
-      await this.#name(map.order.slice(start, start + 100));
-    }
   }
 
   async #choose(i: number | undefined, near = false): Promise<void> {
