@@ -193,6 +193,32 @@ describe("what depends on a vouch", () => {
   });
 });
 
+describe("what if", () => {
+  it("U15 is the engine's answer on the graph without the chosen vouches, and changes nothing", async () => {
+    const graph = site.registry.view.graph("tools");
+    const vouches = [...graph.vouches()];
+    const scores = new FlowVector(graph, network.roots);
+    const target = network.identities.find(({ did }) => {
+      const score = scores.score(did);
+      return score !== "unknown" && score > 0.2 && score < 0.95;
+    })!.did;
+    const { working } = await site.json(`/explain.json?to=${target}`);
+    const ids: string[] = working.terms.map(({ vouch }: { vouch: string }) => vouch);
+    for (const without of [ids.slice(0, 1), ids]) {
+      const rest = buildTrustGraph(
+        vouches.filter(({ id }) => !without.includes(id)),
+        { scope: "tools" },
+      );
+      const data = await site.json(`/explain.json?to=${target}&without=${without.join("&without=")}`);
+      expect(data.whatIf.score).toBe(new FlowVector(rest, network.roots).score(target));
+      expect(data.score).toBe(scores.score(target));
+      const page = await (await site.get(`/explain?to=${target}&without=${without.join(",")}`, html)).text();
+      expect(page.match(/ checked /g)).toHaveLength(without.length);
+    }
+    expect((await site.get(`/explain?to=${target}&without=nothing`, html)).status).toBe(400);
+  });
+});
+
 describe("clusters", () => {
   it("U17 lists rings of made-up agents as thinly joined, with their bridges, and honest communities not", async () => {
     const random = (() => {

@@ -1,4 +1,4 @@
-import { buildTrustGraph, type Did, type Digest, FlowVector, LruMap, type Score, type View } from "@peerage/core";
+import { type Did, type Digest, LruMap, type Score, type View } from "@peerage/core";
 import { Seen } from "./seen.ts";
 
 /** In larger graphs a page does not compute every score a second time. */
@@ -33,12 +33,9 @@ export function dependentsOf(seen: Seen, vouch: Digest): readonly Dependent[] | 
   return found;
 }
 
-function compute({ vector, graph, viewpoint, scope }: Seen, vouch: Digest): readonly Dependent[] {
-  const vouches = [...graph.vouches()];
-  const rest = vouches.filter(({ id }) => id !== vouch);
-  if (rest.length === vouches.length) return [];
-  const without = new FlowVector(buildTrustGraph(rest, { scope }), viewpoint.roots);
-  const found = Array.from(vector.scores()).flatMap(([did, score]): Dependent[] => {
+function compute(seen: Seen, vouch: Digest): readonly Dependent[] {
+  const without = seen.without(new Set([vouch]));
+  const found = Array.from(seen.vector.scores()).flatMap(([did, score]): Dependent[] => {
     const other = without.score(did);
     return other === score ? [] : [{ did: did, score, without: other }];
   });

@@ -1,6 +1,7 @@
 import {
   buildTrustGraph,
   type Did,
+  type Digest,
   type Explanation,
   explainTrust,
   FlowVector,
@@ -85,6 +86,12 @@ export class Seen {
 
   score(did: string): Score {
     return this.vector.score(did);
+  }
+
+  /** All scores from here, worked out again without some vouches. */
+  without(vouches: ReadonlySet<Digest>): FlowVector {
+    const rest = [...this.graph.vouches()].filter(({ id }) => !vouches.has(id));
+    return new FlowVector(buildTrustGraph(rest, { scope: this.scope }), this.viewpoint.roots);
   }
 
   /** Why an agent has its score, with the vouches for it that do not count. */

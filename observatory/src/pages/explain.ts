@@ -1,14 +1,16 @@
 import { html } from "hono/html";
-import { formatExplanation, parseDid, PeerageError, type Score } from "@peerage/core";
+import { type Digest, formatExplanation, isDigest, parseDid, PeerageError, type Score } from "@peerage/core";
 import { type Frame, viewpointText } from "../frame.ts";
 import type { AgentRef, Html, Page } from "../page.ts";
-import { agentLink, agentText } from "../ui/agent.ts";
+import { agentLink, agentName, agentText } from "../ui/agent.ts";
 import { chainLine } from "../ui/chains.ts";
-import { count, digestText, fingerprintText } from "../ui/format.ts";
+import { count, digestText, fingerprintText, scoreText } from "../ui/format.ts";
 import { stateFields } from "../ui/layout.ts";
 import { scoreBar } from "../ui/score.ts";
 import { holdsUp, noViewpoint, wayIn } from "../ui/why.ts";
 import { factors, working, type Working } from "../working.ts";
+
+const MOST_WITHOUT = 32;
 
 export interface ExplainData {
   readonly target: AgentRef;
@@ -17,6 +19,8 @@ export interface ExplainData {
   readonly scope: string;
   readonly score: Score;
   readonly working: Working;
+  /** What the score would be without some vouches that the reader chose. */
+  readonly whatIf?: { readonly without: readonly Digest[]; readonly score: Score };
   /** The same as text, by core. */
   readonly explanation: string;
 }
@@ -30,6 +34,7 @@ export const explain: Page<ExplainData> = {
     const did = parseDid(to);
     const threshold = thresholdOf(query.get("min"));
     const explanation = seen.explain(did, threshold);
+    const without = chosen(query);
     return {
       target: ref(did),
       viewpoint: viewpointText(seen.viewpoint.kind, seen.viewpoint.roots.map(ref)),
@@ -37,6 +42,7 @@ export const explain: Page<ExplainData> = {
       scope: seen.scope,
       score: explanation.score,
       working: working(explanation, asked),
+      ...(without.length === 0 ? {} : { whatIf: { without, score: seen.without(new Set(without)).score(did) } }),
       explanation: formatExplanation(explanation, { name: (other) => agentText(ref(other as typeof did)) }),
     };
   },
@@ -52,7 +58,8 @@ export const explain: Page<ExplainData> = {
         </p>
       </header>
       ${frame.seen.viewpoint.kind === "none" ? noViewpoint(frame) : answer(data, frame)} ${question(data, frame)}
-      ${all.terms.length === 0 ? "" : terms(all, frame)} ${leftOut(all, frame)} ${provenance(data, frame)}`;
+      ${all.terms.length === 0 ? "" : html`${terms(all, frame)} ${whatIf(data, frame)}`} ${leftOut(all, frame)}
+      ${provenance(data, frame)}`;
   },
   text: ({ explanation }) => explanation,
 };
@@ -62,6 +69,51 @@ function thresholdOf(text: string | null): number {
   const value = Number(text);
   if (!(value > 0 && value <= 1)) throw new PeerageError("ERR_REQUEST_INVALID", "`min` is a number in (0, 1]");
   return value;
+}
+
+/** The vouches that the reader takes away, in thought. @throws {PeerageError} ERR_REQUEST_INVALID */
+function chosen(query: URLSearchParams): Digest[] {
+  const ids = query
+    .getAll("without")
+    .flatMap((text) => text.split(","))
+    .filter((text) => text !== "");
+  if (ids.length > MOST_WITHOUT || !ids.every((id) => isDigest(id))) {
+    throw new PeerageError("ERR_REQUEST_INVALID", `\`without\` names at most ${MOST_WITHOUT} vouches by their ids`);
+  }
+  return [...new Set(ids)];
+}
+
+function whatIf({ working: all, whatIf: asked, score, target, scope }: ExplainData, frame: Frame): Html {
+  const steps = new Map(all.terms.flatMap(({ chain }) => chain.map((step) => [step.vouch, step] as const)));
+  const without = new Set(asked?.without);
+  return html`<section class="panel">
+    <h2>What if? <span class="aside">nothing is changed by asking</span></h2>
+    ${
+      asked
+        ? html`<p class="note warn">
+            <b>What if:</b> without ${without.size === 1 ? "this vouch" : `these ${without.size} vouches`} the score
+            would be <b>${scoreText(asked.score)}</b> instead of <b>${scoreText(score)}</b>.
+          </p>`
+        : html`<p class="muted">Choose vouches to take away, and every score is worked out again without them.</p>`
+    }
+    <form action="/explain" class="whatif">
+      <input type="hidden" name="to" value="${target.did}" />
+      ${stateFields(frame, ["scope"])}<input type="hidden" name="scope" value="${scope}" />
+      <ul class="plainlist two">
+        ${Array.from(steps.values(), ({ vouch, from, to, confidence }) => {
+          const box = without.has(vouch)
+            ? html`<input type="checkbox" name="without" value="${vouch}" checked />`
+            : html`<input type="checkbox" name="without" value="${vouch}" />`;
+          return html`<li>
+            <label
+              >${box} <span>${agentName(from)} → ${agentName(to)} <b>${confidence}</b></span></label
+            >
+          </li>`;
+        })}
+      </ul>
+      <p><button>What if they were withdrawn?</button></p>
+    </form>
+  </section>`;
 }
 
 function answer({ working: all, score }: ExplainData, frame: Frame): Html {

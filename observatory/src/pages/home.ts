@@ -97,13 +97,14 @@ function stat(label: string, value: number): Html {
   </div>`;
 }
 
-function legend({ sky: { form, agents }, agents: all }: HomeData, { seen }: Frame): Html {
+function legend({ sky: { form, agents }, agents: all }: HomeData, { seen, links }: Frame): Html {
   const some = agents.length < all ? html`<li>the ${agents.length} most vouched-for of ${all}</li>` : "";
   if (form === "still")
     return html`<ul class="legend">
       <li>colour: community</li>
       <li>size: vouches received</li>
       ${some}
+      <li><a href="${links.same("/map", {})}">open the map</a></li>
     </ul>`;
   if (seen.viewpoint.kind === "none") {
     return html`<ul class="legend">
