@@ -1,8 +1,10 @@
 import { join } from "node:path";
 import {
+  type CheckpointPolicy,
   type Did,
   HttpRegistryReader,
   isJsonObject,
+  LogForkedError,
   Network,
   parseDid,
   PeerageError,
@@ -15,7 +17,7 @@ import {
 import { z } from "zod";
 import type { Directory } from "./agents.ts";
 import type { Context } from "./context.ts";
-import { usage } from "./errors.ts";
+import { CliError, usage } from "./errors.ts";
 import { readBook, writeBook } from "./files/book.ts";
 import { NameSource } from "./notes.ts";
 import { Progress } from "./ui/progress.ts";
@@ -59,6 +61,11 @@ export async function openSnapshot(context: Context): Promise<Snapshot> {
     const { view } = network;
     await compareWithLastTime(context, url, reader, view);
     return { url, reader, network, view, age: network.ageSeconds(), names: new NameSource(context, url) };
+  } catch (error) {
+    if (!(error instanceof LogForkedError)) throw error;
+    const { keepEvidence } = await import("./log/evidence.ts");
+    const [path = ""] = await keepEvidence(context, {}, [error.evidence]);
+    throw new CliError("ERR_LOG_FORKED", error.message, { hint: `show the proof to others: peerage verify ${path}` });
   } finally {
     progress.end();
   }
@@ -85,10 +92,14 @@ export function maxAgeSeconds(flag: unknown): number {
   return seconds;
 }
 
-/** The registry's reader with the keys first seen, which are pinned. */
-export async function connect(context: Context, url: string): Promise<HttpRegistryReader> {
+/** The registry's reader with the keys first seen, which are pinned; with a quorum, only what it has cosigned counts. */
+export async function connect(
+  context: Context,
+  url: string,
+  quorum?: CheckpointPolicy["quorum"],
+): Promise<HttpRegistryReader> {
   const pins = await RegistryPins.load(join(context.paths.data, "registries.json"));
-  const reader = await HttpRegistryReader.connect({ url, pins, now: context.io.now });
+  const reader = await HttpRegistryReader.connect({ url, pins, now: context.io.now, ...(quorum ? { quorum } : {}) });
   await pins.save();
   return reader;
 }
@@ -129,9 +140,7 @@ async function compareWithLastTime(
   reader: HttpRegistryReader,
   view: View,
 ): Promise<void> {
-  const path = join(context.paths.state, "checkpoints.json");
-  const seen = (await readBook(path, seenForm))?.checkpoints ?? {};
-  const note = seen[url];
+  const note = await lastSeen(context, url);
   if (note === view.note) return;
   if (note !== undefined) {
     const { origin, logKey } = reader;
@@ -148,7 +157,22 @@ async function compareWithLastTime(
     const readTile = (level: number, n: number, width: number): Promise<Uint8Array> => reader.tile(level, n, width);
     if (before.size > 0) await verifyExtension(before, now, { logKey, proof, readTile });
   }
-  await writeBook(path, { v: 1, checkpoints: { ...seen, [url]: view.note } });
+  await keepSeen(context, url, view.note);
+}
+
+/** The newest head of a registry's log that this user has seen, as it was signed. */
+export async function lastSeen(context: Context, url: string): Promise<string | undefined> {
+  return (await readBook(seenPath(context), seenForm))?.checkpoints[url];
+}
+
+/** Keeps a head that was verified and extends the one before. */
+export async function keepSeen(context: Context, url: string, note: string): Promise<void> {
+  const seen = (await readBook(seenPath(context), seenForm))?.checkpoints ?? {};
+  if (seen[url] !== note) await writeBook(seenPath(context), { v: 1, checkpoints: { ...seen, [url]: note } });
+}
+
+function seenPath(context: Context): string {
+  return join(context.paths.state, "checkpoints.json");
 }
 
 /** The keys of registries as first seen, in a file of the user's. */

@@ -24,6 +24,21 @@ const statement = z.object({
   index: z.int().optional(),
 });
 
+// Of a log that was forked before there was a first copy, only the proof is told.
+const audit = z.union([
+  log.extend({
+    rejected: z.array(z.object({ index: z.int(), code: z.string() })),
+    observations: z.array(z.object({ name: z.string(), status: z.string(), size: z.int().optional() })),
+    evidence: z.array(z.object({ type: z.literal("ForkEvidence") })),
+    kept: z.array(z.string()),
+  }),
+  z.object({
+    registry: z.string(),
+    evidence: z.array(z.object({ type: z.literal("ForkEvidence") })),
+    kept: z.array(z.string()),
+  }),
+]);
+
 /** What `data` holds in the answer of each command; members are added, never taken away. */
 export const dataSchemas: Readonly<Record<string, z.ZodType>> = {
   init: z.object({
@@ -113,6 +128,18 @@ export const dataSchemas: Readonly<Record<string, z.ZodType>> = {
     logKey: z.string(),
     rejected: z.array(z.object({ index: z.int(), code: z.string() })),
     note: z.string(),
+  }),
+  "log audit": audit,
+  "log watch": z.intersection(audit, z.object({ seq: z.int() })),
+  "registry mirror": z.object({
+    registry: z.string(),
+    origin: z.string(),
+    size: z.int(),
+    rejected: z.int(),
+    key: z.string(),
+    path: z.string(),
+    hash: z.string(),
+    data: z.string(),
   }),
   "log entry": z.object({
     registry: z.string(),

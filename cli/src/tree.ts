@@ -31,7 +31,7 @@ export const parents: Readonly<Record<string, string>> = {
   approvals: "what waits for a person",
   approvers: "who may approve",
   policy: "what a guard admits",
-  registry: "run a registry",
+  registry: "run a registry, or a mirror of one",
   key: "keys of an identity",
   log: "the transparency log",
   config: "settings",

@@ -1,5 +1,10 @@
 import { dryRun, maxAge } from "./flags.ts";
-import type { CommandSpec } from "./spec.ts";
+import type { CommandSpec, Flag } from "./spec.ts";
+
+const witness: Flag = ["--witness <url>", "a witness of the log to compare with (repeatable)", { many: true }];
+const mirror: Flag = ["--mirror <url>", "a mirror of the log to compare with (repeatable)", { many: true }];
+const witnessPolicy: Flag = ["--witness-policy <file>", "a C2SP tlog-policy: what must have cosigned"];
+const evidence: Flag = ["--evidence <folder>", "where proofs of a fork are kept"];
 
 /** Commands for operators. */
 export const operateCommands: readonly CommandSpec[] = [
@@ -12,10 +17,34 @@ export const operateCommands: readonly CommandSpec[] = [
       ["--data <folder>", "where the log and its keys are kept"],
       ["--public-url <url>", "the address by which others know it"],
       ["--root <agent>", "a root that the registry suggests (repeatable)", { many: true }],
+      ["--witness-policy <file>", "a C2SP tlog-policy: whose cosignatures a head needs before it is shown"],
+      ["--witness-for <vkey>", "cosign another log as its witness (repeatable)", { many: true }],
+      ["--mirror <url>", "a mirror of this log, to heal from after a restore (repeatable)", { many: true }],
       ["--behind-proxy", "allow an address off loopback: TLS ends before it"],
     ],
     examples: ["peerage registry serve", "peerage registry serve --listen 7080 --data ./registry"],
     load: () => import("../commands/registry.ts"),
+  },
+  {
+    path: "registry mirror",
+    args: "<url>",
+    text: "keep, serve and cosign a verified copy of another registry's log",
+    group: "operate",
+    flags: [
+      ["--listen <addr>", "port or host:port (127.0.0.1:7077)"],
+      ["--data <folder>", "where the copy and its key are kept"],
+      ["--name <name>", "the name under which it cosigns"],
+      ["--every <seconds>", "how often it looks for more (10)"],
+      witnessPolicy,
+      ["--once", "copy what there is and end"],
+      evidence,
+      ["--behind-proxy", "allow an address off loopback: TLS ends before it"],
+    ],
+    examples: [
+      "peerage registry mirror https://observatory.example",
+      "peerage registry mirror https://observatory.example --once",
+    ],
+    load: () => import("../commands/registry-mirror.ts"),
   },
   {
     path: "log head",
@@ -34,6 +63,39 @@ export const operateCommands: readonly CommandSpec[] = [
     flags: [["--out <file>", "keep the log proof in a file"]],
     examples: ["peerage log entry 0", "peerage log entry 17 --out entry-17.proof"],
     load: () => import("../commands/log.ts").then(({ entry }) => ({ run: entry })),
+  },
+  {
+    path: "log audit",
+    text: "verify all of the log from entry 0 on, and compare what others saw",
+    group: "operate",
+    flags: [witness, mirror, witnessPolicy, evidence, maxAge],
+    examples: ["peerage log audit", "peerage log audit --mirror https://mirror.example"],
+    load: () => import("../commands/log-audit.ts").then(({ audit }) => ({ run: audit })),
+  },
+  {
+    path: "log watch",
+    text: "go on auditing until Ctrl-C; ends with 6 once a fork is proven",
+    group: "operate",
+    flags: [["--every <seconds>", "how often to look (60)"], witness, mirror, witnessPolicy, evidence, maxAge],
+    examples: ["peerage log watch", "peerage log watch --every 10 --json"],
+    load: () => import("../commands/log-audit.ts").then(({ watch }) => ({ run: watch })),
+  },
+  {
+    path: "log witness",
+    text: "cosign the heads of logs, each only if it extends the one before",
+    group: "operate",
+    flags: [
+      ["--log <vkey>", "the key of a log to watch (repeatable)", { many: true }],
+      ["--name <name>", "the name under which it cosigns (host:port)"],
+      ["--listen <addr>", "port or host:port (127.0.0.1:7078)"],
+      ["--data <folder>", "where its memory and key are kept"],
+      ["--behind-proxy", "allow an address off loopback: TLS ends before it"],
+    ],
+    examples: [
+      "peerage log witness --log local/z6Mk+1f2e3d4c+AQID",
+      "peerage log witness --log local/z6Mk+1f2e3d4c+AQID --listen 7079",
+    ],
+    load: () => import("../commands/log-witness.ts"),
   },
   {
     path: "config get",

@@ -1,0 +1,36 @@
+import { join, resolve } from "node:path";
+import { formatVerifierKey } from "@peerage/core";
+import { openWitness, serveApp } from "@peerage/registry";
+import { parseAddress } from "../address.ts";
+import type { Context } from "../context.ts";
+import { usage } from "../errors.ts";
+import { tilde } from "../files/paths.ts";
+import { exitAfter, stopSignal } from "../interrupt.ts";
+import type { Args } from "../tree.ts";
+import { visible } from "../ui/visible.ts";
+
+/** Default port of a witness. */
+export const WITNESS_PORT = 7078;
+
+/** `peerage log witness`: cosigns the heads of the logs that it is told of, each only if it extends the one before. */
+export async function run(context: Context, { options }: Args): Promise<number> {
+  const logs = (options["log"] as string[] | undefined) ?? [];
+  if (logs.length === 0) throw usage("a witness needs the key of a log", "--log <vkey>; peerage log head shows it");
+  const listen = parseAddress(text(options["listen"]), WITNESS_PORT, options["behindProxy"] === true);
+  const name = text(options["name"]) ?? `${listen.host}:${listen.port}`;
+  const dataDir = resolve(context.io.cwd, text(options["data"]) ?? join(context.paths.data, "witness"));
+  const signal = stopSignal();
+  using witness = await openWitness({ dataDir, name, logs, now: context.io.now });
+  await using server = await serveApp(witness.app, listen);
+  const { err } = context;
+  context.say(`  ${err.good(err.mark.on)} witness    ${err.link(`${server.url}/witness`)}`);
+  context.say(`    key        ${formatVerifierKey(witness.key)}`);
+  for (const log of logs) context.say(`    watches    ${visible(log, 200)}`);
+  context.say(`    data       ${tilde(context.paths, dataDir)}`);
+  context.say(`    ${err.dim("Ctrl-C stops it")}`);
+  return exitAfter(await signal);
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
