@@ -54,19 +54,23 @@ export function assetsVersion(): string {
 export function loadIslands(): void {
   const folder = new URL("../../assets/", import.meta.url);
   const read = (name: string): string => readFileSync(new URL(name, folder), "utf8");
-  let manifest: { entries: Record<string, string>; pages: Partial<Record<AssetName, string>> };
+  let built: { entries: [name: string, file: string, body: string][]; pages: [name: AssetName, body: string][] };
   try {
-    manifest = JSON.parse(read("manifest.json")) as typeof manifest;
+    const manifest = JSON.parse(read("manifest.json")) as Record<"entries" | "pages", Record<string, string>>;
+    built = {
+      entries: Object.entries(manifest.entries).map(([name, file]) => [name, file, read(file)]),
+      pages: Object.entries(manifest.pages).map(([name, file]) => [name as AssetName, read(file)]),
+    };
   } catch {
-    return;
+    return; // nothing was built, or by another version: pages do without
   }
-  for (const [name, file] of Object.entries(manifest.entries)) {
+  for (const [name, file, body] of built.entries) {
     const path = `/assets/islands/${file}`;
-    if (!assets.has(path)) assets.set(path, { path, type: types["site.js"], body: read(file) });
+    if (!assets.has(path)) assets.set(path, { path, type: types["site.js"], body });
     islands.set(name, path);
   }
   // The same files as in `static`, minified.
-  for (const [name, file] of Object.entries(manifest.pages) as [AssetName, string][]) put(name, read(file));
+  for (const [name, body] of built.pages) put(name, body);
 }
 
 function put(name: AssetName, body: string): void {
