@@ -85,6 +85,7 @@ describe("every command", () => {
     ["key rotate --dry-run", 0],
     ["key revoke --dry-run", 0],
     ["key recover --dry-run", 0],
+    ["history append {missing} --step checked --result passed --dry-run", 0],
     ["approvals list", 0],
     ["approvals", 0],
     ["approvers list --policy {policy}", 0],
@@ -117,6 +118,9 @@ describe("every command", () => {
       "call",
       "log entry",
       "config set",
+      "history show",
+      "history verify",
+      "history append",
       "calls show",
       "approvals show",
       "approvals approve",
@@ -155,6 +159,8 @@ describe("every command", () => {
     ["log audit --witness-policy {policy}", 2, "ERR_CONFIG_INVALID"],
     ["log watch --every never", 2, "ERR_USAGE"],
     ["log witness", 2, "ERR_USAGE"],
+    ["history append {missing} --step checked", 2, "ERR_USAGE"],
+    ["history append {missing} --step UP --result passed", 2, "ERR_USAGE"],
     ["key revoke --with thumb", 2, "ERR_USAGE"],
     ["key rotate --compromised-since 60d", 2, "ERR_USAGE"],
     ["key recover --did did:key:z6Mkbroken", 2, "ERR_DID_INVALID"],
@@ -198,6 +204,8 @@ describe("every command", () => {
     ["approvals deny 12345678 --yes", 5, "ERR_NOT_FOUND"],
     ["approvals watch", 5, "ERR_NOT_FOUND"],
     ["approvers remove lantern --policy {policy}", 5, "ERR_NOT_FOUND"],
+    ["history show {missing}", 5, "ERR_NOT_FOUND"],
+    ["history verify {missing}", 5, "ERR_NOT_FOUND"],
     ["policy test {policy}", 5, "ERR_NOT_FOUND"],
     ["policy explain 17 --policy {policy}", 5, "ERR_NOT_FOUND"],
     ["policy input --dump", 5, "ERR_NOT_FOUND"],
@@ -207,6 +215,7 @@ describe("every command", () => {
     // does not verify
     ["verify {tampered}", 6],
     ["verify {policy}", 6],
+    ["history verify {vouch}", 6],
     // unreachable
     ...[
       "trust bot",

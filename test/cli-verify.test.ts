@@ -54,7 +54,7 @@ describe("peerage verify", () => {
     const token = await signCall(caller, { audience: server.did, message: request });
     const proof = await file("call.jws", `${token}\n`);
     const message = await file("message.json", { jsonrpc: "2.0", id: 1, ...request });
-    const good = { signature: "ok", audience: "ok", time: "ok", message: "ok", replay: "none" };
+    const good = { signature: "ok", key: "none", audience: "ok", time: "ok", message: "ok", replay: "none" };
     const all = [proof, "--audience", server.did, "--message", message];
     expect(await verify(...all)).toEqual({ code: 0, type: "call proof", checks: good });
     expect(await verify(proof)).toMatchObject({ code: 0, checks: { audience: "none", message: "none" } });
@@ -120,7 +120,7 @@ describe("peerage verify", () => {
     expect(await verify(...all)).toEqual({
       code: 0,
       type: "receipt",
-      checks: { signature: "ok", says: "ok", server: "ok", call: "ok", result: "ok", order: "ok" },
+      checks: { signature: "ok", key: "none", says: "ok", server: "ok", call: "ok", result: "ok", order: "ok" },
     });
     expect(await verify(path)).toMatchObject({ code: 0, checks: { server: "none", call: "none" } });
     expect(await verify(path, "--server", caller.did)).toMatchObject({ code: 6, checks: { server: "no" } });

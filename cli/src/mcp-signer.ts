@@ -6,6 +6,7 @@ import {
   type Endpoint,
   FilePinStore,
   FileReceiptStore,
+  type ReceiptStore,
 } from "@peerage/mcp-middleware";
 import { checkedDid } from "./agents.ts";
 import type { Context, Options } from "./context.ts";
@@ -17,19 +18,33 @@ import { visible } from "./ui/visible.ts";
 export interface ServerSigner {
   readonly signer: CallSigner;
   readonly identity: Identity;
-  readonly receipts: FileReceiptStore;
+  readonly receipts: ReceiptStore;
+  /** The receipts that were kept since, in order. */
+  readonly received: readonly string[];
   readonly pins: FilePinStore;
 }
 
-/** Makes the signer of this user's identity for a server. Never asks for anything. */
+/**
+ * Makes the signer of this user's identity for a server. Never asks for anything.
+ * @param entries a history to present, to which the receipts are added
+ */
 export async function signerFor(
   context: Context,
   endpoint: Endpoint,
   options: Options,
   alarm: (text: string) => void,
+  entries?: readonly string[],
 ): Promise<ServerSigner> {
   const identity = await context.signer({ passphraseFile: options["passphraseFile"], unattended: true });
-  const receipts = new FileReceiptStore(join(context.paths.data, "receipts.ndjson"));
+  const file = new FileReceiptStore(join(context.paths.data, "receipts.ndjson"));
+  const received: string[] = [];
+  const receipts: ReceiptStore = {
+    append: (receipt) => {
+      received.push(receipt.token);
+      file.append(receipt);
+    },
+    flush: () => file.flush(),
+  };
   const pins = new FilePinStore(join(context.paths.data, "servers.json"));
   const server: Did | undefined = typeof options["audience"] === "string" ? checkedDid(options["audience"]) : undefined;
   const signer = createCallSigner({
@@ -39,11 +54,12 @@ export async function signerFor(
     receipts,
     now: context.io.now,
     ...(server === undefined ? {} : { server }),
+    ...(entries === undefined ? {} : { history: "chain" as const, entries }),
     onReport: ({ code, message }) => {
       alarm(`${code}: ${message}${code === "ERR_AUDIENCE_CHANGED" ? " To accept it, name it: --audience <did>" : ""}`);
     },
   });
-  return { signer, identity, receipts, pins };
+  return { signer, identity, receipts, received, pins };
 }
 
 /** A server's URL: https, or http on loopback. @throws {CliError} ERR_USAGE */

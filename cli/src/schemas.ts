@@ -24,6 +24,13 @@ const statement = z.object({
   index: z.int().optional(),
 });
 
+const history = z.object({
+  run: z.string(),
+  tips: z.array(digest),
+  entries: z.array(
+    z.object({ digest, issuer: did, step: z.string(), result: z.string(), prev: z.array(digest), at: time }),
+  ),
+});
 // Of a log that was forked before there was a first copy, only the proof is told.
 const audit = z.union([
   log.extend({
@@ -110,6 +117,16 @@ export const dataSchemas: Readonly<Record<string, z.ZodType>> = {
     verdict: z.enum(["valid", "not-now", "invalid"]),
     checks: z.array(check.extend({ state: z.enum(["ok", "no", "none"]), code: z.string().optional() })),
     summary: z.string(),
+  }),
+  "history show": history,
+  "history verify": z.union([history, z.object({ error: z.object({ code: z.string(), message: z.string() }) })]),
+  "history append": z.object({
+    run: z.string(),
+    digest,
+    prev: z.array(digest),
+    entries: z.int(),
+    dryRun,
+    token: z.string(),
   }),
   call: z.union([
     z.object({

@@ -30,6 +30,7 @@ export const parents: Readonly<Record<string, string>> = {
   calls: "what a guard has decided",
   approvals: "what waits for a person",
   approvers: "who may approve",
+  history: "the signed steps that a call carries",
   policy: "what a guard admits",
   registry: "run a registry, or a mirror of one",
   key: "keys of an identity",

@@ -13,6 +13,7 @@ import {
 import { type CallSigner, commandEndpoint, type Endpoint, REFUSAL_META } from "@peerage/mcp-middleware";
 import type { Context, Options } from "../context.ts";
 import { describeError, type Exit, exitOf, usage } from "../errors.ts";
+import { openHistory, readTokens, writeTokens } from "../history-file.ts";
 import { McpClient, type Reply } from "../mcp-client.ts";
 import { headersOf, serverUrl, signerFor } from "../mcp-signer.ts";
 import type { Result } from "../output.ts";
@@ -28,10 +29,14 @@ export async function run(context: Context, { words, rest, options }: Args): Pro
   const timeout = Number(options["timeout"] ?? 60);
   if (!(timeout > 0 && timeout <= 86_400)) throw usage("--timeout is a number of seconds");
   const alarms: string[] = [];
-  const { signer, pins, receipts } = await signerFor(context, endpoint, options, (text) => {
+  const path = typeof options["history"] === "string" ? options["history"] : undefined;
+  const entries = path === undefined ? undefined : ((await readTokens(path)) ?? []);
+  if (entries !== undefined && entries.length > 0) await openHistory(context, entries);
+  const alarm = (text: string): void => {
     alarms.push(text);
     context.warn(text);
-  });
+  };
+  const { signer, pins, receipts, received } = await signerFor(context, endpoint, options, alarm, entries);
   if (options["dryRun"] === true) return rehearse(context, signer, message);
 
   const recorded = recorder(signer);
@@ -51,6 +56,11 @@ export async function run(context: Context, { words, rest, options }: Args): Pro
     "url" in endpoint ? canonicalAudience(endpoint.url) : commandEndpoint(endpoint.command, endpoint.args),
   )?.did;
   const outcome = judge(reply, alarms);
+  if (path !== undefined && entries !== undefined && received.length > 0) {
+    const grown = [...entries, ...received];
+    await openHistory(context, grown);
+    await writeTokens(path, grown);
+  }
   const kept = await keep(options, outcome, recorded.token(), message, server);
   return present(context, outcome, { tool, server, signed: recorded.token() !== undefined, kept });
 }

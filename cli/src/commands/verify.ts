@@ -10,17 +10,19 @@ import {
   parseJson,
   parseVerifierKey,
   utf8,
+  type View,
 } from "@peerage/core";
 import { checkedDid } from "../agents.ts";
 import type { Context, Options } from "../context.ts";
 import { CliError, describeError, usage } from "../errors.ts";
 import { readBook } from "../files/book.ts";
 import { codeOf } from "../files/safe-file.ts";
-import { openSnapshot, pinsForm } from "../network.ts";
+import { openSnapshot, pinsForm, type Snapshot } from "../network.ts";
 import type { Result } from "../output.ts";
 import type { Args } from "../tree.ts";
 import { visible } from "../ui/visible.ts";
 import type { Verdict } from "../verify/check.ts";
+import { viewFor } from "../verify/later-keys.ts";
 import {
   type LogKeys,
   verifyCheckpointText,
@@ -62,8 +64,9 @@ export async function run(context: Context, { words: [path = ""], options }: Arg
 
 async function recognise(context: Context, bytes: Uint8Array, options: Options, now: Date): Promise<Verdict> {
   const text = decode(bytes);
-  const given = await givenOf(context, options, now);
   const logs = await logKeys(context, options);
+  const view = await viewFor(text, logs.snapshot);
+  const given = await givenOf(context, options, now, view);
   const trimmed = text.trim();
   if (/^[\w-]+\.[\w-]*\.[\w-]*$/.test(trimmed)) return token(trimmed, given);
   if (text.startsWith("c2sp.org/tlog-proof@")) {
@@ -93,7 +96,7 @@ async function recognise(context: Context, bytes: Uint8Array, options: Options, 
   if (isJsonObject(json)) {
     if (json["type"] === "ForkEvidence") return verifyEvidence(json);
     if (json["proof"] !== undefined && json["receipt"] !== undefined) return verifyCallRecord(json, given);
-    if (isOurs(json)) return verifyStatementText(utf8(trimmed), now, logs);
+    if (isOurs(json)) return verifyStatementText(utf8(trimmed), now, logs, view);
     if (isJsonObject(json["proof"])) return verifyCredential(json);
     const carried = proofIn(json);
     if (carried !== undefined) return verifyCallProof(carried, { ...given, message: json });
@@ -132,25 +135,26 @@ function proofIn(json: JsonObject): string | undefined {
   return typeof proof === "string" ? proof : undefined;
 }
 
-async function givenOf(context: Context, options: Options, now: Date): Promise<Given> {
+async function givenOf(context: Context, options: Options, now: Date, view: View | undefined): Promise<Given> {
   const call = textOf(options["call"]);
   const server = textOf(options["server"]);
   const message = await jsonFile(context, textOf(options["message"]));
   if (message !== undefined && !isJsonObject(message)) throw usage("--message is a JSON-RPC message");
   return {
     now,
+    view,
     audience: textOf(options["audience"]),
     server: server === undefined ? undefined : checkedDid(server),
-    call: call === undefined ? undefined : await callFile(context, call),
+    call: call === undefined ? undefined : await callFile(context, call, view),
     message,
     result: await jsonFile(context, textOf(options["result"])),
   };
 }
 
-async function callFile(context: Context, path: string): Promise<NonNullable<Given["call"]>> {
+async function callFile(context: Context, path: string, view: View | undefined): Promise<NonNullable<Given["call"]>> {
   const text = decode(await readInput(context, path)).trim();
   try {
-    return parseCallProof(text);
+    return parseCallProof(text, view ? { keysOf: (did) => view.keysOf(did) } : {});
   } catch (error) {
     throw new CliError("ERR_PROOF_INVALID", `${path}: ${describeError(error).message}`, { cause: error });
   }
@@ -173,9 +177,11 @@ async function logKeys(context: Context, options: Options): Promise<LogKeys> {
       operatorWitness: parseVerifierKey(pin.witnessKey),
     });
   }
+  let snapshot: Promise<Snapshot | undefined> | undefined;
   return {
     policies,
-    snapshot: async () => ((await context.registry()) === undefined ? undefined : openSnapshot(context)),
+    snapshot: () =>
+      (snapshot ??= (async () => ((await context.registry()) === undefined ? undefined : openSnapshot(context)))()),
   };
 }
 

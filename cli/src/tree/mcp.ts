@@ -57,6 +57,7 @@ export const mcpCommands: readonly CommandSpec[] = [
       ["--audience <did>", "the server to sign for, instead of the one it names"],
       ["--header <line>", "a header for the server (repeatable)", { many: true }],
       ["--timeout <seconds>", "how long to wait for an answer (60)"],
+      ["--history <file>", "present the steps of a run, and add the receipt to them"],
       ["--receipt <file>", "keep the call proof, the result and the receipt"],
       passphraseFile,
       dryRun,

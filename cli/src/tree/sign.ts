@@ -1,3 +1,4 @@
+import { dryRun, passphraseFile } from "./flags.ts";
 import type { CommandSpec } from "./spec.ts";
 
 /** Commands that sign and check. */
@@ -20,5 +21,44 @@ export const signCommands: readonly CommandSpec[] = [
     ],
     examples: ["peerage verify vouch.json", "peerage verify receipt.jws --call call.jws --result result.json"],
     load: () => import("../commands/verify.ts"),
+  },
+  {
+    path: "history show",
+    args: "<file>",
+    text: "the signed steps of a run, in order",
+    group: "sign and check",
+    flags: [["--full", "with digests, requests and facts"]],
+    examples: ["peerage history show run.json", "peerage history show run.json --full"],
+    load: () => import("../commands/history/show.ts").then(({ show }) => ({ run: show })),
+  },
+  {
+    path: "history verify",
+    args: "<file>",
+    text: "a whole history or nothing: signatures, order, one run",
+    group: "sign and check",
+    examples: ["peerage history verify run.json", "peerage history verify run.json --json"],
+    load: () => import("../commands/history/show.ts").then(({ verify }) => ({ run: verify })),
+  },
+  {
+    path: "history append",
+    args: "<file>",
+    text: "sign a step over the steps before it; without the file a run begins",
+    group: "sign and check",
+    flags: [
+      ["--step <word>", "what was done: fraud_check, request_received"],
+      ["--result <word>", "how it ended: passed, accepted, failed"],
+      ["--sub <name=value>", "a small fact, a whole number or text (repeatable)", { many: true }],
+      ["--tool <name>", "the tool that it speaks of"],
+      ["--req <digest>", "the request that it speaks of"],
+      ["--aud <did|url>", "whom it is for"],
+      ["--for <duration>", "how long it may be relied on: 15m, 24h"],
+      passphraseFile,
+      dryRun,
+    ],
+    examples: [
+      "peerage history append run.json --step request_received --result accepted",
+      "peerage history append run.json --step fraud_check --result passed --sub risk=12",
+    ],
+    load: () => import("../commands/history/append.ts").then(({ append }) => ({ run: append })),
   },
 ];

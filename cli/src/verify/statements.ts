@@ -10,6 +10,7 @@ import {
   verifyLogProof,
   verifySecuredDocument,
   verifyStatement,
+  type View,
 } from "@peerage/core";
 import type { Snapshot } from "../network.ts";
 import { describeError } from "../errors.ts";
@@ -26,10 +27,10 @@ export interface LogKeys {
 }
 
 /** A statement: its one form, its signature, its time, and what became of it in the log. */
-export async function verifyStatementText(bytes: Uint8Array, now: Date, logs: LogKeys): Promise<Verdict> {
+export async function verifyStatementText(bytes: Uint8Array, now: Date, logs: LogKeys, view?: View): Promise<Verdict> {
   let statement: Statement;
   try {
-    statement = await verifyStatement(bytes);
+    statement = await verifyStatement(bytes, view ? { keysOf: (did) => view.keysOf(did) } : {});
   } catch (error) {
     const { code, message } = describeError(error);
     const name = code === "ERR_STATEMENT_INVALID" && message.includes("proof") ? "signature" : "statement";

@@ -7,12 +7,16 @@ import {
   isJsonObject,
   type JsonObject,
   type JsonValue,
+  type KeyOptions,
   member,
+  type MultibaseKey,
   parseCallProof,
   parseEntry,
+  PeerageError,
   SKEW_SECONDS,
   verifyHistory,
   verifyReceipt,
+  type View,
 } from "@peerage/core";
 import { fingerprint } from "../ui/agent.ts";
 import { rfc3339, span } from "../ui/time.ts";
@@ -27,19 +31,37 @@ export interface Given {
   readonly call?: CallProof | undefined;
   readonly message?: JsonObject | undefined;
   readonly result?: JsonValue | undefined;
+  /** The followed log, where a key signed that is not its DID's first. */
+  readonly view?: View | undefined;
+}
+
+function keysOf({ view }: Given): KeyOptions {
+  return view ? { keysOf: (did) => view.keysOf(did) } : {};
+}
+
+/** Whether a key that is not its DID's first stood behind it when it signed. */
+function keyChecks({ issuer, kid, issuedAt }: Pick<Entry, "issuer" | "kid" | "issuedAt">, { view }: Given): Check[] {
+  const key = kid.slice(kid.indexOf("#") + 1) as MultibaseKey;
+  if (!view) return [notChecked("key", "no log to ask: by the DID's own key (offline)")];
+  return [
+    view.keyStoodAt(issuer, key, issuedAt)
+      ? passed("key", "stood behind the DID when it signed, by the log")
+      : failed("key", "did not stand behind the DID when it signed, by the log", "ERR_KEY_SUPERSEDED"),
+  ];
 }
 
 /** A call proof: signature, audience, time, and the message it covers. */
 export async function verifyCallProof(token: string, given: Given): Promise<Verdict> {
   let proof: CallProof;
   try {
-    proof = parseCallProof(token);
+    proof = parseCallProof(token, keysOf(given));
   } catch (error) {
     return broken("call proof", thrown("signature", error));
   }
   const seconds = given.now.getTime() / 1000;
   const checks = [
     passed("signature", `${fingerprint(proof.issuer)} signed these bytes`),
+    ...keyChecks(proof, given),
     given.audience === undefined
       ? notChecked("audience", `it is for ${visible(proof.audience, 200)}; --audience says whether that is right`)
       : proof.audience === given.audience
@@ -61,13 +83,14 @@ export async function verifyCallProof(token: string, given: Given): Promise<Verd
 export async function verifyEntry(token: string, given: Given): Promise<Verdict> {
   let entry: Entry;
   try {
-    entry = parseEntry(token);
+    entry = parseEntry(token, keysOf(given));
   } catch (error) {
     return broken("history entry", thrown("signature", error));
   }
   const type = entry.step === "tool_call" ? "receipt" : entry.step === "human_approval" ? "approval" : "history entry";
   const checks: Check[] = [
     passed("signature", `${fingerprint(entry.issuer)} signed these bytes at ${rfc3339(entry.issuedAt)}`),
+    ...keyChecks(entry, given),
     passed(
       "says",
       `${visible(entry.step)} ${visible(entry.result)}${entry.tool === undefined ? "" : `, tool ${visible(entry.tool)}`}`,
@@ -97,7 +120,7 @@ async function receiptChecks(entry: Entry, given: Given): Promise<Check[]> {
   ];
   if (!call) return [...checks, notChecked("call", "no call proof at hand: --call <file>")];
   const attested = member(entry.sub, "res");
-  const context = { server: entry.issuer, call, prev: call.head ?? [] };
+  const context = { server: entry.issuer, call, prev: call.head ?? [], ...keysOf(given) };
   // Without the result at hand its digest cannot be compared, so everything else is judged on its own.
   const judged = attested === undefined || given.result !== undefined ? entry : undefined;
   checks.push(
@@ -141,9 +164,14 @@ export async function verifyWholeHistory(tokens: readonly JsonValue[], given: Gi
   const names = new Set<string>();
   let tips: readonly Digest[] = [];
   const whole = await check("history", "", () => {
-    const history = verifyHistory(tokens, tipsOf(tokens), { now: given.now });
+    const history = verifyHistory(tokens, tipsOf(tokens, given), { now: given.now, ...keysOf(given) });
     if (!history) throw new Error("an empty list is no history");
-    for (const entry of history.entries) names.add(fingerprint(entry.issuer));
+    for (const entry of history.entries) {
+      names.add(fingerprint(entry.issuer));
+      const [key] = keyChecks(entry, given);
+      if (key?.state === "no")
+        throw new PeerageError("ERR_KEY_SUPERSEDED", `entry ${entry.digest}: its key ${key.text}`);
+    }
     tips = history.tips;
   });
   const checks: Check[] = [
@@ -160,8 +188,8 @@ export async function verifyWholeHistory(tokens: readonly JsonValue[], given: Gi
 }
 
 /** The tips of a list of tokens as they stand: those to which no other refers. */
-function tipsOf(tokens: readonly JsonValue[]): Digest[] {
-  const entries = tokens.map((token) => parseEntry(token));
+function tipsOf(tokens: readonly JsonValue[], given: Given): Digest[] {
+  const entries = tokens.map((token) => parseEntry(token, keysOf(given)));
   const referred = new Set(entries.flatMap(({ prev }) => prev));
   return entries.map(({ digest }) => digest).filter((digest) => !referred.has(digest));
 }
@@ -182,7 +210,7 @@ export async function verifyCallRecord(record: JsonObject, given: Given): Promis
   }
   let call: CallProof;
   try {
-    call = parseCallProof(token);
+    call = parseCallProof(token, keysOf(given));
   } catch (error) {
     return broken("call record", thrown("signature", error));
   }

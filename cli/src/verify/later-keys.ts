@@ -1,0 +1,26 @@
+import type { View } from "@peerage/core";
+import type { Snapshot } from "../network.ts";
+
+/**
+ * The log by which keys are judged, where there is one to ask. Offline a DID's first key is believed; what a later one
+ * signed cannot be judged without the log, so then it must be there.
+ * @throws {PeerageError} ERR_REGISTRY_UNREACHABLE and what else following it throws, if a later key is named
+ */
+export async function viewFor(text: string, snapshot: () => Promise<Snapshot | undefined>): Promise<View | undefined> {
+  try {
+    return (await snapshot())?.view;
+  } catch (error) {
+    if (namesLaterKey(text)) throw error;
+    return undefined;
+  }
+}
+
+/** True if some signature in a text names a key that is not its DID's first. */
+function namesLaterKey(text: string): boolean {
+  const headers = [...text.matchAll(/(?<![\w.-])(eyJ[\w-]{50,400})\.[\w-]+\.[\w-]+/g)].map(([, header = ""]) =>
+    Buffer.from(header, "base64url").toString("latin1"),
+  );
+  return [text, ...headers].some((part) =>
+    [...part.matchAll(/did:key:(z6Mk\w{44})#(z6Mk\w{44})/g)].some(([, did, key]) => did !== key),
+  );
+}
