@@ -13,7 +13,7 @@ import { CliError, describeError } from "./errors.ts";
 import { codeOf, replaceFile } from "./files/safe-file.ts";
 import { openSnapshot, type Snapshot } from "./network.ts";
 import { visible } from "./ui/visible.ts";
-import { viewFor } from "./verify/later-keys.ts";
+import { keyStood, viewFor } from "./verify/later-keys.ts";
 
 /** The entries of a run as a file keeps them: a JSON list of compact JWS, each after what it refers to. */
 export async function readTokens(path: string): Promise<readonly string[] | undefined> {
@@ -50,9 +50,7 @@ export async function openHistory(context: Context, tokens: readonly string[]): 
   const history = verifyHistory(tokens, tips, {
     now: context.io.now(),
     ...keys,
-    keyStood: ({ issuer, kid, issuedAt }) =>
-      view === undefined ||
-      view.keyStoodAt(issuer, kid.slice(kid.indexOf("#") + 1) as Parameters<View["keyStoodAt"]>[1], issuedAt),
+    keyStood: (entry) => view === undefined || keyStood(view, entry),
   });
   if (!history) throw new CliError("ERR_HISTORY_INVALID", "an empty list is no history");
   return history;

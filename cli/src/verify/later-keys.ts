@@ -1,4 +1,4 @@
-import type { View } from "@peerage/core";
+import { type Entry, type MultibaseKey, SKEW_SECONDS, type View } from "@peerage/core";
 import type { Snapshot } from "../network.ts";
 
 /**
@@ -13,6 +13,15 @@ export async function viewFor(text: string, snapshot: () => Promise<Snapshot | u
     if (namesLaterKey(text)) throw error;
     return undefined;
   }
+}
+
+/**
+ * True if the key of an entry or proof stood behind its issuer when it signed. Times are whole seconds, so the second of
+ * a change counts for both keys; and a signer's clock may be a little behind the log's when it takes up a new one.
+ */
+export function keyStood(view: View, { issuer, kid, issuedAt }: Pick<Entry, "issuer" | "kid" | "issuedAt">): boolean {
+  const key = kid.slice(kid.indexOf("#") + 1) as MultibaseKey;
+  return [issuedAt, issuedAt - 1, issuedAt + SKEW_SECONDS].some((time) => view.keyStoodAt(issuer, key, time));
 }
 
 /** True if some signature in a text names a key that is not its DID's first. */

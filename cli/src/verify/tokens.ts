@@ -9,7 +9,6 @@ import {
   type JsonValue,
   type KeyOptions,
   member,
-  type MultibaseKey,
   parseCallProof,
   parseEntry,
   PeerageError,
@@ -22,6 +21,7 @@ import { fingerprint } from "../ui/agent.ts";
 import { rfc3339, span } from "../ui/time.ts";
 import { visible } from "../ui/visible.ts";
 import { type Check, check, failed, notChecked, passed, thrown, type Verdict, verdictOf } from "./check.ts";
+import { keyStood } from "./later-keys.ts";
 
 /** What a user gives beside the thing to verify. */
 export interface Given {
@@ -40,11 +40,10 @@ function keysOf({ view }: Given): KeyOptions {
 }
 
 /** Whether a key that is not its DID's first stood behind it when it signed. */
-function keyChecks({ issuer, kid, issuedAt }: Pick<Entry, "issuer" | "kid" | "issuedAt">, { view }: Given): Check[] {
-  const key = kid.slice(kid.indexOf("#") + 1) as MultibaseKey;
+function keyChecks(signed: Pick<Entry, "issuer" | "kid" | "issuedAt">, { view }: Given): Check[] {
   if (!view) return [notChecked("key", "no log to ask: by the DID's own key (offline)")];
   return [
-    view.keyStoodAt(issuer, key, issuedAt)
+    keyStood(view, signed)
       ? passed("key", "stood behind the DID when it signed, by the log")
       : failed("key", "did not stand behind the DID when it signed, by the log", "ERR_KEY_SUPERSEDED"),
   ];
