@@ -20,7 +20,7 @@ describe("help", () => {
   trust           trust  vouch  unvouch  find  show  roots  names
   sign and check  verify  history
   mcp             proxy  guard  call  calls  approvals  approvers  policy
-  operate         key  registry  log  config  help  version
+  operate         key  registry  log  config  completion  help  version
 
   help  peerage help <command>   how one works, with two examples
         peerage help --all       every command

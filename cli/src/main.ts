@@ -9,6 +9,7 @@ export type { Io } from "./context.ts";
 
 /** Runs one command line and returns its exit code. Never throws, and never ends the process. */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
+  if (argv[0] === "__complete") return completeLine(argv.slice(argv[1] === "--" ? 2 : 1), io);
   let parsed: Parsed;
   try {
     parsed = parseCommandLine(argv);
@@ -26,6 +27,19 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   } catch (error) {
     return fail(io, name, globals, error);
   }
+}
+
+/** What a shell asks while somebody types: an answer or silence, and never a failure. */
+async function completeLine(words: readonly string[], io: Io): Promise<number> {
+  try {
+    const { complete, completionLines } = await import("./completion/complete.ts");
+    // An empty word comes as two quotes from PowerShell, which would otherwise drop it.
+    const typed = words.map((word) => (word === '""' ? "" : word));
+    for (const line of completionLines(await complete(typed, io.env))) io.stdout.write(`${line}\n`);
+  } catch {
+    // A damaged file is told by the commands that need it.
+  }
+  return 0;
 }
 
 async function perform(parsed: Parsed, io: Io): Promise<Result | number> {

@@ -177,6 +177,7 @@ export const dataSchemas: Readonly<Record<string, z.ZodType>> = {
     state: z.string(),
     cache: z.string(),
   }),
+  completion: z.object({ shell: z.string(), install: z.string(), script: z.string() }),
   help: z.object({
     commands: z.array(
       z.object({ path: z.string(), usage: z.string(), text: z.string(), examples: z.array(z.string()) }),

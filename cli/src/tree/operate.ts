@@ -124,6 +124,14 @@ export const operateCommands: readonly CommandSpec[] = [
     load: () => import("../commands/config.ts").then(({ path }) => ({ run: path })),
   },
   {
+    path: "completion",
+    args: "<shell>",
+    text: "the script with which bash, zsh, fish or powershell completes",
+    group: "operate",
+    examples: ["peerage completion bash", "peerage completion zsh"],
+    load: () => import("../commands/completion.ts"),
+  },
+  {
     path: "help",
     args: "[command...]",
     text: "what there is, or how one command works",
