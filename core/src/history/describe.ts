@@ -47,6 +47,8 @@ export interface DescribeHistoryOptions {
    * adverse entries seen for this run or request, and the ancestors of both.
    */
   readonly held?: readonly Verified<Entry>[];
+  /** The SPIFFE ID of an entry's signer, where that was verified. */
+  readonly spiffeOf?: ((entry: Entry) => string | undefined) | undefined;
 }
 
 /** The facts that a policy may ask of a presented history and of what this guard holds. */
@@ -58,6 +60,7 @@ export function describeHistory(
   const presented = new Set(entries.map((entry) => entry.digest));
   const held = (options.held ?? []).filter((entry) => !presented.has(entry.digest));
   const now = options.now.getTime() / 1000;
+  const { spiffeOf } = options;
   return {
     ...(history && {
       run: history.run,
@@ -67,13 +70,13 @@ export function describeHistory(
         now,
       ),
     }),
-    history: entries.map((entry, seq) => ({ seq, ...describeEntry(entry, history?.run) })),
-    held: held.map((entry) => describeEntry(entry, history?.run)),
+    history: entries.map((entry, seq) => ({ seq, ...describeEntry(entry, history?.run, spiffeOf?.(entry)) })),
+    held: held.map((entry) => describeEntry(entry, history?.run, spiffeOf?.(entry))),
   };
 }
 
-/** One entry as a document; its run is named where it is not `run`. */
-export function describeEntry(entry: Entry, run: string | undefined): EntryDocument {
+/** One entry as a document; its run is named where it is not `run`. `spiffe` is the verified SPIFFE ID of its signer. */
+export function describeEntry(entry: Entry, run: string | undefined, spiffe?: string): EntryDocument {
   const { req, audience: aud, call, tool, expiresAt } = entry;
   return {
     digest: entry.digest,
@@ -81,6 +84,7 @@ export function describeEntry(entry: Entry, run: string | undefined): EntryDocum
     step: entry.step,
     result: entry.result,
     agent: entry.issuer,
+    ...(spiffe !== undefined && { spiffe }),
     timestamp: formatTime(entry.issuedAt),
     ...(expiresAt !== undefined && { expires: formatTime(expiresAt) }),
     ...(req !== undefined && { req }),

@@ -20,6 +20,8 @@ export interface SpiffePresentation {
   readonly connection?: object | undefined;
   /** Request headers by lower-case name; a duplicated one is refused before this. */
   readonly header?: ((name: string) => string | undefined) | undefined;
+  /** The message has no place for a binding, such as a GET: it may lack one that is required of others. */
+  readonly hasNoPlace?: boolean | undefined;
   /** The guard's own DID and configured URLs. */
   readonly audiences: ReadonlySet<string>;
   readonly now: Date;
@@ -44,8 +46,11 @@ export interface SpiffeFacts {
   readonly unbound?: SpiffeId;
   /** What was checked for `spiffe` or `unbound`. */
   readonly evidence?: SpiffeEvidence;
-  /** The SPIFFE ID of the signer of an entry of this call's history, if one was shown and holds. */
-  readonly signerOf: (entry: Entry) => SpiffeId | undefined;
+  /**
+   * The SPIFFE ID of the signer of an entry, if one was shown with this call and holds.
+   * @param seenAs what this guard verified when it first saw the entry; holds while its trust domain is trusted
+   */
+  readonly signerOf: (entry: Entry, seenAs?: SpiffeId) => SpiffeId | undefined;
 }
 
 /** The guard's step 5: verifies what was presented, against snapshots; makes no network call and waits for nothing. */

@@ -5,6 +5,7 @@ import {
   member,
   parseEntry,
   PeerageError,
+  type SpiffeId,
   unixSeconds,
   type Verified,
 } from "@peerage/core";
@@ -28,10 +29,14 @@ export class EvidenceStore {
   readonly #keep;
   readonly #about;
   readonly #token;
+  readonly #seen;
   readonly #isSpent;
   readonly #spend;
   readonly #giveBack;
   readonly #drop;
+  readonly #dropSigners;
+  readonly #signer;
+  readonly #keepSigner;
   /** Digests known to be in the file, by kind, so that a run that grows by one entry costs one write. */
   readonly #known = { link: new Set<Digest>(), adverse: new Set<Digest>(), approval: new Set<Digest>() };
 
@@ -50,10 +55,14 @@ export class EvidenceStore {
        ORDER BY other, seen DESC LIMIT ${MAX_HISTORY_ENTRIES}`,
     );
     this.#token = database.prepare<[string], { token: string }>("SELECT token FROM entry WHERE digest = ?");
+    this.#seen = database.prepare<[string], { seen: number }>("SELECT seen FROM entry WHERE digest = ?");
     this.#isSpent = database.prepare<[string]>("SELECT 1 FROM spent WHERE digest = ?");
     this.#spend = database.prepare<[string, string, number]>("INSERT OR IGNORE INTO spent VALUES (?, ?, ?)");
     this.#giveBack = database.prepare<[string, string]>("DELETE FROM spent WHERE digest = ? AND decision = ?");
     this.#drop = database.prepare<[number]>("DELETE FROM entry WHERE seen < ?");
+    this.#dropSigners = database.prepare<[]>("DELETE FROM signer WHERE digest NOT IN (SELECT digest FROM entry)");
+    this.#signer = database.prepare<[string], { spiffe: SpiffeId }>("SELECT spiffe FROM signer WHERE digest = ?");
+    this.#keepSigner = database.prepare<[string, string]>("INSERT OR IGNORE INTO signer VALUES (?, ?)");
   }
 
   /** Keeps verified entries; of one that is known only the kind can change, from `link` to more. */
@@ -64,6 +73,16 @@ export class EvidenceStore {
       const named = typeof caller === "string" ? caller : null;
       this.#keep.run(digest, token, kind, run, req ?? null, named, about.item ?? null, unixSeconds(now));
     }
+  }
+
+  /** Keeps which SPIFFE ID the signer of a kept entry was verified to have. */
+  keepSigner(digest: Digest, spiffe: SpiffeId | undefined): void {
+    if (spiffe !== undefined) this.#keepSigner.run(digest, spiffe);
+  }
+
+  /** The SPIFFE ID that the signer of an entry was verified to have when the entry was kept. */
+  signer(digest: Digest): SpiffeId | undefined {
+    return this.#signer.get(digest)?.spiffe;
   }
 
   /** Those of these entries that this process has not kept yet as such. */
@@ -106,6 +125,11 @@ export class EvidenceStore {
     return row && readEntry(row.token);
   }
 
+  /** When an entry was first kept, and so had been verified, Unix seconds. */
+  seenAt(digest: string): number | undefined {
+    return this.#seen.get(digest)?.seen;
+  }
+
   /** True if an entry was used up. */
   isSpent(digest: string): boolean {
     return this.#isSpent.get(digest) !== undefined;
@@ -135,6 +159,7 @@ export class EvidenceStore {
   /** Drops what is older than any use of it. What was used up stays used up. */
   cleanUp(now: Date): void {
     if (this.#drop.run(unixSeconds(now) - KEEP_SECONDS).changes === 0) return;
+    this.#dropSigners.run();
     for (const known of Object.values(this.#known)) known.clear();
   }
 }

@@ -43,6 +43,11 @@ const schema = `
   CREATE INDEX IF NOT EXISTS item_state ON item (state, expires);
 `;
 
+/** Came after the first files of format 1: made where it is missing. */
+const additions = `
+  CREATE TABLE IF NOT EXISTS signer (digest TEXT PRIMARY KEY, spiffe TEXT NOT NULL) STRICT, WITHOUT ROWID;
+`;
+
 /** The format of the file, in SQLite's `user_version`. */
 const FORMAT = 1;
 
@@ -107,6 +112,7 @@ function prepare(database: GuardDatabase, { maxBytes }: OpenOptions): void {
       })
       .immediate();
   }
+  database.exec(additions);
   if (maxBytes !== undefined) {
     const page = database.pragma("page_size", { simple: true }) as number;
     database.pragma(`max_page_count = ${Math.max(1, Math.floor(maxBytes / page))}`);

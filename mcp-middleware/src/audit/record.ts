@@ -1,4 +1,14 @@
-import { type Did, type Digest, type ErrorCode, type JsonObject, type JsonValue, leafHash, toHex } from "@peerage/core";
+import {
+  type Did,
+  type Digest,
+  type ErrorCode,
+  type JsonObject,
+  type JsonValue,
+  leafHash,
+  type SpiffeEvidence,
+  type SpiffeProof,
+  toHex,
+} from "@peerage/core";
 import type { Binding, Step } from "../guard/types.ts";
 import type { GuardDatabase } from "./database.ts";
 
@@ -12,6 +22,14 @@ export interface RecordedCaller {
   readonly binding?: Binding;
   readonly score?: number | "unknown";
   readonly unverified?: true;
+  readonly spiffe?: RecordedSpiffe;
+}
+
+/** The SPIFFE ID of a caller and the digests of what showed it; no certificate, no token. */
+export interface RecordedSpiffe extends Partial<SpiffeEvidence> {
+  readonly id: string;
+  /** How it is bound to the DID; absent for one that is not. */
+  readonly proof?: SpiffeProof;
 }
 
 /** What the policy was asked beside what the decision itself says; see {@link recordedInput}. */
@@ -24,6 +42,8 @@ export interface RecordedInput {
   /** Digests of the presented entries, in order, and of those that the guard held. */
   readonly history?: readonly Digest[];
   readonly held?: readonly Digest[];
+  /** The SPIFFE IDs of signers of these entries, by the entry's digest, where they were verified. */
+  readonly signers?: Readonly<Record<Digest, string>>;
   /** `full`, or only what some rule names; absent: the digest `req` stands for them. */
   readonly args?: JsonValue;
   readonly argsAre?: "full" | "redacted";

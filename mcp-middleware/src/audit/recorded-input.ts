@@ -1,5 +1,6 @@
 import {
   type Budget,
+  type CallerDocument,
   describeEntry,
   type Digest,
   type Entry,
@@ -11,17 +12,21 @@ import {
   setMember,
 } from "@peerage/core";
 import type { RecordedArguments } from "./audit-log.ts";
-import type { DecisionBody, RecordedInput } from "./record.ts";
+import type { DecisionBody, RecordedInput, RecordedSpiffe } from "./record.ts";
 
 /** What of an input goes into a record: all that the record does not say anyway, with as much of the arguments as wanted. */
 export function recordInput(input: PolicyInput, args: RecordedArguments, paths: readonly string[]): RecordedInput {
   const { trust, trust_age_seconds: age, in_custody: inCustody, history = [], held = [] } = input;
+  const signers = [...history, ...held].flatMap(({ digest, spiffe }) =>
+    spiffe === undefined ? [] : [[digest, spiffe]],
+  );
   return {
     trust,
     ...(age === undefined ? {} : { trustAgeSeconds: age }),
     ...(inCustody === undefined ? {} : { inCustody }),
     ...(history.length === 0 ? {} : { history: history.map(({ digest }) => digest) }),
     ...(held.length === 0 ? {} : { held: held.map(({ digest }) => digest) }),
+    ...(signers.length === 0 ? {} : { signers: Object.fromEntries(signers) as Record<string, string> }),
     ...(args === "full" ? { args: input.args ?? {}, argsAre: args } : {}),
     ...(args === "redacted" ? { args: redact(input.args ?? {}, paths), argsAre: args } : {}),
   };
@@ -50,16 +55,24 @@ export function recordedInput(
     ...(method === "tools/call" && target !== undefined ? { tool: target } : {}),
     server,
     calling_agent: caller.did,
-    caller: { did: caller.did, binding: caller.binding, scheme: "peerage-call" },
+    caller: { did: caller.did, binding: caller.binding, scheme: "peerage-call", ...spiffeMembers(caller.spiffe) },
     ...(input.args === undefined ? {} : { args: input.args }),
     ...(req === undefined ? {} : { req }),
     trust: input.trust,
     ...(input.trustAgeSeconds === undefined ? {} : { trust_age_seconds: input.trustAgeSeconds }),
     ...(run === undefined ? {} : { run }),
     ...(input.inCustody === undefined ? {} : { in_custody: input.inCustody }),
-    history: history.map((one, seq) => ({ seq, ...describeEntry(one, run) })),
-    held: held.map((one) => describeEntry(one, run)),
+    history: history.map((one, seq) => ({ seq, ...describeEntry(one, run, input.signers?.[one.digest]) })),
+    held: held.map((one) => describeEntry(one, run, input.signers?.[one.digest])),
   };
+}
+
+function spiffeMembers(
+  recorded: RecordedSpiffe | undefined,
+): Pick<CallerDocument, "spiffe" | "spiffe_proof" | "spiffe_unbound"> {
+  if (!recorded) return {};
+  const { id, proof } = recorded;
+  return proof === undefined ? { spiffe_unbound: id } : { spiffe: id, spiffe_proof: proof };
 }
 
 /** The argument paths that some rule of a policy reads. */

@@ -11,6 +11,7 @@ import {
   PeerageError,
   type Policy,
   type Signer,
+  type SpiffeVerifier,
 } from "@peerage/core";
 import { ApprovalDesk, type ApprovalOptions, isWaiting, nobodyToAsk, QUESTION_PREFIX } from "../approval/desk.ts";
 import type { Question } from "../approval/form.ts";
@@ -44,6 +45,8 @@ export interface GuardOptions {
   readonly policy: Policy | (() => Policy);
   /** What is known of others. Without it a DID's own key counts, and a rule that asks for trust denies. */
   readonly trust?: TrustSource | undefined;
+  /** Verifies SPIFFE IDs beside DIDs: `openSpiffe(…).verifier` of `loadSpiffe()`. Without it none is looked at. */
+  readonly spiffe?: SpiffeVerifier | undefined;
   /** In memory by default, which refuses proofs issued before this guard was made. */
   readonly replay?: ReplayStore | undefined;
   /** URLs under which callers reach this guard, beside its DID. */
@@ -117,6 +120,7 @@ export class GuardCore implements Guard {
       audiences: this.audiences,
       open: new Set(options.open ?? lifecycleMethods),
       trust: options.trust,
+      spiffe: options.spiffe,
       replay: options.replay ?? new MemoryReplayStore({ startedAt: this.#now() }),
       sessions: this.#sessions,
       rates: new RateLimiter(),

@@ -1,4 +1,4 @@
-import { type Entry, type Policy, type Verified } from "@peerage/core";
+import type { Entry, Policy, SpiffeId, Verified } from "@peerage/core";
 import type { AuditLog } from "../audit/audit-log.ts";
 import type { HeldFor } from "../approval/evidence-store.ts";
 
@@ -32,17 +32,29 @@ function requirementsOf(policy: Policy): ReadonlyMap<string, readonly Adverse[]>
  * Keeps what speaks against a call, so that leaving it out next time does not help. Only what some rule would listen to:
  * what strangers sign must not crowd out what counts.
  */
-export function rememberAdverse(audit: AuditLog, policy: Policy, entries: readonly Verified<Entry>[], now: Date): void {
+export function rememberAdverse(
+  audit: AuditLog,
+  policy: Policy,
+  entries: readonly Verified<Entry>[],
+  now: Date,
+  spiffeOf?: (entry: Entry) => SpiffeId | undefined,
+): void {
   const requirements = requirementsOf(policy);
-  const adverse = entries.filter(({ step, result, issuer }) =>
+  const adverse = entries.filter((entry) =>
     requirements
-      .get(step)
-      ?.some(({ results, by }) => !results.has(result) && (by === undefined || by(issuer, undefined))),
+      .get(entry.step)
+      ?.some(
+        ({ results, by }) => !results.has(entry.result) && (by === undefined || by(entry.issuer, spiffeOf?.(entry))),
+      ),
   );
   if (adverse.length === 0) return;
   const unknown = audit.evidence.unknown(adverse, "adverse");
   if (unknown.length === 0) return;
-  audit.transact(() => audit.evidence.keep(unknown, "adverse", now));
+  audit.transact(() => {
+    audit.evidence.keep(unknown, "adverse", now);
+    // Who signed it is kept with it: leaving out the binding next time does not help either.
+    for (const entry of unknown) audit.evidence.keepSigner(entry.digest, spiffeOf?.(entry));
+  });
   audit.evidence.remember(unknown, "adverse");
 }
 

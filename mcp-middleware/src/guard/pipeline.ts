@@ -1,4 +1,5 @@
 import {
+  BINDING_META,
   type CallProof,
   type CheckBudget,
   checkCallAudienceAndTime,
@@ -13,11 +14,14 @@ import {
   parseCallProof,
   PeerageError,
   requestDigest,
+  type SpiffeFacts,
+  type SpiffeVerifier,
   type Verified,
   verifyHistory,
 } from "@peerage/core";
 import type { AuditLog } from "../audit/audit-log.ts";
 import type { RequestStates } from "../approval/request-state.ts";
+import { doesKeyCount, MAX_APPROVAL_VIEW_SECONDS } from "./entry-keys.ts";
 import { gatherHeld, rememberAdverse } from "./memory.ts";
 import { askPolicy, defaultScope, limitsOf, policyInput } from "./policy.ts";
 import type { RateLimiter } from "./rates.ts";
@@ -35,6 +39,8 @@ export interface PipelineParts {
   readonly audiences: ReadonlySet<string>;
   readonly open: ReadonlySet<string>;
   readonly trust: TrustSource | undefined;
+  /** Step 5; without it no SPIFFE ID is looked at. */
+  readonly spiffe: SpiffeVerifier | undefined;
   readonly replay: ReplayStore;
   readonly sessions: Sessions;
   readonly rates: RateLimiter;
@@ -76,32 +82,45 @@ function identify(trace: Trace, subject: Subject, context: Context, parts: Pipel
   trace.req = proof.req;
   checkOwner(owner, did);
   checkCancellation(subject, connection, did);
+  if (parts.spiffe) trace.presented = presentation(subject, context, parts);
   return true;
 }
 
+/** What step 5 looks at. A message without `params` has no place for a binding. */
+function presentation(subject: Subject, context: Context, { audiences }: PipelineParts): Trace["presented"] {
+  const { socket, header } = context;
+  const hasNoPlace = subject.method.startsWith("http/");
+  return { binding: subject.meta?.[BINDING_META], connection: socket, header, audiences, hasNoPlace };
+}
+
 /**
- * Steps 6 to 10: what is known of the caller and its history, and what the policy says. May be asked again of the same
+ * Steps 5 to 10: what is known of the caller and its history, and what the policy says. May be asked again of the same
  * trace once a person has answered: everything but the proof is then judged anew.
  */
 export function consider(trace: Trace, parts: PipelineParts): void {
   const { proof, subject, policy, now } = trace;
   if (!proof || !subject) throw new TypeError("nobody was identified");
   const did = proof.issuer;
+  trace.step = "spiffe";
+  if (parts.spiffe && trace.presented) trace.spiffe = judgeSpiffe(trace, trace.presented, proof, parts.spiffe);
+  const { spiffe } = trace;
+
   trace.step = "key";
   if (parts.trust) checkKey(parts.trust, proof);
 
   trace.step = "trust";
   trace.view = parts.trust?.snapshot?.();
   const score = parts.trust?.score(did, defaultScope(policy)) ?? "unknown";
-  const caller: Caller = { did, kid: proof.kid, binding: "message", score, history: [] };
+  const caller: Caller = { did, kid: proof.kid, binding: "message", score, history: [], ...spiffeIdOf(spiffe) };
   trace.caller = caller;
 
   trace.step = "history";
+  const keys = { did: parts.did, trust: parts.trust, seenAt: (digest: Digest) => parts.audit?.evidence.seenAt(digest) };
   trace.history ??= verifyHistory(subject.meta?.[HISTORY_META], proof.head, {
     now,
     beforeChecks: (count) => parts.checks.take(did, count, now),
     ...keysIn(parts.trust),
-    keyStood: (entry) => isKeyActive(parts, entry),
+    keyStood: (entry) => doesKeyCount(keys, entry, now),
   });
   if (trace.history) trace.caller = { ...caller, history: trace.history.entries };
 
@@ -113,9 +132,9 @@ export function consider(trace: Trace, parts: PipelineParts): void {
   const isRuled = !needsNoRule(subject.method);
   const { audit, trust } = parts;
   const req = trace.req ?? proof.req;
-  if (isRuled && audit && trace.history) rememberAdverse(audit, policy, trace.history.entries, now);
+  if (isRuled && audit && trace.history) rememberAdverse(audit, policy, trace.history.entries, now, spiffe?.signerOf);
   const held = isRuled && audit ? gatherHeld(audit, policy, { caller: did, req, run: trace.history?.run }) : [];
-  const standing = held.filter((entry) => entry.result !== "approved" || isKeyActive(parts, entry));
+  const standing = held.filter((entry) => entry.result !== "approved" || doesKeyCount(keys, entry, now));
   const { history } = trace;
   trace.input = policyInput(policy, {
     server: parts.did,
@@ -126,11 +145,15 @@ export function consider(trace: Trace, parts: PipelineParts): void {
     now,
     history,
     held: standing,
+    spiffe,
+    seenAs: (entry) => audit?.evidence.signer(entry.digest),
   });
   if (!isRuled) return;
   const spent = audit && ((digest: Digest): boolean => audit.evidence.isSpent(digest));
   const asked = askPolicy(policy, trace.input, spent ? { spent } : {});
   trace.rule = asked.rule;
+  // Whose key may approve is asked of younger data than the rest.
+  if (asked.effect === "ask" || asked.obligations.spend.length > 0) checkAge(trust, MAX_APPROVAL_VIEW_SECONDS);
   if (asked.effect === "ask") {
     trace.step = "approval";
     // An approval whose key is revoked is there, and counts for nothing.
@@ -149,6 +172,26 @@ export function consider(trace: Trace, parts: PipelineParts): void {
     throw new PeerageError("ERR_AUDIT_UNAVAILABLE", "the rule asks for an audit log", { detail: "no-audit" });
   }
   parts.rates.take(limitsOf(obligations, trace.input), now);
+}
+
+/**
+ * Step 5. Asked again after a person has answered, a binding is judged anew; headers are not, because what they carry is
+ * used up by the first look, so an ID that they showed stays.
+ * @throws {PeerageError} ERR_SVID_INVALID, ERR_SPIFFE_BINDING, ERR_SPIFFE_REQUIRED
+ */
+function judgeSpiffe(
+  { spiffe: before, now }: Trace,
+  presented: NonNullable<Trace["presented"]>,
+  proof: Verified<CallProof>,
+  verifier: SpiffeVerifier,
+): SpiffeFacts {
+  if (!before) return verifier.verify({ ...presented, now }, proof);
+  const { unbound = before.unbound, ...facts } = verifier.verify({ ...presented, header: undefined, now }, proof);
+  return { ...facts, ...(unbound === undefined || facts.spiffe !== undefined ? {} : { unbound }) };
+}
+
+function spiffeIdOf(facts: SpiffeFacts | undefined): Pick<Caller, "spiffeId"> {
+  return facts?.spiffe === undefined ? {} : { spiffeId: facts.spiffe };
 }
 
 /** Takes out of a retry what this guard had asked, so that what is judged and executed is the request itself. */
@@ -189,17 +232,14 @@ function keysIn(trust: TrustSource | undefined): KeyOptions {
   return { keysOf: (did) => trust?.keysOf?.(did) ?? [] };
 }
 
-function checkKey(trust: TrustSource, { issuer: did, kid }: CallProof): void {
+function checkAge(trust: TrustSource | undefined, maxAgeSeconds: number): void {
   // Written so that an age that is not a number counts as too old.
-  if (!(trust.ageSeconds() <= trust.maxAgeSeconds)) {
+  if (trust && !(trust.ageSeconds() <= maxAgeSeconds)) {
     throw new PeerageError("ERR_REGISTRY_STALE", "the view of the registry is too old");
   }
-  checkSigningKey(kid, { status: trust.keyState(did), current: trust.currentKey?.(did) ?? multibaseOf(did) });
 }
 
-/** True if the key behind an entry stands, as far as this guard knows. A thief can date back, so a lost key says nothing. */
-function isKeyActive({ trust, did }: PipelineParts, { issuer, kid }: Pick<CallProof, "issuer" | "kid">): boolean {
-  if (trust === undefined || issuer === did) return true;
-  const current = trust.currentKey?.(issuer) ?? multibaseOf(issuer);
-  return trust.keyState(issuer) === "active" && kid === `${issuer}#${current}`;
+function checkKey(trust: TrustSource, { issuer: did, kid }: CallProof): void {
+  checkAge(trust, trust.maxAgeSeconds);
+  checkSigningKey(kid, { status: trust.keyState(did), current: trust.currentKey?.(did) ?? multibaseOf(did) });
 }

@@ -1,4 +1,5 @@
 import {
+  type CallerDocument,
   counterKey,
   couldAllow,
   type Decision,
@@ -16,6 +17,8 @@ import {
   type Policy,
   type PolicyInput,
   requiredScopes,
+  type SpiffeFacts,
+  type SpiffeId,
   type Verified,
 } from "@peerage/core";
 import type { Reservation } from "../audit/counters.ts";
@@ -34,6 +37,10 @@ export interface PolicyFacts {
   readonly history: Verified<History> | undefined;
   /** What the guard holds itself; see {@link describeHistory}. */
   readonly held: readonly Verified<Entry>[];
+  /** What step 5 came to, if this guard has one. */
+  readonly spiffe?: SpiffeFacts | undefined;
+  /** The SPIFFE ID that this guard kept of an entry's signer. */
+  readonly seenAs?: ((entry: Entry) => SpiffeId | undefined) | undefined;
 }
 
 /** The scope in which a caller's score is shown to handlers and in decision records. */
@@ -43,7 +50,7 @@ export function defaultScope(policy: Policy | undefined): string {
 
 /** The facts of one call as the policy language knows them, every one verified by this guard. */
 export function policyInput(policy: Policy, facts: PolicyFacts): PolicyInput {
-  const { server, subject, caller, req, trust, now, history, held } = facts;
+  const { server, subject, caller, req, trust, now, history, held, spiffe, seenAs } = facts;
   const { method } = subject;
   const target = subject.target ?? method;
   const scores: Record<string, number> = {};
@@ -60,14 +67,28 @@ export function policyInput(policy: Policy, facts: PolicyFacts): PolicyInput {
     ...(method === "tools/call" ? { tool: target } : {}),
     server,
     calling_agent: caller,
-    caller: { did: caller, binding: "message", scheme: "peerage-call" },
+    caller: { did: caller, binding: "message", scheme: "peerage-call", ...spiffeDocument(spiffe) },
     args: member(subject.params, "arguments") ?? {},
     req,
     trust: scores,
     ...standingFacts(policy, facts),
     ...(trust ? { trust_age_seconds: Math.max(0, trust.ageSeconds()) } : {}),
-    ...describeHistory(history, { caller, now, held }),
+    ...describeHistory(history, {
+      caller,
+      now,
+      held,
+      spiffeOf: spiffe && ((entry) => spiffe.signerOf(entry, seenAs?.(entry))),
+    }),
   };
+}
+
+/** What a policy may ask of the caller's SPIFFE ID; one that is not bound has a name of its own. */
+function spiffeDocument(
+  facts: SpiffeFacts | undefined,
+): Pick<CallerDocument, "spiffe" | "spiffe_proof" | "spiffe_unbound"> {
+  const { spiffe, proof, unbound } = facts ?? {};
+  if (spiffe !== undefined && proof !== undefined) return { spiffe, spiffe_proof: proof };
+  return unbound === undefined ? {} : { spiffe_unbound: unbound };
 }
 
 /** Whether any expression of a policy looks at `standing`: it costs more than a lookup, so others do not pay for it. */

@@ -1,6 +1,6 @@
-import { type Digest, member, type Policy, requiredScopes } from "@peerage/core";
+import { type Digest, member, type Policy, requiredScopes, type SpiffeFacts } from "@peerage/core";
 import type { AuditLog, DecisionEffects, Recorded } from "../audit/audit-log.ts";
-import type { DecisionBody, Outcome, RecordedCaller } from "../audit/record.ts";
+import type { DecisionBody, Outcome, RecordedCaller, RecordedSpiffe } from "../audit/record.ts";
 import { namedArguments, recordInput } from "../audit/recorded-input.ts";
 import type { Trace } from "./trace.ts";
 import { limitsOf, reservationsOf } from "./policy.ts";
@@ -132,10 +132,18 @@ export class Recorder {
   }
 }
 
-function callerOf({ caller, proof }: Trace): RecordedCaller | undefined {
-  if (caller) return { did: caller.did, kid: caller.kid, binding: caller.binding, score: caller.score };
+function callerOf({ caller, proof, spiffe }: Trace): RecordedCaller | undefined {
+  if (caller) {
+    const { did, kid, binding, score } = caller;
+    return { did, kid, binding, score, ...present("spiffe", recordedSpiffe(spiffe)) };
+  }
   // Its signature held; that it is for this guard, or fresh, did not.
   return proof && { did: proof.issuer, kid: proof.kid, unverified: true };
+}
+
+function recordedSpiffe(facts: SpiffeFacts | undefined): RecordedSpiffe | undefined {
+  const id = facts?.spiffe ?? facts?.unbound;
+  return id === undefined ? undefined : { id, ...present("proof", facts?.proof), ...facts?.evidence };
 }
 
 function scopesOf(policy: Policy): { readonly scopes?: readonly string[] } {

@@ -94,7 +94,9 @@ const hints: Readonly<Partial<Record<ErrorCode, string>>> = {
   ERR_POLICY_DENIED: "not allowed here.",
   ERR_TRUST_INSUFFICIENT:
     "the caller is not trusted enough for this here: it needs vouches from agents that this server trusts.",
-  ERR_SPIFFE_REQUIRED: "a SPIFFE identity is required.",
+  ERR_SPIFFE_REQUIRED: "a SPIFFE identity that is bound to the caller's DID is required.",
+  ERR_SVID_INVALID: "the presented SPIFFE identity does not verify here.",
+  ERR_SPIFFE_BINDING: "the presented SPIFFE identity is not bound to the caller's DID, or not for this server.",
   ERR_RATE_LIMITED: "too many calls: retry later.",
   ERR_APPROVAL_REQUIRED: "a person must approve this call first.",
   ERR_APPROVAL_DENIED: "a person has denied this call.",

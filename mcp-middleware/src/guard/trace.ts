@@ -8,6 +8,8 @@ import {
   type Obligations,
   type Policy,
   type PolicyInput,
+  type SpiffeFacts,
+  type SpiffePresentation,
   type Verified,
 } from "@peerage/core";
 import type { RequestState } from "../approval/request-state.ts";
@@ -28,6 +30,9 @@ export interface Trace {
   spent: boolean;
   caller: Caller | undefined;
   history: Verified<History> | undefined;
+  /** What came beside the proof for step 5, and what it came to; undefined if this guard verifies no SPIFFE IDs. */
+  presented: Omit<SpiffePresentation, "now"> | undefined;
+  spiffe: SpiffeFacts | undefined;
   /** Digest of the request as it will be executed: the proof's, but for what this guard itself had asked. */
   req: Digest | undefined;
   /** What the caller carried from this guard's question to this retry. */
@@ -81,6 +86,8 @@ const blank: Omit<Trace, "step" | "now" | "connection"> = {
   spent: false,
   caller: undefined,
   history: undefined,
+  presented: undefined,
+  spiffe: undefined,
   req: undefined,
   state: undefined,
   input: undefined,

@@ -1,4 +1,14 @@
-import type { CallProof, Did, Digest, Entry, ErrorCode, JsonObject, JsonValue, Verified } from "@peerage/core";
+import type {
+  CallProof,
+  Did,
+  Digest,
+  Entry,
+  ErrorCode,
+  JsonObject,
+  JsonValue,
+  SpiffeId,
+  Verified,
+} from "@peerage/core";
 
 /** A JSON-RPC request, notification or response, exactly as parsed; never a batch. */
 export type JsonRpcMessage = JsonObject;
@@ -12,6 +22,8 @@ export interface Context {
   readonly session?: string;
   /** Reads a request header by lower-case name; undefined on stdio. A duplicated header is refused before this. */
   readonly header?: (name: string) => string | undefined;
+  /** The TLS socket, by which an X.509-SVID is found that mutual TLS verified. */
+  readonly socket?: object;
   /** Aborted when the client goes away. */
   readonly signal?: AbortSignal;
   /**
@@ -33,6 +45,8 @@ export interface Caller {
   readonly score: number | "unknown";
   /** The presented history, verified whole; empty if none was presented. */
   readonly history: readonly Verified<Entry>[];
+  /** The SPIFFE ID that is bound to the DID; only a guard that verifies SPIFFE IDs knows one. */
+  readonly spiffeId?: SpiffeId;
 }
 
 /** The steps of the pipeline in mcp.md section 2, in order. */

@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import { BINDING_META, type CallProof, type Entry, type JsonValue, LruMap, PeerageError, type SpiffeFacts, type SpiffePresentation, type SpiffeProof, spiffeProofs, type SpiffeVerifier, type Verified } from "@peerage/core"; // prettier-ignore
+import { BINDING_META, type CallProof, type Entry, type JsonValue, LruMap, parseWorkloadId, PeerageError, type SpiffeFacts, type SpiffePresentation, type SpiffeProof, spiffeProofs, type SpiffeVerifier, type Verified } from "@peerage/core"; // prettier-ignore
 import { type BindingContext, type VerifiedBinding, verifyBinding } from "./binding.ts";
 import { EntrySigners } from "./entry-signers.ts";
 import { verifyPeerAgain } from "./peer-svid.ts";
@@ -51,10 +51,10 @@ export class GuardSpiffe implements SpiffeVerifier {
       throw bindingInvalid("connection");
     }
     const possessed = this.#possession(presentation, proof);
-    const signerOf = this.#signers.read(others, presentation);
+    const signerOf = this.#kept(this.#signers.read(others, presentation), now);
     const counts = bound && this.#accept.has(bound.proof);
     if (counts) return { spiffe: bound.spiffe, proof: bound.proof, evidence: bound.evidence, signerOf: this.#own(bound, signerOf) }; // prettier-ignore
-    if (this.#options.required) {
+    if (this.#options.required && presentation.hasNoPlace !== true) {
       throw new PeerageError("ERR_SPIFFE_REQUIRED", `a SPIFFE ID is required: send ${BINDING_META}`, {
         detail: bound ? "proof" : "missing",
       });
@@ -62,6 +62,18 @@ export class GuardSpiffe implements SpiffeVerifier {
     const seen = bound ?? (peer && { spiffe: peer.spiffeId, evidence: { svid: peer.digest, bundle: peer.bundle } });
     const unbound = seen ?? possessed;
     return { ...(unbound ? { unbound: unbound.spiffe, evidence: unbound.evidence } : {}), signerOf };
+  }
+
+  /** An entry that was kept with its signer's SPIFFE ID needs no binding again, as long as that domain is trusted. */
+  #kept(next: SpiffeFacts["signerOf"], now: Date): SpiffeFacts["signerOf"] {
+    return (entry, seenAs) => {
+      const shown = next(entry);
+      if (shown !== undefined || seenAs === undefined) return shown;
+      const bundle = this.#options.bundles.get(parseWorkloadId(seenAs).trustDomain, now);
+      return bundle && bundle.x509Authorities.length + bundle.jwtAuthorities.size + bundle.witAuthorities.size > 0
+        ? seenAs
+        : undefined;
+    };
   }
 
   /** The caller's own binding, and those of signers of its history. */
@@ -109,10 +121,10 @@ export class GuardSpiffe implements SpiffeVerifier {
 
   /** The caller's own entries may name its own binding as well. */
   #own(bound: Verified<VerifiedBinding>, next: SpiffeFacts["signerOf"]): SpiffeFacts["signerOf"] {
-    return (entry: Entry) => {
+    return (entry: Entry, seenAs) => {
       const named = entry.sub?.["binding"];
       const isOwn = bound.entry !== undefined && named === bound.entry && entry.issuer === bound.did;
-      return isOwn ? this.#signers.judge(bound, entry) : next(entry);
+      return isOwn ? this.#signers.judge(bound, entry) : next(entry, seenAs);
     };
   }
 }
