@@ -42,6 +42,8 @@ describe("the explanation of a score", () => {
           expect(chain.at(-1)).toMatchObject({ issuer: voucher, subject: didOf(target), value });
           expect(chain.length).toBeLessThanOrEqual(6);
           for (let i = 1; i < chain.length; i++) expect(chain[i]!.issuer).toBe(chain[i - 1]!.subject);
+          const visited = [chain[0]!.issuer, ...chain.map(({ subject }) => subject)];
+          expect(new Set(visited).size).toBe(visited.length);
         }
         expect(sum).toBe(evidence);
         expect(score).toBe(rescored(net, target));
@@ -50,6 +52,31 @@ describe("the explanation of a score", () => {
       }),
       runs,
     );
+  });
+
+  it("never leads to the target by way of the target, although the target's own vouches strengthen who vouches for it", () => {
+    // 0 vouches for 1 and 2; both for 3 and 4. 3 and 4 vouch for each other, and 3 takes most of its power from 4.
+    const net: Net = {
+      agents: 5,
+      roots: [0],
+      edges: [
+        { issuer: 0, subject: 1, confidence: 100 },
+        { issuer: 0, subject: 2, confidence: 100 },
+        { issuer: 0, subject: 4, confidence: 100 },
+        { issuer: 1, subject: 3, confidence: 20 },
+        { issuer: 2, subject: 3, confidence: 100 },
+        { issuer: 4, subject: 3, confidence: 90 },
+        { issuer: 3, subject: 4, confidence: 100 },
+      ],
+    };
+    const { contributions } = explain(net, 4);
+    expect(contributions.map(({ chain }) => [chain[0]!.issuer, ...chain.map(({ subject }) => subject)])).toEqual([
+      [0, 4].map(didOf),
+      [0, 1, 3, 4].map(didOf),
+    ]);
+    // For another target the same agent's strongest way does lead through 4.
+    const other = explain({ ...net, agents: 6, edges: [...net.edges, { issuer: 3, subject: 5, confidence: 100 }] }, 5);
+    expect(other.contributions[0]!.chain.map(({ issuer }) => issuer)).toEqual([0, 4, 3].map(didOf));
   });
 
   it("prints chains whose numbers add up, digit for digit, to the printed score, and whose lines can be recomputed", () => {

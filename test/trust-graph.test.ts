@@ -325,7 +325,7 @@ describe("lookups", () => {
         }
         expect(new FlowVector(graph, roots).current).toBe(true);
       }),
-      { numRuns: 100 },
+      runs,
     );
   });
 });

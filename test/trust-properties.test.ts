@@ -225,7 +225,7 @@ describe("the flow metric", () => {
           if (!net.roots.includes(agent)) expect(sum).toBeLessThanOrEqual(0.7 * 30 + 1e-9);
         });
       }),
-      { numRuns: 300 },
+      runs,
     );
   });
 

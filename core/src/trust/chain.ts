@@ -18,30 +18,52 @@ export function contribution(share: number, confidence: number): number {
 }
 
 /**
- * The chain from a root that carried most of an agent's power after `layer` hops, root first; empty for a root. At each
- * hop back it takes the largest contribution that counts, so not the one that the definition leaves out.
+ * The chain from a root that carried most of an agent's power after `layer` hops, root first; empty for a root. No agent
+ * is on it twice, and `target`, whose score it explains, is not on it at all: who leads to the target only by way of the
+ * target itself has one voucher in truth, and so no power.
+ *
+ * At each hop back it takes the largest contribution that counts, so not the one that the definition leaves out, unless
+ * nothing else leads back to a root.
  */
-export function strongestChain(state: FlowState, agent: number, layer: number): Hop[] {
-  const chain: Hop[] = [];
+export function strongestChain(state: FlowState, agent: number, layer: number, target: number): Hop[] {
+  const back: Hop[] = [];
   const seen = new Set([agent]);
   let subject = agent;
   for (let k = layer; k >= 1 && !state.isRoot(subject); k--) {
-    const hop = strongestHop(state, subject, k, seen);
+    const hop = strongestHop(state, subject, k, seen, target);
     if (!hop) break;
-    chain.unshift(hop);
+    back.push(hop);
     seen.add(hop.issuer);
     subject = hop.issuer;
   }
-  return chain;
+  return withoutLoops(back.reverse());
 }
 
-function strongestHop(state: FlowState, subject: number, layer: number, seen: ReadonlySet<number>): Hop | undefined {
+/** Leaves out what lies between two visits of one agent. */
+function withoutLoops(chain: readonly Hop[]): Hop[] {
+  const kept: Hop[] = [];
+  for (const hop of chain) {
+    kept.push(hop);
+    const before = kept.findIndex(({ issuer }) => issuer === hop.subject);
+    if (before >= 0) kept.length = before;
+  }
+  return kept;
+}
+
+function strongestHop(
+  state: FlowState,
+  subject: number,
+  layer: number,
+  seen: ReadonlySet<number>,
+  target: number,
+): Hop | undefined {
   const share = state.shares(Math.max(1, layer - 1));
   const run = state.graph.incoming(subject);
   let leftOut: Hop | undefined;
   let best: Hop | undefined;
   let bestSeen: Hop | undefined;
   const offer = (hop: Hop): void => {
+    if (hop.issuer === target) return;
     if (seen.has(hop.issuer)) {
       if (hop.value > (bestSeen?.value ?? 0)) bestSeen = hop;
     } else if (hop.value > (best?.value ?? 0)) best = hop;
@@ -61,6 +83,7 @@ function strongestHop(state: FlowState, subject: number, layer: number, seen: Re
       offer(hop);
     }
   }
+  if (!best && leftOut) offer(leftOut);
   return best ?? bestSeen;
 }
 

@@ -164,7 +164,7 @@ function work(
       dilution,
       weight: WEIGHT[confidence]!,
       value: last.value,
-      chain: [...strongestChain(state, voucher, FLOW.L - 1), last].map((hop) => step(graph, hop)),
+      chain: [...strongestChain(state, voucher, FLOW.L - 1, target), last].map((hop) => step(graph, hop)),
     });
   }
   const support = contributions.length === 0 ? undefined : findSupport(state, target, hopsTo(edges, target));
