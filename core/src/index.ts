@@ -127,6 +127,7 @@ export {
 } from "./statement/issue.ts";
 export { checkKeyEvent, keyDigest } from "./statement/key-event.ts";
 export { createNote, type Note, noteDigest, parseNote } from "./statement/note.ts";
+export { NOTE_ERASURE_TYP, type NoteErasure, signNoteErasure, verifyNoteErasure } from "./statement/note-erasure.ts";
 export { MAX_STATEMENT_BYTES, MAX_VOUCH_SECONDS, STATEMENT_CONTEXT, statementJsonSchemas } from "./statement/schema.ts";
 export type {
   AgentProfile,

@@ -22,6 +22,8 @@ import { HeadFile } from "./keys/head-file.ts";
 import { type LogKeys, openLogKeys, ownPolicy } from "./keys/log-keys.ts";
 import { healFromMirrors, mirroredHeads, ownHeads } from "./log/heal.ts";
 import { findRollback, type OpenLog, openWritable, ownHead } from "./log/open-log.ts";
+import type { NoteStore } from "./notes/note-store.ts";
+import { openSqliteNotes } from "./notes/sqlite-notes.ts";
 import { type Publication, Published } from "./published.ts";
 import type { Durability } from "./store/sqlite.ts";
 import { StoreReader } from "./store-reader.ts";
@@ -113,11 +115,14 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
   const watched = (options.witnessFor ?? []).map(parseVerifierKey);
   const log = await openGuarded(options, { database, keys, headFile, note, quorum });
   let peers: PeerStore | undefined;
+  let notes: NoteStore | undefined;
   try {
+    notes = await openSqliteNotes(join(dataDir, "notes.db"), log.reads);
     peers = new PeerStore(join(dataDir, "witness.db"));
     const witness = new Witness({ signer: keys.witness, store: peers, logs: watched, now: clockOf(options) });
-    return await OpenRegistry.open(options, keys, log, { quorum, peers, witness });
+    return await OpenRegistry.open(options, keys, log, { quorum, peers, witness, notes });
   } catch (error) {
+    await notes?.[Symbol.asyncDispose]();
     await log[Symbol.asyncDispose]();
     peers?.[Symbol.dispose]();
     throw error;
@@ -173,6 +178,7 @@ interface Roles {
   readonly quorum: QuorumClient | undefined;
   readonly peers: PeerStore;
   readonly witness: Witness;
+  readonly notes: NoteStore;
 }
 
 interface Parts extends Roles {
@@ -219,6 +225,7 @@ class OpenRegistry implements Registry {
       tiles: log.tiles,
       proofs: parts.proofs,
       published: parts.published,
+      notes: parts.notes,
       roots: options.roots ?? [],
       publicUrl: options.publicUrl,
       limiter: perMinute > 0 ? new WriteLimiter(perMinute, now) : undefined,
@@ -281,6 +288,7 @@ class OpenRegistry implements Registry {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#roles.notes[Symbol.asyncDispose]();
     await this.#log[Symbol.asyncDispose]();
     this.#roles.peers[Symbol.dispose]();
   }

@@ -4,6 +4,7 @@ import { agentRoutes } from "./agents.ts";
 import { feedRoutes } from "./feed.ts";
 import { logRoutes } from "./log.ts";
 import { metaRoutes } from "./meta.ts";
+import { noteRoutes } from "./notes.ts";
 import { notFound, onError, problem } from "./problem.ts";
 import { type Ctx, type Env, type Route, serveRoutes } from "./route.ts";
 import type { Service } from "./service.ts";
@@ -15,6 +16,7 @@ import { forkRoutes, witnessRoutes } from "./witness.ts";
 export function registryRoutes(service: Service): Route[] {
   const routes: Route[] = [
     ...statementRoutes(service),
+    ...noteRoutes(service),
     ...logRoutes(service),
     ...agentRoutes(service),
     ...trustRoutes(service),
@@ -31,7 +33,7 @@ export function registryApp(service: Service): Hono<Env> {
   const routes = registryRoutes(service);
   const app = serveRoutes(routes, {
     before: (c, { method, live }) => {
-      if (method === "POST") return undefined;
+      if (method !== "GET") return undefined;
       c.header("Access-Control-Allow-Origin", "*");
       c.header("Access-Control-Expose-Headers", "ETag");
       c.header("X-Content-Type-Options", "nosniff");
@@ -42,7 +44,7 @@ export function registryApp(service: Service): Hono<Env> {
       return c.body(null, 304);
     },
     after: (c, { method, live }, tag) => {
-      if (c.res.status !== 200 || method === "POST" || live === true) return;
+      if (c.res.status !== 200 || method !== "GET" || live === true) return;
       c.res.headers.set("ETag", tag);
       if (!c.res.headers.has("Cache-Control")) c.res.headers.set("Cache-Control", "public, max-age=1");
     },

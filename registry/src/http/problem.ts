@@ -20,6 +20,8 @@ const statuses: Partial<Record<ErrorCode, ContentfulStatusCode>> = {
   ERR_STATEMENT_NOT_YET_VALID: 422,
   ERR_VOUCH_NOT_YET_VALID: 422,
   ERR_VOUCH_EXPIRED: 422,
+  ERR_NOTE_INVALID: 422,
+  ERR_PROOF_INVALID: 403,
   ERR_KEY_EVENT_INVALID: 422,
   ERR_KEY_SUPERSEDED: 409,
   ERR_KEY_REVOKED: 409,
@@ -35,9 +37,11 @@ const statuses: Partial<Record<ErrorCode, ContentfulStatusCode>> = {
 
 const titles: Partial<Record<ContentfulStatusCode, string>> = {
   400: "Bad request",
+  403: "Forbidden",
   404: "Not found",
   405: "Method not allowed",
   409: "Conflict",
+  410: "Gone",
   413: "Content too large",
   415: "Unsupported media type",
   422: "Unprocessable content",

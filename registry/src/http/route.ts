@@ -27,7 +27,7 @@ type Fields = Readonly<Record<string, z.ZodType>>;
 
 /** A route with its description: what is not described here cannot be served. */
 export interface Route<P extends Fields = Fields, Q extends Fields = Fields> {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
   /** Hono pattern. */
   readonly path: string;
   readonly summary: string;

@@ -2,6 +2,7 @@ import type { Did, ProofBuilder } from "@peerage/core";
 import type { Submission } from "../admission/admission.ts";
 import type { LogKeys } from "../keys/log-keys.ts";
 import type { TileSource } from "../log/tile-source.ts";
+import type { NoteStore } from "../notes/note-store.ts";
 import type { Published } from "../published.ts";
 import type { LogReads } from "../store/log-store.ts";
 import type { PeerStore } from "../witness/peer-store.ts";
@@ -16,6 +17,7 @@ export interface Service {
   readonly tiles: TileSource;
   readonly proofs: ProofBuilder;
   readonly published: Published;
+  readonly notes: NoteStore;
   /** From whom scores start where a request names nobody. */
   readonly roots: readonly Did[];
   readonly publicUrl: string | undefined;
