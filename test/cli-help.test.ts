@@ -18,7 +18,7 @@ describe("help", () => {
 
   start           init  demo  doctor  whoami
   trust           trust  vouch  unvouch  find  show  roots  names
-  sign and check  verify  history
+  sign and check  sign  verify  history
   mcp             proxy  guard  call  calls  approvals  approvers  policy
   operate         key  registry  log  config  completion  help  version
 

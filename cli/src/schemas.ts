@@ -85,7 +85,24 @@ export const dataSchemas: Readonly<Record<string, z.ZodType>> = {
     provenance: z.object({ metric: z.literal("flow"), roots: digest, edges: digest }),
     log,
   }),
-  vouch: statement.extend({ subject: did, scope: z.array(z.string()), confidence: z.int(), validUntil: time }),
+  vouch: statement.extend({
+    subject: did,
+    scope: z.array(z.string()),
+    confidence: z.int(),
+    validUntil: time,
+    note: z.object({ salt: z.string(), text: z.string() }).optional(),
+    noteDigest: digest.optional(),
+  }),
+  "note show": z.object({
+    digest,
+    note: z.object({
+      salt: z.string(),
+      name: z.string().optional(),
+      text: z.string().optional(),
+      urls: z.array(z.string()).optional(),
+    }),
+  }),
+  "note erase": z.object({ digest, registry: z.string(), erased: z.literal(true) }),
   unvouch: statement.extend({ subject: did, revokes: z.enum(["statement", "subject"]), target: z.string() }),
   find: z.object({
     scope: z.string(),
@@ -112,6 +129,15 @@ export const dataSchemas: Readonly<Record<string, z.ZodType>> = {
   "names list": z.object({ names: z.array(z.object({ name: z.string(), did })) }),
   "names set": z.object({ name: z.string(), did, dryRun }),
   "names remove": z.object({ name: z.string(), did, dryRun }),
+  sign: z.object({
+    issuer: did,
+    covers: z.enum(["file", "folder"]),
+    files: z.int(),
+    bytes: z.int(),
+    path: z.string(),
+    dryRun,
+    document: z.object({ type: z.literal("Manifest") }),
+  }),
   verify: z.object({
     type: z.string(),
     verdict: z.enum(["valid", "not-now", "invalid"]),

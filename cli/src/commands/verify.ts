@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import {
   type CheckpointPolicy,
@@ -18,11 +18,14 @@ import { CliError, describeError, usage } from "../errors.ts";
 import { readBook } from "../files/book.ts";
 import { codeOf } from "../files/safe-file.ts";
 import { openSnapshot, pinsForm, type Snapshot } from "../network.ts";
+import { FILE_MANIFEST_ENDING, FOLDER_MANIFEST } from "../manifest/manifest.ts";
 import type { Result } from "../output.ts";
 import type { Args } from "../tree.ts";
+import { Progress } from "../ui/progress.ts";
 import { visible } from "../ui/visible.ts";
 import type { Verdict } from "../verify/check.ts";
 import { viewFor } from "../verify/later-keys.ts";
+import { verifyManifestFile } from "../verify/manifest.ts";
 import {
   type LogKeys,
   verifyCheckpointText,
@@ -36,11 +39,12 @@ import { type Given, verifyCallProof, verifyCallRecord, verifyEntry, verifyWhole
 const MAX_BYTES = 4 * 1_048_576;
 
 /** `peerage verify`: recognises a signed thing and makes every check of it. Exit 6 if it is not authentic, 3 if not good now. */
-export async function run(context: Context, { words: [path = ""], options }: Args): Promise<Result> {
+export async function run(context: Context, { words: [given = ""], options }: Args): Promise<Result> {
   const started = performance.now();
+  const path = await manifestOf(given);
   const bytes = await readInput(context, path);
   const now = timeOf(options, context.io.now());
-  const verdict = await recognise(context, bytes, options, now);
+  const verdict = await recognise(context, bytes, options, now, path);
   const exit = verdict.verdict === "valid" ? 0 : verdict.verdict === "not-now" ? 3 : 6;
   const { ui } = context;
   const took = performance.now() - started;
@@ -62,7 +66,28 @@ export async function run(context: Context, { words: [path = ""], options }: Arg
   };
 }
 
-async function recognise(context: Context, bytes: Uint8Array, options: Options, now: Date): Promise<Verdict> {
+/** Where the manifest of a folder, or of a file that has one beside it, stands; anything else is looked at itself. */
+async function manifestOf(path: string): Promise<string> {
+  if (path === "-") return path;
+  const about = await stat(path).catch(() => undefined);
+  if (about?.isDirectory() === true) {
+    const manifest = join(path, FOLDER_MANIFEST);
+    if (await stat(manifest).catch(() => undefined)) return manifest;
+    throw new CliError("ERR_NOT_FOUND", `nobody has signed ${visible(path, 200)}: it holds no ${FOLDER_MANIFEST}`, {
+      hint: `peerage sign ${visible(path, 200)}`,
+    });
+  }
+  const beside = `${path}${FILE_MANIFEST_ENDING}`;
+  return (await stat(beside).catch(() => undefined)) ? beside : path;
+}
+
+async function recognise(
+  context: Context,
+  bytes: Uint8Array,
+  options: Options,
+  now: Date,
+  path: string,
+): Promise<Verdict> {
   const text = decode(bytes);
   const logs = await logKeys(context, options);
   const view = await viewFor(text, logs.snapshot);
@@ -95,6 +120,12 @@ async function recognise(context: Context, bytes: Uint8Array, options: Options, 
   if (Array.isArray(json)) return verifyWholeHistory(json, given);
   if (isJsonObject(json)) {
     if (json["type"] === "ForkEvidence") return verifyEvidence(json);
+    if (json["type"] === "Manifest") {
+      if (path === "-") throw usage("a manifest is verified beside its files", "peerage verify <folder>");
+      const progress = new Progress(context, "reading files");
+      const showing = (done: number, total: number): void => progress.show(done, total);
+      return verifyManifestFile(json, path, now, view, showing).finally(() => progress.end());
+    }
     if (json["proof"] !== undefined && json["receipt"] !== undefined) return verifyCallRecord(json, given);
     if (isOurs(json)) return verifyStatementText(utf8(trimmed), now, logs, view);
     if (isJsonObject(json["proof"])) return verifyCredential(json);

@@ -4,8 +4,22 @@ import type { CommandSpec } from "./spec.ts";
 /** Commands that sign and check. */
 export const signCommands: readonly CommandSpec[] = [
   {
+    path: "sign",
+    args: "<file|folder>",
+    text: "sign a file, or a folder and everything in it: a release, a skill",
+    group: "sign and check",
+    flags: [
+      ["--exclude <path>", "leave out a path of the folder, and say so (repeatable)", { many: true }],
+      ["--out <file>", "the manifest's name (<file>.peerage.json, peerage.manifest.json)"],
+      passphraseFile,
+      dryRun,
+    ],
+    examples: ["peerage sign ./my-skill --exclude .git", "peerage sign release.tgz"],
+    load: () => import("../commands/sign.ts"),
+  },
+  {
     path: "verify",
-    args: "<file>",
+    args: "<file|folder>",
     text: "every check of a signed thing, offline if it can",
     group: "sign and check",
     flags: [

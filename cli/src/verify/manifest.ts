@@ -1,0 +1,91 @@
+import { basename, dirname } from "node:path";
+import { type JsonValue, SKEW_SECONDS, type View } from "@peerage/core";
+import { describeError } from "../errors.ts";
+import { compare, type Differences } from "../manifest/folder.ts";
+import { type Manifest, verifyManifest } from "../manifest/manifest.ts";
+import { count } from "../ui/time.ts";
+import { visible } from "../ui/visible.ts";
+import { type Check, failed, notChecked, passed, type Verdict, verdictOf } from "./check.ts";
+import { keyStood } from "./later-keys.ts";
+
+/** A manifest against the files it names: signed by the one it names, and nothing changed, missing or extra. */
+export async function verifyManifestFile(
+  document: JsonValue,
+  path: string,
+  now: Date,
+  view: View | undefined,
+  onFile?: (done: number, total: number) => void,
+): Promise<Verdict> {
+  let manifest: Manifest;
+  try {
+    manifest = await verifyManifest(document);
+  } catch (error) {
+    const { code, message } = describeError(error);
+    return {
+      type: "manifest",
+      checks: [failed("signature", message, code)],
+      verdict: "invalid",
+      summary: "The manifest is not what it pretends to be; its files were not looked at.",
+    };
+  }
+  const issuedAt = Date.parse(manifest.issued) / 1000;
+  const found = await compare(dirname(path), manifest, basename(path), onFile);
+  const checks: Check[] = [
+    passed("signature", "holds over the list of files"),
+    passed("signer", manifest.issuer),
+    keyCheck(manifest, issuedAt, view),
+    issuedAt > now.getTime() / 1000 + SKEW_SECONDS
+      ? failed("time", `signed ${manifest.issued}, which is yet to come`, "ERR_STATEMENT_NOT_YET_VALID")
+      : passed("time", `signed ${manifest.issued}, by its own word`),
+    filesCheck(manifest, found),
+    ...differences(found),
+    ...manifest.exclude.map((left) => notChecked("left out", `${visible(left, 200)} is not covered`)),
+  ];
+  const verdict = verdictOf(checks, ["time"]);
+  return {
+    type: "manifest",
+    checks,
+    verdict,
+    summary: verdict === "valid" ? "Unchanged since it was signed." : "Not as it was signed.",
+    data: {
+      issuer: manifest.issuer,
+      issued: manifest.issued,
+      covers: manifest.covers,
+      files: manifest.files.length,
+      ...found,
+    },
+  };
+}
+
+function keyCheck({ issuer, key }: Manifest, issuedAt: number, view: View | undefined): Check {
+  const own = issuer === `did:key:${key}`;
+  if (!view) {
+    return own
+      ? notChecked("key", "no log to ask: by the DID's own key (offline)")
+      : failed("key", "not the DID's own key, and no log to ask", "ERR_KEY_SUPERSEDED");
+  }
+  return keyStood(view, { issuer, kid: `${issuer}#${key}`, issuedAt })
+    ? passed("key", "stood behind the DID when it signed, by the log")
+    : failed("key", "did not stand behind the DID when it signed, by the log", "ERR_KEY_SUPERSEDED");
+}
+
+function filesCheck({ files, covers }: Manifest, { changed, missing, extra }: Differences): Check {
+  const bad = changed.length + missing.length + extra.length;
+  const whole = covers === "folder" ? ", and no other in the folder" : "";
+  return bad === 0
+    ? passed("files", `${count(files.length, "file")} as signed${whole}`)
+    : failed(
+        "files",
+        `${changed.length} changed, ${missing.length} missing, ${extra.length} extra`,
+        "ERR_STATEMENT_INVALID",
+      );
+}
+
+const SHOWN = 20;
+
+function differences(found: Differences): Check[] {
+  const all = (["changed", "missing", "extra"] as const).flatMap((kind) =>
+    found[kind].map((path) => failed(kind, visible(path, 200))),
+  );
+  return all.length <= SHOWN ? all : [...all.slice(0, SHOWN), failed("more", `${all.length - SHOWN} more, see --json`)];
+}
