@@ -1,4 +1,12 @@
-import { type Did, type KeyStatus, type MultibaseKey, multibaseOf, Network, type Score } from "@peerage/core";
+import {
+  type Did,
+  type KeyStatus,
+  type MultibaseKey,
+  multibaseOf,
+  Network,
+  type Score,
+  type Standing,
+} from "@peerage/core";
 import { trustFromNetwork, type TrustSource } from "@peerage/mcp-middleware";
 import type { Context } from "./context.ts";
 import { describeError } from "./errors.ts";
@@ -62,6 +70,22 @@ export class FollowedTrust implements TrustSource, Disposable {
 
   keysOf(did: Did): readonly MultibaseKey[] {
     return this.#source?.keysOf?.(did) ?? [];
+  }
+
+  keyStoodAt(did: Did, key: MultibaseKey, time: number): boolean {
+    return this.#source?.keyStoodAt?.(did, key, time) ?? key === multibaseOf(did);
+  }
+
+  keyLostSince(did: Did, key: MultibaseKey): number | undefined {
+    return this.#source?.keyLostSince?.(did, key);
+  }
+
+  standing(did: Did, scope: string): Standing {
+    return this.#source?.standing?.(did, scope) ?? { independent_vouchers: 0, reports_from_trusted: 0 };
+  }
+
+  snapshot(): string {
+    return this.#source?.snapshot?.() ?? "none";
   }
 
   ageSeconds(): number {

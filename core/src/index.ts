@@ -61,6 +61,7 @@ export {
   ENTRY_TYP,
   generateRun,
   isKnownEntry,
+  parseCarriedEntry,
   parseEntry,
   signEntry,
   type SignEntryOptions,

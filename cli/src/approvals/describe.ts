@@ -1,4 +1,4 @@
-import { type Digest, type Entry, isJsonObject, type JsonValue, parseEntry } from "@peerage/core";
+import { type Digest, type Entry, isJsonObject, type JsonValue, parseCarriedEntry } from "@peerage/core";
 import type { ApprovalItem, AuditReader } from "@peerage/mcp-middleware";
 import type { Context } from "../context.ts";
 import { styledDid } from "../ui/agent.ts";
@@ -88,7 +88,7 @@ export function groundsOf(reader: AuditReader, { prev }: Pick<ApprovalItem, "pre
     if (found.has(digest)) continue;
     const token = reader.entry(digest);
     if (token === undefined) continue;
-    const entry = parseEntry(token);
+    const entry = parseCarriedEntry(token);
     found.set(digest, entry);
     open.push(...entry.prev);
   }

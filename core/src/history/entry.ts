@@ -1,12 +1,13 @@
 import type { Did, KeyId, MultibaseKey } from "../did/did-key.ts";
 import type { Signer } from "../did/identity.ts";
-import { toBase64url } from "../encoding/base64.ts";
-import { randomBytes, utf8 } from "../encoding/bytes.ts";
+import { fromBase64url, toBase64url } from "../encoding/base64.ts";
+import { fromUtf8, randomBytes, utf8 } from "../encoding/bytes.ts";
 import { LruMap } from "../encoding/lru.ts";
 import { PeerageError } from "../errors.ts";
 import { canonicalize } from "../json/canonical.ts";
 import { type Digest, isDigest, tokenDigest } from "../json/digest.ts";
-import { isJsonObject, type JsonObject, type JsonValue } from "../json/types.ts";
+import { parseJson } from "../json/parse.ts";
+import { isJsonObject, type JsonObject, type JsonValue, member } from "../json/types.ts";
 import { checkKeyOf, type KeyOptions, signCompactJws, verifyCompactJws } from "../jws/compact.ts";
 import { unixSeconds } from "../time.ts";
 import { markVerified, type Verified } from "../verified.ts";
@@ -113,6 +114,26 @@ export function parseEntry(token: unknown, options: KeyOptions = {}): Verified<E
   const entry = markVerified(readEntry(jws.token, jws.kid, jws.claims));
   if (entry.token.length <= MAX_REMEMBERED) verifiedEntries.set(entry.digest, entry);
   return entry;
+}
+
+/**
+ * As {@link parseEntry}, by the key that the entry itself names: for entries that were judged when they were kept, or that
+ * are carried to somebody who will judge them. Whether that key speaks for the issuer is not checked.
+ * @throws {PeerageError} ERR_PROOF_MALFORMED, ERR_DID_INVALID, ERR_PROOF_INVALID
+ */
+export function parseCarriedEntry(token: string): Verified<Entry> {
+  return parseEntry(token, { keysOf: () => namedKeys(token) });
+}
+
+/** The key in `kid`; none if the header cannot be read, which {@link parseEntry} then tells. */
+function namedKeys(token: string): readonly MultibaseKey[] {
+  try {
+    const header = parseJson(fromUtf8(fromBase64url(token.slice(0, token.indexOf(".")))));
+    const kid = member(header, "kid");
+    return typeof kid === "string" ? [kid.slice(kid.indexOf("#") + 1) as MultibaseKey] : [];
+  } catch {
+    return [];
+  }
 }
 
 const claimNames = new Set("iss iat exp jti run prev step result req call tool aud sub".split(" "));

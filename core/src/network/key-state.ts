@@ -87,6 +87,21 @@ export class KeyHistory {
     return this.#compromised.some(({ since, until }) => since <= time && time < until);
   }
 
+  /**
+   * From when on what a key signed cannot be told from what a thief signs with it, Unix seconds: it was declared stolen
+   * since then, or the agent burnt itself, was suspended or is in dispute. Undefined of a key that was never lost, a
+   * retired one among them. A thief dates back, so a date before it needs another witness than the signature.
+   */
+  lostSince(key: MultibaseKey): number | undefined {
+    const { status, since } = this.state;
+    const ended = status === "active" || since === undefined ? [] : [{ since, until: Number.POSITIVE_INFINITY }];
+    const own = this.periods.filter((period) => period.key === key);
+    const lost = [...this.#compromised, ...ended].filter((loss) =>
+      own.some(({ from, until }) => from < loss.until && loss.since < until),
+    );
+    return lost.length === 0 ? undefined : Math.min(...lost.map((loss) => loss.since));
+  }
+
   /** True if what the agent received at a witnessed time waits for a new one, as a thief may have asked for it. */
   quarantines(time: number): boolean {
     return this.#compromised.some(({ since, until }) => since <= time && time <= until);

@@ -135,6 +135,14 @@ export class View implements ViewHead {
     return historyOf(this.#set, did, this.time).stoodAt(key, time);
   }
 
+  /**
+   * From when on what a key signed for a DID cannot be told from what a thief signs, Unix seconds; undefined of a key that
+   * was never lost.
+   */
+  keyLostSince(did: Did, key: MultibaseKey): number | undefined {
+    return historyOf(this.#set, did, this.time).lostSince(key);
+  }
+
   /** Every key event and burn of a DID by this view's time, in order of time, those that count for nothing too. */
   keyStatements(did: Did): KeyStatement[] {
     const agent = this.#set.agent(did);

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { PeerageError, requestDigest } from "@peerage/core";
+import { type KeyOptions, PeerageError, requestDigest } from "@peerage/core";
 import { type GuardDatabase, onDisk, openGuardDatabase } from "../audit/database.ts";
 import { RecordChain } from "../audit/record.ts";
 import type { ApprovalItem, ItemState } from "./item.ts";
@@ -13,17 +13,21 @@ export class ApprovalStore implements Disposable {
   readonly #database: GuardDatabase;
   readonly #items: ItemStore;
   readonly #now: () => Date;
+  readonly #keys: KeyOptions;
 
   /**
    * @param path - the guard's audit log
+   * @param options.keysOf - the keys that have stood behind who answers, as a followed log tells; without it a DID's own
+   *   first key. Whether the key stands when the call is repeated is for the guard
    * @throws {PeerageError} ERR_NOT_FOUND if it is not there, ERR_AUDIT_UNAVAILABLE if it cannot be read
    */
-  constructor(path: string, options: { readonly now?: (() => Date) | undefined } = {}) {
+  constructor(path: string, options: { readonly now?: (() => Date) | undefined } & KeyOptions = {}) {
     if (!existsSync(path)) {
       throw new PeerageError("ERR_NOT_FOUND", "this guard has recorded nothing yet", { detail: "audit" });
     }
     this.#database = openGuardDatabase(path);
     this.#items = new ItemStore(this.#database, new RecordChain(this.#database));
+    this.#keys = { keysOf: options.keysOf };
     this.#now = options.now ?? ((): Date => new Date());
   }
 
@@ -57,7 +61,7 @@ export class ApprovalStore implements Disposable {
   submit(id: string, token: string): ApprovalItem {
     return onDisk(() => {
       this.#database.pragma("synchronous = FULL");
-      return this.#database.transaction(() => this.#items.submit(id, token, this.#now())).immediate();
+      return this.#database.transaction(() => this.#items.submit(id, token, this.#now(), this.#keys)).immediate();
     });
   }
 

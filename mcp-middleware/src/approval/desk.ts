@@ -3,7 +3,7 @@ import {
   type Digest,
   issueReceipt,
   type JsonValue,
-  parseEntry,
+  parseCarriedEntry,
   PeerageError,
   signEntry,
   type Signer,
@@ -88,7 +88,7 @@ export class ApprovalDesk {
       exp: unixSeconds(expiresAt) + 1,
       now,
     });
-    const pending = parseEntry(receipt);
+    const pending = parseCarriedEntry(receipt);
     const presented = new Set(history?.entries.map(({ digest }) => digest));
     const others = ask.after.filter((digest) => !presented.has(digest));
     const filed = audit.transact(() => {
@@ -177,12 +177,12 @@ export class ApprovalDesk {
     const { identity, audit, now } = this.#parts;
     const at = now();
     for (const item of audit.items.due(at)) {
-      let entry: ReturnType<typeof parseEntry> | undefined;
+      let entry: ReturnType<typeof parseCarriedEntry> | undefined;
       if (item.state === "open") {
         const { run, prev, req, caller } = item;
         const { policy } = item;
         const claims = { run, prev, step: "approval_request", result: "timeout", req, aud: caller, sub: { policy } };
-        entry = parseEntry(await signEntry(identity, { ...claims, now: at }));
+        entry = parseCarriedEntry(await signEntry(identity, { ...claims, now: at }));
       }
       audit.transact(() => audit.items.timeOut(item, entry, at));
     }

@@ -3,7 +3,7 @@ import {
   type Entry,
   MAX_HISTORY_ENTRIES,
   member,
-  parseEntry,
+  parseCarriedEntry,
   PeerageError,
   type SpiffeId,
   unixSeconds,
@@ -166,7 +166,7 @@ export class EvidenceStore {
 
 function readEntry(token: string): Verified<Entry> {
   try {
-    return parseEntry(token);
+    return parseCarriedEntry(token);
   } catch (cause) {
     throw new PeerageError("ERR_STORE_CORRUPT", "a kept entry does not verify any more", { detail: "entry", cause });
   }

@@ -3,7 +3,8 @@ import {
   type Digest,
   type Entry,
   type JsonValue,
-  parseEntry,
+  type KeyOptions,
+  parseCarriedEntry,
   PeerageError,
   randomBytes,
   toBase64url,
@@ -110,9 +111,10 @@ export class ItemStore {
 
   /**
    * Takes a signed answer to an item that is open, or a denial to one that is approved and was not used.
+   * @param keys - which keys may speak for who answers; by default the DID's own only
    * @throws {PeerageError} ERR_NOT_FOUND, ERR_APPROVAL_INVALID, ERR_APPROVAL_EXPIRED
    */
-  submit(id: string, token: unknown, now: Date): ApprovalItem {
+  submit(id: string, token: unknown, now: Date, keys: KeyOptions = {}): ApprovalItem {
     const item = this.#must(id);
     if (item.state !== "open" && item.state !== "approved") {
       throw new PeerageError("ERR_APPROVAL_EXPIRED", `this request cannot be answered any more: ${item.state}`, {
@@ -122,7 +124,7 @@ export class ItemStore {
     if (item.expiresAt <= now) {
       throw new PeerageError("ERR_APPROVAL_EXPIRED", "nobody answered in time", { detail: "timeout" });
     }
-    const entry = checkAnswer(token, item, now);
+    const entry = checkAnswer(token, item, now, keys);
     if (item.answers.some(({ digest }) => digest === entry.digest)) return item;
     this.#evidence.keep([entry], entry.result === "denied" ? "adverse" : "approval", now, { item: id });
     const event = entry.result === "denied" ? "denied" : "approved";
@@ -222,7 +224,7 @@ export class ItemStore {
 
   #read(row: ItemRow): ApprovalItem {
     const { id, state, caller, req, filed, expires, request } = row;
-    const answers = this.#answers.all(id).map(({ token }) => answerOf(parseEntry(token)));
+    const answers = this.#answers.all(id).map(({ token }) => answerOf(parseCarriedEntry(token)));
     return {
       ...(JSON.parse(row.facts) as ItemFacts),
       id,

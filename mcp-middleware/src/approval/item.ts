@@ -3,6 +3,7 @@ import {
   type Did,
   type Digest,
   type JsonValue,
+  type KeyOptions,
   MAX_APPROVAL_SECONDS,
   member,
   parseEntry,
@@ -106,8 +107,8 @@ export async function signAnswer(
  * admits the call is for the policy to say, when the call is repeated.
  * @throws {PeerageError} ERR_APPROVAL_INVALID, ERR_APPROVAL_EXPIRED
  */
-export function checkAnswer(token: unknown, item: ApprovalItem, now: Date): Verified<Entry> {
-  const entry = readAnswer(token);
+export function checkAnswer(token: unknown, item: ApprovalItem, now: Date, keys: KeyOptions = {}): Verified<Entry> {
+  const entry = readAnswer(token, keys);
   const { issuer, issuedAt, expiresAt, result } = entry;
   if (entry.step !== APPROVAL_STEP || (result !== "approved" && result !== "denied")) throw invalid("step");
   if (entry.audience !== item.guard) throw invalid("guard");
@@ -133,9 +134,9 @@ export function mayAnswer({ approvers, self, caller }: ApprovalItem, did: Did): 
   return approvers.some((word) => word === "*" || word === did || word.startsWith("spiffe://"));
 }
 
-function readAnswer(token: unknown): Verified<Entry> {
+function readAnswer(token: unknown, keys: KeyOptions): Verified<Entry> {
   try {
-    return parseEntry(token);
+    return parseEntry(token, keys);
   } catch (cause) {
     throw invalid("signature", cause);
   }

@@ -4,7 +4,7 @@ import {
   type Did,
   type Digest,
   type ErrorCode,
-  parseEntry,
+  parseCarriedEntry,
   PeerageError,
   type PolicyDocument,
   type RecordedCall,
@@ -137,9 +137,9 @@ export class AuditReader implements Disposable {
 
   /** What a decision was made on, to try another policy on it; undefined where too little was recorded. */
   recorded(decision: DecisionBody): RecordedCall | undefined {
-    const entry = (digest: Digest): ReturnType<typeof parseEntry> | undefined => {
+    const entry = (digest: Digest): ReturnType<typeof parseCarriedEntry> | undefined => {
       const token = this.entry(digest);
-      return token === undefined ? undefined : parseEntry(token);
+      return token === undefined ? undefined : parseCarriedEntry(token);
     };
     const input = recordedInput(decision, this.guard ?? "", entry);
     if (!input || !decision.input) return undefined;

@@ -6,6 +6,7 @@ import {
   checkCallMessage,
   checkSigningKey,
   type Did,
+  type DidKeys,
   type Digest,
   HISTORY_META,
   isJsonObject,
@@ -87,10 +88,26 @@ function identify(trace: Trace, subject: Subject, context: Context, parts: Pipel
 }
 
 /** What step 5 looks at. A message without `params` has no place for a binding. */
-function presentation(subject: Subject, context: Context, { audiences }: PipelineParts): Trace["presented"] {
+function presentation(subject: Subject, context: Context, { audiences, trust }: PipelineParts): Trace["presented"] {
   const { socket, header } = context;
   const hasNoPlace = subject.method.startsWith("http/");
-  return { binding: subject.meta?.[BINDING_META], connection: socket, header, audiences, hasNoPlace };
+  return {
+    binding: subject.meta?.[BINDING_META],
+    connection: socket,
+    header,
+    audiences,
+    keys: didKeys(trust),
+    hasNoPlace,
+  };
+}
+
+function didKeys(trust: TrustSource | undefined): DidKeys | undefined {
+  return (
+    trust && {
+      keysOf: (did) => trust.keysOf?.(did) ?? [],
+      isLost: (did, key) => trust.keyState(did) !== "active" || trust.keyLostSince?.(did, key) !== undefined,
+    }
+  );
 }
 
 /**

@@ -26,6 +26,13 @@ export interface TrustSource {
   currentKey?(did: Did): MultibaseKey;
   /** Every key that has spoken for a DID, so that a retired one is refused by its name; without this its own only. */
   keysOf?(did: Did): readonly MultibaseKey[];
+  /**
+   * True if a key stood behind a DID at a time, Unix seconds; without this an entry counts only while its key is the one
+   * that stands now.
+   */
+  keyStoodAt?(did: Did, key: MultibaseKey, time: number): boolean;
+  /** From when on a thief may have signed with a key, Unix seconds; undefined of a key that was never lost. */
+  keyLostSince?(did: Did, key: MultibaseKey): number | undefined;
   /** What stands behind a score; asked only where the policy needs it. */
   standing?(did: Did, scope: string): Standing;
   /** How old the snapshot is, in seconds. */
@@ -85,6 +92,8 @@ export function trustFromNetwork(
     keyState: (did) => current().keyState(did).status,
     currentKey: (did) => current().keyState(did).current,
     keysOf: (did) => current().keysOf(did),
+    keyStoodAt: (did, key, time) => current().keyStoodAt(did, key, time),
+    keyLostSince: (did, key) => current().keyLostSince(did, key),
     score: (did, scope) => vectorOf(scope).score(did),
     standing: (did, scope) => standingOf(current(), vectorOf(scope), did, scope),
   };

@@ -3,7 +3,7 @@ import {
   type Entry,
   MAX_HISTORY_BYTES,
   MAX_HISTORY_ENTRIES,
-  parseEntry,
+  parseCarriedEntry,
   signEntry,
   type Signer,
   type Verified,
@@ -30,7 +30,7 @@ export class HistoryChain {
   /** @throws {PeerageError} if an entry does not verify. @throws {RangeError} if the entries are not one run in order */
   constructor(tokens: readonly string[] = []) {
     for (const token of tokens) {
-      if (!this.add(parseEntry(token)))
+      if (!this.add(parseCarriedEntry(token)))
         throw new RangeError("the entries are not one run, each after what it refers to");
     }
   }
@@ -62,7 +62,8 @@ export class HistoryChain {
     while (this.#tips.length > MAX_PREV) {
       const run = this.#entries[0]?.run ?? "";
       const prev = this.#tips.slice(0, MAX_PREV);
-      if (!this.add(parseEntry(await signEntry(signer, { run, prev, step: "join", result: "done", now })))) break;
+      if (!this.add(parseCarriedEntry(await signEntry(signer, { run, prev, step: "join", result: "done", now }))))
+        break;
     }
     if (this.#entries.length === 0) return undefined;
     return { tokens: this.#entries.map((entry) => entry.token), tips: this.#tips };

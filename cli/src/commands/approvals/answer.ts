@@ -1,4 +1,4 @@
-import type { ErrorCode } from "@peerage/core";
+import type { Did, ErrorCode, MultibaseKey } from "@peerage/core";
 import { type ApprovalItem, ApprovalStore, AuditReader, mayAnswer, signAnswer } from "@peerage/mcp-middleware";
 import { groundsOf, itemLines } from "../../approvals/describe.ts";
 import { findItem } from "../../approvals/find.ts";
@@ -31,12 +31,15 @@ async function answer(
   if (lifetimeSeconds !== undefined && lifetimeSeconds > 86_400)
     throw usage("an approval holds for at most 24 h", "--for 15m");
   const path = await findAuditFile(context, options);
-  using store = new ApprovalStore(path, { now: context.io.now });
+  const me = await context.identityFile();
+  const mine: MultibaseKey[] = [];
+  // A person's own file says which key is theirs now; whether the log says so too is for the guard, when the call is made.
+  const keysOf = (did: Did): readonly MultibaseKey[] => (did === me.did ? mine : []);
+  using store = new ApprovalStore(path, { now: context.io.now, keysOf });
   const item = findItem(store, text);
   checkAnswerable(item);
   if (result === "approved" && !item.request)
     throw refused("ERR_STORE_CORRUPT", "what was asked for is not there to be shown");
-  const me = await context.identityFile();
   if (!mayAnswer(item, me.did)) {
     const why =
       me.did === item.caller ? "nobody approves a request of their own" : `${me.name} is none of those who may answer`;
@@ -45,6 +48,7 @@ async function answer(
   const dryRun = options["dryRun"] === true;
   await agree(context, path, item, result, dryRun);
   const signer = await context.signer({ passphraseFile: options["passphraseFile"] });
+  mine.push(signer.kid.slice(signer.kid.indexOf("#") + 1) as MultibaseKey);
   // What was shown is what is signed: an item that is another by now has another digest, caller or policy.
   const current = store.show(item.id);
   if (identity(current) !== identity(item))
