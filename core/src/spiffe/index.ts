@@ -8,6 +8,7 @@ export {
 } from "./spiffe-id.ts";
 export {
   BINDING_META,
+  type DidKeys,
   type SpiffeEvidence,
   type SpiffeFacts,
   type SpiffePresentation,

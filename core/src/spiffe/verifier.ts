@@ -1,4 +1,5 @@
 import type { CallProof } from "../call/proof.ts";
+import type { Did, MultibaseKey } from "../did/did-key.ts";
 import type { Entry } from "../history/entry.ts";
 import type { Digest } from "../json/digest.ts";
 import type { JsonValue } from "../json/types.ts";
@@ -12,6 +13,14 @@ export const spiffeProofs = ["same-key", "mutual", "wit", "token"] as const;
 /** One of {@link spiffeProofs}. */
 export type SpiffeProof = (typeof spiffeProofs)[number];
 
+/** The keys of DIDs, as a followed log tells. */
+export interface DidKeys {
+  /** Every key that has spoken for a DID: a rotation keeps a binding. */
+  readonly keysOf: (did: Did) => readonly MultibaseKey[];
+  /** True if a key was revoked or stolen, or the DID is in dispute: that voids a binding. */
+  readonly isLost: (did: Did, key: MultibaseKey) => boolean;
+}
+
 /** What a caller presented beside its call proof, and what is known of its connection. */
 export interface SpiffePresentation {
   /** `params._meta["dev.peerage/binding"]`: one binding, or a list with those of signers of the history; or undefined. */
@@ -24,6 +33,8 @@ export interface SpiffePresentation {
   readonly hasNoPlace?: boolean | undefined;
   /** The guard's own DID and configured URLs. */
   readonly audiences: ReadonlySet<string>;
+  /** What is known of the keys behind DIDs; without it a DID's own key counts. */
+  readonly keys?: DidKeys | undefined;
   readonly now: Date;
 }
 

@@ -1,4 +1,4 @@
-import { type CallProof, type Digest, type Entry, equalBytes, isJsonObject, isPeerageError, type JsonObject, type JsonValue, parseEntry, type SpiffeEvidence, type SpiffeId, type SpiffeProof, tokenDigest, type Verified } from "@peerage/core"; // prettier-ignore
+import { type CallProof, type DidKeys, type Digest, type Entry, equalBytes, isJsonObject, isPeerageError, type JsonObject, type JsonValue, type MultibaseKey, parseEntry, type SpiffeEvidence, type SpiffeId, type SpiffeProof, tokenDigest, type Verified } from "@peerage/core"; // prettier-ignore
 import { BINDING_RESULT, BINDING_STEP, BINDING_TYP, bindingAudience, checkBindingTime, readBindingClaims, readX5c } from "./binding-token.ts"; // prettier-ignore
 import { ed25519Bytes, keyBytesOf } from "./issue-binding.ts";
 import { algorithmOf, type Jws, readJws, svidAlgorithms, verifyJws } from "./jws.ts";
@@ -23,6 +23,8 @@ export interface VerifiedBinding {
   readonly expiresAt: number;
   /** SHA-256 of the entry that the DID signed: what `sub.binding` of an entry names. Absent for `same-key`. */
   readonly entry?: Digest;
+  /** The key that signed that entry. */
+  readonly key?: MultibaseKey;
   readonly evidence: SpiffeEvidence;
 }
 
@@ -33,8 +35,8 @@ export interface BindingContext {
   readonly proof: Pick<CallProof, "issuer" | "kid">;
   /** Takes a WIT whose confirmation key is Ed25519, which the SPIFFE profile does not. */
   readonly wimseEdDsa?: boolean | undefined;
-  /** Reads the entry that the DID signed; core's own by default, without rotated keys. */
-  readonly parseEntry?: ((token: unknown) => Verified<Entry>) | undefined;
+  /** Whose signature the entry of the DID may bear; the DID's own key by default. */
+  readonly keysOf?: DidKeys["keysOf"] | undefined;
 }
 
 /**
@@ -161,16 +163,23 @@ function join(
     validFrom: Math.max(svid.validFrom, claims?.iat ?? 0, entry.issuedAt),
     expiresAt: Math.min(svid.expiresAt, claims?.exp ?? Infinity, expiresAt),
     entry: entry.digest,
+    key: keyOf(entry),
     evidence: svid.evidence,
   });
 }
 
-function readEntry(token: JsonValue | undefined, context: BindingContext): Verified<Entry> {
+/** The entry by which a DID countersigns. @throws {PeerageError} ERR_SPIFFE_BINDING, detail `entry` */
+export function readEntry(token: JsonValue | undefined, { keysOf }: Pick<BindingContext, "keysOf">): Verified<Entry> {
   try {
-    return (context.parseEntry ?? parseEntry)(token);
+    return parseEntry(token, { keysOf });
   } catch (cause) {
     throw isPeerageError(cause) ? bindingInvalid("entry", cause) : cause;
   }
+}
+
+/** The key that signed an entry. */
+export function keyOf({ kid }: Pick<Entry, "kid">): MultibaseKey {
+  return kid.slice(kid.indexOf("#") + 1) as MultibaseKey;
 }
 
 /** A header with exactly these members and the `typ` that keeps it apart from every other token. */

@@ -1,8 +1,8 @@
-import { type Digest, type Entry, isJsonObject, isPeerageError, type JsonValue, LruMap, parseEntry, SKEW_SECONDS, type SpiffeFacts, type SpiffeId, type SpiffePresentation, type Verified } from "@peerage/core"; // prettier-ignore
-import { type BindingContext, type VerifiedBinding, verifyBinding } from "./binding.ts";
+import { type DidKeys, type Digest, type Entry, isJsonObject, isPeerageError, type JsonValue, LruMap, SKEW_SECONDS, type SpiffeFacts, type SpiffeId, type SpiffePresentation, type Verified } from "@peerage/core"; // prettier-ignore
+import { type BindingContext, keyOf, readEntry, type VerifiedBinding, verifyBinding } from "./binding.ts";
 import { bindingInvalid } from "./refuse.ts";
 
-type Options = Pick<BindingContext, "bundles" | "wimseEdDsa" | "parseEntry">;
+type Options = Pick<BindingContext, "bundles" | "wimseEdDsa">;
 
 /** A binding that was presented for a signer: it holds now, or it has expired and may have held at an entry's time. */
 interface Presented {
@@ -25,26 +25,28 @@ export class EntrySigners {
   }
 
   /** The DID that countersigned a binding; undefined if nobody did. */
-  didOf(value: JsonValue): string | undefined {
-    return isJsonObject(value) && value["did"] !== undefined ? this.#read(value["did"]).issuer : undefined;
+  didOf(value: JsonValue, { keys }: SpiffePresentation): string | undefined {
+    return isJsonObject(value) && value["did"] !== undefined ? readEntry(value["did"], { ...keys }).issuer : undefined;
   }
 
   /**
    * Verifies the bindings of other signers.
    * @throws {PeerageError} ERR_SVID_INVALID, ERR_SPIFFE_BINDING for one that does not hold and never did
    */
-  read(values: readonly JsonValue[], { now, audiences }: SpiffePresentation): SpiffeFacts["signerOf"] {
+  read(values: readonly JsonValue[], { now, audiences, keys }: SpiffePresentation): SpiffeFacts["signerOf"] {
     const presented = new Map<Digest, Presented>();
     for (const value of values) {
-      const entry = this.#read(isJsonObject(value) ? value["did"] : undefined);
-      const binding = this.#verify(value, entry, now);
+      const entry = readEntry(isJsonObject(value) ? value["did"] : undefined, { ...keys });
+      const binding = this.#verify(value, entry, now, keys);
+      // A signer whose key was lost has no name; what it signed is judged with the history.
+      if (keys?.isLost(entry.issuer, keyOf(entry))) continue;
       if (binding && !binding.audiences.every((audience) => audiences.has(audience))) throw bindingInvalid("audience");
       presented.set(entry.digest, { value, entry, binding });
     }
     return (entry) => {
       const named = presented.get(entry.sub?.["binding"] as Digest);
       if (named?.entry.issuer !== entry.issuer) return undefined;
-      return named.binding ? this.judge(named.binding, entry) : this.#judgeLater(named, entry);
+      return named.binding ? this.judge(named.binding, entry) : this.#judgeLater(named, entry, keys);
     };
   }
 
@@ -56,26 +58,24 @@ export class EntrySigners {
   }
 
   /** The SPIFFE ID of an entry that was seen in time, by the keys that its domain has now, at the entry's own time. */
-  #judgeLater({ value, entry: did }: Presented, entry: Entry): SpiffeId | undefined {
+  #judgeLater({ value, entry: did }: Presented, entry: Entry, keys: DidKeys | undefined): SpiffeId | undefined {
     if (!this.#seen.get(`${entry.digest} ${did.digest}`)) return undefined;
-    return this.#verify(value, did, new Date(entry.issuedAt * 1000))?.spiffe;
+    return this.#verify(value, did, new Date(entry.issuedAt * 1000), keys)?.spiffe;
   }
 
   /** Undefined if it has expired. */
-  #verify(value: JsonValue, entry: Verified<Entry>, now: Date): Verified<VerifiedBinding> | undefined {
+  #verify(
+    value: JsonValue,
+    entry: Verified<Entry>,
+    now: Date,
+    keys: DidKeys | undefined,
+  ): Verified<VerifiedBinding> | undefined {
     try {
-      return verifyBinding(value, { ...this.#options, now, proof: { issuer: entry.issuer, kid: entry.kid } });
+      const proof = { issuer: entry.issuer, kid: entry.kid };
+      return verifyBinding(value, { ...this.#options, now, proof, keysOf: keys?.keysOf });
     } catch (error) {
       if (isPeerageError(error) && error.detail === "expired") return undefined;
       throw error;
-    }
-  }
-
-  #read(token: JsonValue | undefined): Verified<Entry> {
-    try {
-      return (this.#options.parseEntry ?? parseEntry)(token);
-    } catch (cause) {
-      throw isPeerageError(cause) ? bindingInvalid("entry", cause) : cause;
     }
   }
 }

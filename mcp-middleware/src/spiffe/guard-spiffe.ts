@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 import { BINDING_META, type CallProof, type Entry, type JsonValue, LruMap, parseWorkloadId, PeerageError, type SpiffeFacts, type SpiffePresentation, type SpiffeProof, spiffeProofs, type SpiffeVerifier, type Verified } from "@peerage/core"; // prettier-ignore
-import { type BindingContext, type VerifiedBinding, verifyBinding } from "./binding.ts";
+import { type VerifiedBinding, verifyBinding } from "./binding.ts";
 import { EntrySigners } from "./entry-signers.ts";
 import { verifyPeerAgain } from "./peer-svid.ts";
 import { bindingInvalid, svidInvalid } from "./refuse.ts";
@@ -19,8 +19,6 @@ export interface GuardSpiffeOptions {
   readonly wimseEdDsa?: boolean | undefined;
   /** Remembers the nonce of a WPT: the guard's replay store. Without it WPT headers are refused. */
   readonly spend?: WptContext["spend"] | undefined;
-  /** Reads entries signed by rotated keys too; core's own reader by default. */
-  readonly parseEntry?: BindingContext["parseEntry"];
 }
 
 /** The list of bindings has at most this many members. */
@@ -44,7 +42,7 @@ export class GuardSpiffe implements SpiffeVerifier {
 
   verify(presentation: SpiffePresentation, proof: CallProof): SpiffeFacts {
     const { now, connection } = presentation;
-    const { own, others } = this.#split(presentation.binding, proof);
+    const { own, others } = this.#split(presentation, proof);
     const bound = own === undefined ? undefined : this.#binding(own, presentation, proof);
     const peer = connection && verifyPeerAgain(connection, this.#options.bundles, now);
     if (bound && peer && this.#options.matchConnection && peer.spiffeId !== bound.spiffe) {
@@ -78,28 +76,31 @@ export class GuardSpiffe implements SpiffeVerifier {
 
   /** The caller's own binding, and those of signers of its history. */
   #split(
-    value: JsonValue | undefined,
+    presentation: SpiffePresentation,
     proof: CallProof,
   ): { readonly own: JsonValue | undefined; readonly others: readonly JsonValue[] } {
+    const { binding: value } = presentation;
     if (value === undefined) return { own: undefined, others: [] };
     if (!Array.isArray(value)) return { own: value, others: [] };
     if (value.length > MAX_BINDINGS) throw bindingInvalid("form");
-    const isOwn = (item: JsonValue): boolean => (this.#signers.didOf(item) ?? proof.issuer) === proof.issuer;
+    const isOwn = (item: JsonValue): boolean =>
+      (this.#signers.didOf(item, presentation) ?? proof.issuer) === proof.issuer;
     // Earlier bindings of the caller itself speak for its earlier entries.
     const own = value.findIndex((item: JsonValue) => isOwn(item));
     return { own: value[own] as JsonValue | undefined, others: value.filter((_: JsonValue, i: number) => i !== own) };
   }
 
   #binding(value: JsonValue, presentation: SpiffePresentation, proof: CallProof): Verified<VerifiedBinding> {
-    const { now, audiences } = presentation;
+    const { now, audiences, keys } = presentation;
     const { bundles } = this.#options;
     const key = hash("sha256", `${proof.issuer} ${proof.kid} ${JSON.stringify(value)}`);
     const known = this.#known.get(key);
     const seconds = now.getTime() / 1000;
     const stands = known && seconds < known.expiresAt && bundles.get(known.trustDomain, now)?.digest === known.bundle;
-    const binding = stands ? known : verifyBinding(value, { ...this.#options, now, proof });
+    const binding = stands ? known : verifyBinding(value, { ...this.#options, now, proof, keysOf: keys?.keysOf });
     if (binding !== known) this.#known.set(key, binding);
     if (!binding.audiences.every((audience) => audiences.has(audience))) throw bindingInvalid("audience");
+    if (binding.key !== undefined && keys?.isLost(proof.issuer, binding.key)) throw bindingInvalid("key");
     return binding;
   }
 

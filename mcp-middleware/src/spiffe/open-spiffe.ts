@@ -38,7 +38,7 @@ export interface SpiffeConfig {
   readonly svid?: { readonly certificates: string; readonly key: string } | undefined;
 }
 
-export interface OpenSpiffeOptions extends Pick<GuardSpiffeOptions, "spend" | "parseEntry"> {
+export interface OpenSpiffeOptions extends Pick<GuardSpiffeOptions, "spend"> {
   /** Folder in which the sequences of bundles are kept; in memory without one. */
   readonly stateFolder?: string | undefined;
   /** Value of `SPIFFE_ENDPOINT_SOCKET`; the caller reads the environment. */
@@ -95,7 +95,7 @@ export async function openSpiffe(config: SpiffeConfig, options: OpenSpiffeOption
   const x509 = files ?? api;
   return {
     bundles: store,
-    verifier: new GuardSpiffe({ ...config, bundles: store, spend: options.spend, parseEntry: options.parseEntry }),
+    verifier: new GuardSpiffe({ ...config, bundles: store, spend: options.spend }),
     ...(x509 ? { x509 } : {}),
     ...(api ? { jwt: api, wit: api } : {}),
     states: () => store.states(now()),
