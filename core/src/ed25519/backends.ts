@@ -94,8 +94,31 @@ export function publicKeyFromSeed(seed: Uint8Array): Uint8Array {
   return getPublicKey(seed);
 }
 
-/** A synchronous signer over a 32-byte seed. The seed stays in the closure. */
+/** A synchronous signer over a 32-byte seed, by libsodium, OpenSSL or noble: RFC 8032 knows one signature only. */
 export function seedSigner(seed: Uint8Array): (message: Uint8Array) => Uint8Array {
+  return sodiumSigner(seed) ?? nodeSigner(seed);
+}
+
+function sodiumSigner(seed: Uint8Array): ((message: Uint8Array) => Uint8Array) | undefined {
+  const sodium = optionalRequire("sodium-native") as
+    | {
+        crypto_sign_seed_keypair?: (publicKey: Uint8Array, secretKey: Uint8Array, seed: Uint8Array) => void;
+        crypto_sign_detached?: (signature: Uint8Array, message: Uint8Array, secretKey: Uint8Array) => void;
+      }
+    | undefined;
+  const sign = sodium?.crypto_sign_detached;
+  if (!sign || !sodium.crypto_sign_seed_keypair) return undefined;
+  const secretKey = new Uint8Array(64);
+  sodium.crypto_sign_seed_keypair(new Uint8Array(32), secretKey, seed);
+  return (message) => {
+    const signature = new Uint8Array(64);
+    sign(signature, message, secretKey);
+    return signature;
+  };
+}
+
+/** By OpenSSL where there is Node, otherwise by noble. */
+export function nodeSigner(seed: Uint8Array): (message: Uint8Array) => Uint8Array {
   const node = nodeCrypto;
   if (!node) return (message) => nobleSign(message, seed);
   const key = node.createPrivateKey({ key: concat(pkcs8Prefix, seed), format: "der", type: "pkcs8" });

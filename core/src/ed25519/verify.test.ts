@@ -7,6 +7,7 @@ import {
   type Ed25519Backend,
   nobleBackend,
   nodeBackend,
+  nodeSigner,
   publicKeyFromSeed,
   seedSigner,
   sodiumBackend,
@@ -103,6 +104,14 @@ describe("generated edge cases", () => {
       expect(() => PublicKey.import(point.toBytes())).toThrow(
         expect.toSatisfy((e: unknown) => isPeerageError(e, "ERR_DID_INVALID")),
       );
+    }
+  });
+
+  it("signs alike by every backend, empty and long messages included", () => {
+    for (const length of [0, 1, 64, 5_000]) {
+      const seed = new Uint8Array(32).fill(length % 251);
+      const message = new Uint8Array(length).fill(7);
+      expect(seedSigner(seed)(message)).toEqual(nodeSigner(seed)(message));
     }
   });
 

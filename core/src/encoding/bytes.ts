@@ -52,7 +52,22 @@ export function fromHex(text: string): Uint8Array {
   return out;
 }
 
-/** Cryptographically random bytes. */
+const POOLED_BYTES = 16;
+const pool = new Uint8Array(256 * POOLED_BYTES);
+let poolAt = pool.length;
+
+/**
+ * Cryptographically random bytes. Identifiers of 16 bytes or fewer come from a pool, because asking the system costs as
+ * much as a tenth of a signature; what was handed out is wiped from it. Keys never do.
+ */
 export function randomBytes(length: number): Uint8Array {
-  return crypto.getRandomValues(new Uint8Array(length));
+  if (length > POOLED_BYTES) return crypto.getRandomValues(new Uint8Array(length));
+  if (poolAt + length > pool.length) {
+    crypto.getRandomValues(pool);
+    poolAt = 0;
+  }
+  const bytes = pool.slice(poolAt, poolAt + length);
+  pool.fill(0, poolAt, poolAt + length);
+  poolAt += length;
+  return bytes;
 }
