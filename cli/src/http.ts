@@ -17,7 +17,13 @@ const MAX_ANSWER_BYTES = 1_048_576;
 export async function request(
   base: string,
   path: string,
-  options: { method?: "GET" | "POST" | "PUT"; body?: Uint8Array | string; prefer?: string; seconds?: number } = {},
+  options: {
+    method?: "GET" | "POST" | "PUT" | "DELETE";
+    body?: Uint8Array | string;
+    prefer?: string;
+    authorization?: string;
+    seconds?: number;
+  } = {},
 ): Promise<Answer> {
   let response: Response;
   try {
@@ -28,6 +34,7 @@ export async function request(
         accept: "application/json",
         ...(options.body === undefined ? {} : { "content-type": "application/json" }),
         ...(options.prefer === undefined ? {} : { prefer: options.prefer }),
+        ...(options.authorization === undefined ? {} : { authorization: options.authorization }),
       },
       ...(options.body === undefined ? {} : { body: options.body }),
       signal: AbortSignal.timeout((options.seconds ?? 10) * 1000),
@@ -38,6 +45,7 @@ export async function request(
   if (response.type === "opaqueredirect" || (response.status >= 300 && response.status < 400)) {
     throw unreachable(base, "it redirects elsewhere, which is not followed");
   }
+  if (response.status === 204) return { status: 204, body: null };
   let body: JsonValue;
   try {
     body = parseJson(new Uint8Array(await response.arrayBuffer()), { maxBytes: MAX_ANSWER_BYTES });

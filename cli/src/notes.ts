@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type Did, type Digest, noteDigest, parseNote, type View } from "@peerage/core";
+import { type Did, type Digest, type Note, noteDigest, parseNote, PeerageError, type View } from "@peerage/core";
 import { z } from "zod";
 import type { Context } from "./context.ts";
 import { readBook, writeBook } from "./files/book.ts";
@@ -58,11 +58,21 @@ export class NameSource {
 
   async #fetch(digest: Digest): Promise<string | undefined> {
     try {
-      const note = parseNote((await request(this.#url, `/v1/notes/${digest}`)).body);
-      return noteDigest(note) === digest ? note.name : undefined;
+      return (await fetchNote(this.#url, digest)).name;
     } catch {
       // Notes may be erased, and a registry may keep none: names are a convenience, never a fact.
       return undefined;
     }
   }
+}
+
+/**
+ * The note with a digest, as a registry keeps it.
+ * @throws {CliError} ERR_NOT_FOUND if it has none or it was erased, ERR_REGISTRY_UNREACHABLE
+ * @throws {PeerageError} ERR_NOTE_INVALID if what came is another one
+ */
+export async function fetchNote(registry: string, digest: Digest): Promise<Note> {
+  const note = parseNote((await request(registry, `/v1/notes/${digest}`)).body);
+  if (noteDigest(note) === digest) return note;
+  throw new PeerageError("ERR_NOTE_INVALID", "the registry shows another note than the one that is named");
 }

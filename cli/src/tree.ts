@@ -27,6 +27,7 @@ export const commands: readonly CommandSpec[] = [
 export const parents: Readonly<Record<string, string>> = {
   roots: "from whom I start to trust",
   names: "my own names for agents",
+  note: "what people wrote to statements",
   calls: "what a guard has decided",
   approvals: "what waits for a person",
   approvers: "who may approve",

@@ -13,6 +13,7 @@ import { findAgent, ownName } from "../agents.ts";
 import type { Context, Options } from "../context.ts";
 import { CliError } from "../errors.ts";
 import { directory, freshSnapshot, type Snapshot } from "../network.ts";
+import { fetchNote } from "../notes.ts";
 import type { Result } from "../output.ts";
 import type { Args } from "../tree.ts";
 import { agentLabel, styledDid, styledFingerprint } from "../ui/agent.ts";
@@ -145,6 +146,7 @@ async function statement(context: Context, snapshot: Snapshot, logged: Logged, o
     { label: "id", value: shown.id },
     { label: "by", value: agentLabel(ui, shown.issuer, await ownName(context, shown.issuer)) },
     ...(await detail(context, shown)),
+    ...(await noteFacts(snapshot.url, shown)),
   ];
   if (vouch)
     facts.push({
@@ -195,6 +197,18 @@ async function detail(context: Context, shown: Statement): Promise<Fact[]> {
         ...evidence(shown.evidence),
       ];
   }
+}
+
+/** The note that a statement names; a registry may keep none, and what was erased is gone. */
+async function noteFacts(url: string, shown: Statement): Promise<Fact[]> {
+  const digest = "noteDigest" in shown ? shown.noteDigest : undefined;
+  if (digest === undefined) return [];
+  const note = await fetchNote(url, digest).catch(() => undefined);
+  const text = note && [note.name, note.text, ...(note.urls ?? [])].filter((part) => part !== undefined).join(" · ");
+  return [
+    { label: "note", value: text === undefined ? "not kept by this registry, or erased" : visible(text, 1_200) },
+    { label: "", value: digest },
+  ];
 }
 
 function evidence(digests: readonly Digest[]): Fact[] {

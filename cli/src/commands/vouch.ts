@@ -1,11 +1,22 @@
 import { writeFile } from "node:fs/promises";
-import { type Did, type Digest, fromUtf8, isDigest, issueVouch, type Statement, unixSeconds } from "@peerage/core";
+import {
+  createNote,
+  type Did,
+  type Digest,
+  fromUtf8,
+  isDigest,
+  issueVouch,
+  type Note,
+  noteDigest,
+  type Statement,
+  unixSeconds,
+} from "@peerage/core";
 import { findAgentToSign } from "../agents.ts";
 import type { Context, Options } from "../context.ts";
 import { usage } from "../errors.ts";
 import { directoryOf } from "../network.ts";
 import type { Result } from "../output.ts";
-import { submit, type Submitted } from "../submit.ts";
+import { submit, submitNote, type Submitted } from "../submit.ts";
 import type { Args } from "../tree.ts";
 import { styledDid } from "../ui/agent.ts";
 import type { Fact } from "../ui/terminal.ts";
@@ -22,8 +33,11 @@ export async function run(context: Context, { words: [text = ""], options }: Arg
   const registry = dryRun ? await context.registry() : await context.needRegistry();
   if (!dryRun) await agree(context, agent.did, wanted);
   const signer = await context.signer({ passphraseFile: options["passphraseFile"] });
-  const vouch = await issueVouch(signer, { subject: agent.did, ...wanted });
+  const { note, ...members } = wanted;
+  const named = note ? { noteDigest: noteDigest(note) } : {};
+  const vouch = await issueVouch(signer, { subject: agent.did, ...members, ...named });
   const submitted = await deliver(registry, vouch, options, dryRun);
+  if (note && submitted && registry !== undefined) await submitNote(registry, note);
   const { ui } = context;
   const facts: Fact[] = [
     { mark: dryRun ? "none" : "ok", label: dryRun ? "would sign" : "vouched", value: styledDid(ui, agent.did) },
@@ -33,12 +47,14 @@ export async function run(context: Context, { words: [text = ""], options }: Arg
     },
     { label: "id", value: vouch.id },
   ];
+  if (note?.text !== undefined) facts.push({ label: "note", value: visible(note.text, 1_000) });
   if (submitted) facts.push({ label: "log", value: `entry #${submitted.index} of ${registry ?? ""}` });
   return statementResult(context, vouch, facts, submitted, dryRun, {
     subject: agent.did,
     scope: vouch.scope,
     confidence: vouch.confidence,
     validUntil: rfc3339(vouch.validUntil),
+    ...(note ? { note, ...named } : {}),
   });
 }
 
@@ -48,6 +64,7 @@ interface Wanted {
   readonly validFrom: Date;
   readonly validUntil: Date;
   readonly evidence: Digest[];
+  readonly note?: Note;
 }
 
 async function read(context: Context, options: Options): Promise<Wanted> {
@@ -63,15 +80,17 @@ async function read(context: Context, options: Options): Promise<Wanted> {
   const evidence = (options["evidence"] as string[] | undefined) ?? [];
   for (const digest of evidence)
     if (!isDigest(digest)) throw usage(`${visible(digest)} is no digest`, "sha256: and 64 hex digits");
-  return { scope, confidence, validFrom, validUntil, evidence: evidence as Digest[] };
+  const text = options["note"];
+  const note = typeof text === "string" ? createNote({ text: text.normalize("NFC") }) : undefined;
+  return { scope, confidence, validFrom, validUntil, evidence: evidence as Digest[], ...(note ? { note } : {}) };
 }
 
 /** Signing tools say what cannot be undone before they sign. Without a terminal the command itself is the yes. */
-async function agree(context: Context, subject: Did, { scope, confidence }: Wanted): Promise<void> {
+async function agree(context: Context, subject: Did, { scope, confidence, note }: Wanted): Promise<void> {
   if (context.globals.yes === true || !context.canAsk) return;
   context.say(`  ${styledDid(context.err, subject)}`);
   const yes = await context.confirm(
-    `Vouch for it in ${scope.join(", ")} with confidence ${confidence}? A vouch is public for ever.`,
+    `Vouch for it in ${scope.join(", ")} with confidence ${confidence}? A vouch is public for ever.${note ? " Its note can be erased." : ""}`,
   );
   if (!yes) throw usage("nothing was signed");
 }

@@ -1,6 +1,8 @@
 import { dryRun, maxAge, passphraseFile, root, scope } from "./flags.ts";
 import type { CommandSpec } from "./spec.ts";
 
+const exampleDigest = "sha256:94a3dd59680e6e318beeab0397685d35c54e71090cf44ffa1f8f230c1f46b47b";
+
 /** Commands about other agents. */
 export const trustCommands: readonly CommandSpec[] = [
   {
@@ -31,6 +33,7 @@ export const trustCommands: readonly CommandSpec[] = [
       ["--days <1..180>", "how long it holds (90)"],
       ["--until <time>", "until when it holds, RFC 3339 in UTC"],
       ["--evidence <digest>", "digest of a receipt (repeatable)", { many: true }],
+      ["--note <text>", "say why; kept beside the log, where it can be erased"],
       ["--out <file>", "write the signed vouch to a file as well"],
       passphraseFile,
       dryRun,
@@ -46,6 +49,23 @@ export const trustCommands: readonly CommandSpec[] = [
     flags: [["--out <file>", "write the signed revocation to a file as well"], passphraseFile, dryRun],
     examples: ["peerage unvouch brisk-lantern", "peerage unvouch brisk-lantern --dry-run"],
     load: () => import("../commands/unvouch.ts"),
+  },
+  {
+    path: "note show",
+    args: "<digest>",
+    text: "what somebody wrote to a statement, checked against its digest",
+    group: "trust",
+    examples: [`peerage note show ${exampleDigest}`, `peerage note show ${exampleDigest} --json`],
+    load: () => import("../commands/note.ts").then(({ show }) => ({ run: show })),
+  },
+  {
+    path: "note erase",
+    args: "<digest>",
+    text: "have a note of mine erased for ever; the statement stays",
+    group: "trust",
+    flags: [passphraseFile],
+    examples: [`peerage note erase ${exampleDigest}`, `peerage note erase ${exampleDigest} --yes`],
+    load: () => import("../commands/note.ts").then(({ erase }) => ({ run: erase })),
   },
   {
     path: "find",
