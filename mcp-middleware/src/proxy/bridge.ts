@@ -1,5 +1,6 @@
 import type { Readable, Writable } from "node:stream";
 import { isJsonObject, isPeerageError, type JsonObject, type JsonValue, parseJson, PeerageError } from "@peerage/core";
+import { isAdvertised } from "../guard/results.ts";
 import { salvageId } from "../guard/salvage-id.ts";
 import type { CallSigner } from "../sign/call-signer.ts";
 import { bridgeToChild } from "./bridge-child.ts";
@@ -49,7 +50,10 @@ export class HostSide {
   readonly left: Promise<void>;
   readonly #input: Readable;
   readonly #writer: OrderedWriter;
-  readonly #pending = new Map<string, RequestId>();
+  readonly #pending = new Map<string, { readonly id: RequestId; readonly method: string }>();
+  /** Answers that the host has and the signer has not looked at yet. */
+  readonly #unseen: JsonObject[] = [];
+  #looking: NodeJS.Timeout | undefined;
   #signing: Promise<void> = Promise.resolve();
   #pressure: (full: boolean) => void = () => undefined;
   #introduce: ((message: JsonObject) => Promise<void>) | undefined;
@@ -116,8 +120,23 @@ export class HostSide {
     this.#writer.write(typeof line === "string" ? `${line}\n` : Buffer.concat([line, newline]));
     if (message === undefined || !isJsonObject(message) || !isResponse(message)) return;
     const id = idOf(message);
+    const method = id === undefined ? undefined : this.#pending.get(idKey(id))?.method;
     if (id !== undefined) this.#pending.delete(idKey(id));
-    this.signer.received(message);
+    // Who the server is, and what the next history holds, is known before the next message is signed. A receipt alone is
+    // verified while the bridge has nothing better to do: the host has its answer either way.
+    if (method === undefined || isAdvertised(method) || this.signer.presentsHistory) this.signer.received(message);
+    else this.#lookLater(message);
+  }
+
+  #lookLater(message: JsonObject): void {
+    this.#unseen.push(message);
+    this.#looking ??= setTimeout(() => this.#look(), LOOK_AFTER_MS);
+  }
+
+  #look(): void {
+    clearTimeout(this.#looking);
+    this.#looking = undefined;
+    for (const message of this.#unseen.splice(0)) this.signer.received(message);
   }
 
   /** True if the host waits for an answer with this id. */
@@ -140,7 +159,8 @@ export class HostSide {
   /** Ends the bridge: whoever still waits gets an answer, and all of it is written. */
   async close(answer: (id: RequestId) => JsonObject): Promise<void> {
     this.#input.pause();
-    for (const id of [...this.#pending.values()]) this.reply(answer(id));
+    for (const { id } of [...this.#pending.values()]) this.reply(answer(id));
+    this.#look();
     await this.#writer.flush();
   }
 
@@ -148,14 +168,16 @@ export class HostSide {
     let message: JsonObject | undefined;
     try {
       message = readLine(line);
-      const id = methodOf(message) === undefined ? undefined : idOf(message);
-      if (id !== undefined) this.#pending.set(idKey(id), id);
+      const method = methodOf(message);
+      const id = method === undefined ? undefined : idOf(message);
+      if (id !== undefined && method !== undefined) this.#pending.set(idKey(id), { id, method });
       if (this.signer.audience === undefined && this.#introduce && isModernCall(message)) {
         const introduce = this.#introduce;
         this.#introduce = undefined;
         await introduce(message);
       }
       await send(await this.signer.sign(message), message);
+      if (this.#unseen.length > 0) setImmediate(() => this.#look());
     } catch (error) {
       const id = message ? (idOf(message) ?? null) : salvageId(line.toString());
       const isRequest = message === undefined || (methodOf(message) !== undefined && id !== null);
@@ -169,6 +191,8 @@ export class HostSide {
 }
 
 const newline = Buffer.from("\n");
+/** A receipt waits at most this long to be verified, unless a message of the host comes first. */
+const LOOK_AFTER_MS = 5;
 
 function isModernCall(message: JsonObject): boolean {
   return modernVersion(message) !== undefined && methodOf(message) !== "server/discover";

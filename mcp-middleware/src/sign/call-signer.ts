@@ -48,6 +48,8 @@ export interface CallSigner {
   readonly did: Did;
   /** What the next proof is made for; undefined before the first contact with a stdio server. */
   readonly audience: string | undefined;
+  /** True if what the server answers becomes the history of the next calls. */
+  readonly presentsHistory: boolean;
   /**
    * The message with a fresh proof in `params._meta`. Left as it is: a response, a message that carries a proof already,
    * and what is sent before a stdio server has named itself.
@@ -118,6 +120,10 @@ class EndpointSigner implements CallSigner {
   /** Over HTTP the URL that was dialled, never one that a server names. */
   get audience(): string | undefined {
     return this.#url ?? this.#server;
+  }
+
+  get presentsHistory(): boolean {
+    return this.#chain !== undefined;
   }
 
   async sign(message: JsonObject): Promise<JsonObject> {
