@@ -22,15 +22,19 @@ import { styledDid } from "../ui/agent.ts";
 import type { Fact } from "../ui/terminal.ts";
 import { rfc3339 } from "../ui/time.ts";
 import { visible } from "../ui/visible.ts";
+import { readVouchLink, type VouchLink } from "../vouch-link.ts";
 
 /** `peerage vouch`: signs a vouch and hands it to the registry, where it is public for ever. */
 export async function run(context: Context, { words: [text = ""], options }: Args): Promise<Result> {
-  const wanted = await read(context, options);
-  const agent = await findAgentToSign(context, text, "a vouch", () => directoryOf(context));
+  const link = readVouchLink(text);
+  const wanted = await read(context, link?.scope === undefined ? options : { scope: [link.scope], ...options });
+  const agent = link ?? (await findAgentToSign(context, text, "a vouch", () => directoryOf(context)));
   const me = await context.identityFile();
   if (me.did === agent.did) throw usage("nobody vouches for itself", "peerage whoami --share");
   const dryRun = options["dryRun"] === true;
-  const registry = dryRun ? await context.registry() : await context.needRegistry();
+  const registry = link
+    ? await registryOf(context, link)
+    : await (dryRun ? context.registry() : context.needRegistry());
   if (!dryRun) await agree(context, agent.did, wanted);
   const signer = await context.signer({ passphraseFile: options["passphraseFile"] });
   const { note, ...members } = wanted;
@@ -56,6 +60,14 @@ export async function run(context: Context, { words: [text = ""], options }: Arg
     validUntil: rfc3339(vouch.validUntil),
     ...(note ? { note, ...named } : {}),
   });
+}
+
+/** Where the vouch goes. A link names its registry; one that is not the user's own is never used unsaid. */
+async function registryOf(context: Context, { registry }: VouchLink): Promise<string> {
+  const own = await context.registry();
+  if (own !== undefined && own !== registry)
+    throw usage(`the link is of ${registry}, and yours is ${own}`, `--registry ${registry}`);
+  return registry;
 }
 
 interface Wanted {

@@ -1,6 +1,6 @@
 import { type Did, toHex, type VouchRecord } from "@peerage/core";
 import { ownName } from "../agents.ts";
-import type { Context } from "../context.ts";
+import type { Context, Options } from "../context.ts";
 import { tilde } from "../files/paths.ts";
 import { openSnapshot } from "../network.ts";
 import type { Result } from "../output.ts";
@@ -8,12 +8,13 @@ import type { Args } from "../tree.ts";
 import { agentLabel, styledDid } from "../ui/agent.ts";
 import type { Fact } from "../ui/terminal.ts";
 import { count, day, rfc3339 } from "../ui/time.ts";
+import { writeVouchLink } from "../vouch-link.ts";
 
 /** `peerage whoami`: the identity in use and, with a registry, who vouches for it. The key stays closed. */
 export async function run(context: Context, { options }: Args): Promise<Result> {
   const file = await context.identityFile();
   const registry = await context.registry();
-  if (options["share"] === true) return share(context, file.did, file.name, registry);
+  if (options["share"] === true) return share(context, file.did, file.name, registry, options);
   const { ui } = context;
   const facts: Fact[] = [
     { mark: "ok", label: file.name, value: styledDid(ui, file.did) },
@@ -92,29 +93,40 @@ async function whoVouches(context: Context, did: Did): Promise<{ facts: Fact[]; 
 }
 
 /** A message to send to somebody who could vouch. It asks; nothing is signed. */
-function share(context: Context, did: Did, name: string, registry: string | undefined): Result {
-  const at = registry === undefined ? "" : ` --registry ${registry}`;
-  const command = `peerage vouch ${did}${at}`;
+async function share(
+  context: Context,
+  did: Did,
+  name: string,
+  registry: string | undefined,
+  options: Options,
+): Promise<Result> {
+  const given = options["scope"];
+  const scope = typeof given === "string" ? await context.scope(given) : undefined;
+  const link = registry === undefined ? null : writeVouchLink({ did, registry, scope });
+  const command = `peerage vouch ${link === null ? did : `'${link}'`}`;
   const { ui } = context;
+  // A code is for the camera of somebody who sits at the same screen.
+  const scannable = link !== null && (options["qr"] === true || (ui.tty && ui.mark.ok === "✓"));
   return {
-    data: {
-      did,
-      name,
-      registry: registry ?? null,
-      command,
-      link: registry === undefined ? null : `${registry}/a/${did}`,
-    },
+    data: { did, name, registry: registry ?? null, scope: scope ?? null, command, link },
     text: [
       `  ${ui.dim("send this to someone who knows your work:")}`,
       "",
-      `  Would you vouch for ${name}?`,
+      `  Would you vouch for ${name}${scope === undefined ? "" : ` in ${scope}`}?`,
       `  ${did}`,
-      ...(registry === undefined ? [] : [`  ${ui.link(`${registry}/a/${did}`)}`]),
+      ...(link === null ? [] : [`  ${ui.link(link)}`]),
       "",
       `  peerage vouch \\`,
-      `    ${did}${at === "" ? "" : " \\"}`,
-      ...(at === "" ? [] : [`   ${at}`]),
+      `    ${link === null ? did : `'${link}'`}`,
+      ...(scannable ? ["", ...(await qrCode(link))] : []),
     ],
     plain: [[did, command]],
   };
+}
+
+async function qrCode(text: string): Promise<string[]> {
+  const { renderUnicodeCompact } = await import("uqr");
+  return renderUnicodeCompact(text, { border: 2 })
+    .split("\n")
+    .map((line) => `  ${line}`);
 }

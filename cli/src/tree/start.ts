@@ -42,7 +42,11 @@ export const startCommands: readonly CommandSpec[] = [
     path: "whoami",
     text: "who am I, and who vouches for me",
     group: "start",
-    flags: [["--share", "a message with which to ask for a vouch"]],
+    flags: [
+      ["--share", "a message and a link with which to ask for a vouch"],
+      ["-s, --scope <word>", "what the vouch is asked for"],
+      ["--qr", "the link as a code to scan, off a terminal too"],
+    ],
     examples: ["peerage whoami", "peerage whoami --share"],
     load: () => import("../commands/whoami.ts"),
   },

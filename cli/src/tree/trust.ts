@@ -24,7 +24,7 @@ export const trustCommands: readonly CommandSpec[] = [
   {
     path: "vouch",
     args: "<agent>",
-    text: "sign a vouch for an agent; public for ever",
+    text: "sign a vouch for an agent, or for its link; public for ever",
     group: "trust",
     front: 4,
     flags: [
