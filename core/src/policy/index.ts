@@ -54,3 +54,13 @@ export { formatProblem, type PolicyProblem } from "./problem.ts";
 export { policySchema } from "./grammar.ts";
 export { policyJsonSchema } from "./json-schema.ts";
 export { loadCel, MAX_CEL_LENGTH, MAX_CEL_NESTING, MAX_CEL_NODES, mentionsWhen } from "./cel.ts";
+export {
+  ADAPTER_TIMEOUT_MS,
+  askAdapters,
+  type AdapterAnswer,
+  type PolicyAdapter,
+  type PolicyAdapters,
+} from "./adapters/adapter.ts";
+export { cedarAdapter, type CedarOptions } from "./adapters/cedar.ts";
+export { CEDAR_TYPES } from "./adapters/cedar-request.ts";
+export { MAX_OPA_ANSWER_BYTES, OPA_TIMEOUT_MS, opaAdapter, type OpaOptions } from "./adapters/opa.ts";
