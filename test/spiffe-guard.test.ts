@@ -215,7 +215,8 @@ describe("a guard that verifies SPIFFE IDs", () => {
       ageSeconds: () => 0,
       maxAgeSeconds: 60,
     };
-    const rotated = { ...next, did: caller.did, kid: `${caller.did}#${multibaseOf(next.did)}` };
+    const kid = `${caller.did}#${multibaseOf(next.did)}` as const;
+    const rotated: Identity = { ...next, did: caller.did, kid };
     const { call } = open([payments], { options: { trust } });
     expect(await call(mutual, { by: rotated })).toBe(`admitted ${AGENT}`);
     lost.add(multibaseOf(caller.did));

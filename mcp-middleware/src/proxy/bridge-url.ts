@@ -54,7 +54,7 @@ class UrlBridge {
 
   constructor(host: HostSide, options: ServerUrl) {
     this.#host = host;
-    this.#endpoint = new HttpEndpoint(new URL(options.url));
+    this.#endpoint = new HttpEndpoint(new URL(options.url), options.agent);
     this.#fixedHeaders = options.headers ?? {};
     this.#tools = new ToolHeaders(host.log);
     host.onPressure((full) => {

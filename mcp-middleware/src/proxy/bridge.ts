@@ -1,3 +1,4 @@
+import type { Agent as HttpsAgent } from "node:https";
 import type { Readable, Writable } from "node:stream";
 import { isJsonObject, isPeerageError, type JsonObject, type JsonValue, parseJson, PeerageError } from "@peerage/core";
 import { isAdvertised } from "../guard/results.ts";
@@ -16,6 +17,8 @@ export interface ServerUrl {
   readonly url: string | URL;
   /** Sent with every request, for example `Authorization`. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** For an https URL, such as a `SpiffeAgent`; closed with the bridge. */
+  readonly agent?: HttpsAgent | undefined;
 }
 
 export type BridgeOptions = (ServerCommand | ServerUrl) & {

@@ -4,16 +4,17 @@ import {
   type IncomingMessage,
   request as httpRequest,
   type RequestOptions,
-  type Server,
   type ServerResponse,
 } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import type { Server as NetServer } from "node:net";
 import { canonicalAudience, type ErrorCode, isJsonObject, type JsonValue, PeerageError } from "@peerage/core";
 import { MAX_BODY_BYTES } from "../guard/guard.ts";
 import type { Admission, Context, DecisionRecord, Guard } from "../guard/types.ts";
 import { header, readBody, sendJson, sendProblem } from "./http-io.ts";
 import { streamSubject } from "../sign/sign-fetch.ts";
 import { FailedProofs } from "./failed-proofs.ts";
+import type { HttpGuardOptions } from "./http-guard-options.ts";
 import {
   CALLER_HEADER,
   duplicatedHeader,
@@ -25,25 +26,7 @@ import { relayResponse } from "./http-relay.ts";
 import { Exchanges, HttpSessions } from "./http-sessions.ts";
 import { errorReply, methodOf, rpcCodes, upstreamReply } from "./json-rpc.ts";
 
-export interface HttpGuardOptions {
-  readonly guard: Guard;
-  /** The one endpoint behind the guard; a query in it is kept. */
-  readonly upstream: string | URL;
-  /** 127.0.0.1 and a free port by default. */
-  readonly listen?: { readonly host?: string; readonly port?: number };
-  /** The URL under which clients reach this guard, if that is not the one it listens on. It becomes an audience. */
-  readonly publicUrl?: string | URL;
-  /** Listening beyond loopback is for something in front that terminates TLS. */
-  readonly behindProxy?: boolean;
-  /** Name the verified caller to the server in `Peerage-Caller`. */
-  readonly injectIdentity?: boolean;
-  /** One line for the operator; stderr by default. */
-  readonly log?: (line: string) => void;
-  /** Silence on an event stream after which a comment is sent; 20 s. */
-  readonly keepAliveMs?: number;
-  /** Failed proofs per minute and connection; 120. */
-  readonly failedProofsPerMinute?: number;
-}
+export type { HttpGuardOptions };
 
 export interface HttpGuard extends AsyncDisposable {
   /** The endpoint on the address that it listens on. */
@@ -56,33 +39,35 @@ const CONNECT_TIMEOUT_MS = 10_000;
 /**
  * Listens in front of one Streamable HTTP endpoint: every POST, GET and DELETE is decided on its own; responses stream
  * through, with receipts put into answers.
- * @throws {PeerageError} ERR_CONFIG_INVALID for an address beyond loopback without `behindProxy`
+ * @throws {PeerageError} ERR_CONFIG_INVALID for an address beyond loopback without `secure` or `behindProxy`
  */
 export async function startHttpGuard(options: HttpGuardOptions): Promise<HttpGuard> {
   const host = options.listen?.host ?? "127.0.0.1";
-  if (!isLoopbackHost(host) && options.behindProxy !== true) {
+  const { secure } = options;
+  if (!isLoopbackHost(host) && options.behindProxy !== true && !secure) {
     throw new PeerageError(
       "ERR_CONFIG_INVALID",
       "beyond loopback the guard listens only behind a TLS proxy (--behind-proxy)",
     );
   }
   const proxy = new GuardProxy(options);
-  const server = createServer({ maxHeaderSize: 65_536 }, (request, response) => proxy.handle(request, response));
+  const http = createServer({ maxHeaderSize: 65_536 }, (request, response) => proxy.handle(request, response));
+  const server = secure?.(http) ?? http;
   await listen(server, host, options.listen?.port ?? 0);
   const address = server.address();
   const port = typeof address === "object" && address ? address.port : 0;
-  const url = `http://${host.includes(":") ? `[${host}]` : host}:${port}${proxy.path}`;
+  const url = `${secure ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${port}${proxy.path}`;
   if (isLoopbackHost(host)) options.guard.addAudience(url);
   if (options.publicUrl !== undefined) options.guard.addAudience(canonicalAudience(options.publicUrl));
   const close = async (): Promise<void> => {
-    server.closeAllConnections();
+    http.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
     proxy.close();
   };
   return { url, close, [Symbol.asyncDispose]: close };
 }
 
-function listen(server: Server, host: string, port: number): Promise<void> {
+function listen(server: NetServer, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, host, () => {
@@ -110,7 +95,8 @@ class GuardProxy {
     this.#guard = options.guard;
     this.#upstream = upstream;
     const agent = { keepAlive: true, maxSockets: Infinity };
-    this.#agent = upstream.protocol === "https:" ? new HttpsAgent(agent) : new HttpAgent(agent);
+    this.#agent =
+      upstream.protocol === "https:" ? (options.upstreamAgent ?? new HttpsAgent(agent)) : new HttpAgent(agent);
     const publicUrl = options.publicUrl === undefined ? undefined : new URL(options.publicUrl);
     this.path = publicUrl?.pathname ?? upstream.pathname;
     this.#hosts = new Set(publicUrl ? [publicUrl.host] : []);
@@ -278,12 +264,18 @@ class GuardProxy {
       connection: exchanges.connection,
       ...(session === undefined ? {} : { session }),
       header: (name) => header(request, name),
+      socket: request.socket,
       signal: abort.signal,
     };
   }
 
   #refuse(request: IncomingMessage, response: ServerResponse, refusal: Admission & { admitted: false }): void {
-    if (refusal.step === "proof" || refusal.step === "audience" || refusal.step === "replay") {
+    if (
+      refusal.step === "proof" ||
+      refusal.step === "audience" ||
+      refusal.step === "replay" ||
+      refusal.step === "spiffe"
+    ) {
       this.#failed.add(request.socket);
     }
     const problem = request.method === "POST" ? "application/json" : "application/problem+json";
@@ -303,12 +295,7 @@ class GuardProxy {
     },
   ): void {
     const { body, exchanges, decision, did } = exchange;
-    const outgoing = this.#request(request, body, did);
     let isConnected = false;
-    outgoing.on("socket", (socket) => {
-      if (!socket.connecting) isConnected = true;
-      else socket.once("connect", () => (isConnected = true));
-    });
     const failed = (why: string): void => {
       if (decision && exchanges.waits(decision)) {
         exchanges.take(decision.requestId ?? "");
@@ -319,6 +306,20 @@ class GuardProxy {
       else if (decision) sendJson(response, 200, upstreamReply(decision.requestId ?? null, why));
       else sendProblem(response, 502, "ERR_UPSTREAM_UNAVAILABLE", why);
     };
+    let outgoing: ReturnType<typeof httpRequest>;
+    try {
+      outgoing = this.#request(request, body, did);
+    } catch (error) {
+      this.#log(
+        `nothing can be sent to the server behind the guard: ${error instanceof Error ? error.message : "unknown"}`,
+      );
+      failed("the guard has no identity to show to the server behind it.");
+      return;
+    }
+    outgoing.on("socket", (socket) => {
+      if (!socket.connecting) isConnected = true;
+      else socket.once("connect", () => (isConnected = true));
+    });
     outgoing.on("error", (error) => {
       if (!response.destroyed) this.#log(`the server behind the guard cannot be reached: ${error.message}`);
       failed("the server behind the guard did not answer.");
@@ -362,6 +363,7 @@ class GuardProxy {
     headers["host"] = keepHost ? request.headers.host : this.#upstream.host;
     if (body !== undefined) headers["content-length"] = Buffer.byteLength(body);
     if (this.#options.injectIdentity === true && did !== undefined) headers[CALLER_HEADER] = did;
+    Object.assign(headers, this.#options.upstreamHeaders?.(headers));
     const options: RequestOptions = { method: request.method ?? "POST", headers, agent: this.#agent };
     const secure = this.#upstream.protocol === "https:";
     const outgoing = (secure ? httpsRequest : httpRequest)(this.#upstream, options);

@@ -9,10 +9,11 @@ export class HttpEndpoint {
   readonly #url: URL;
   readonly #agent: HttpAgent | HttpsAgent;
 
-  constructor(url: URL) {
+  /** @param agent for https, such as a `SpiffeAgent`; closed with the client */
+  constructor(url: URL, agent?: HttpsAgent) {
     this.#url = url;
     const options = { keepAlive: true, maxSockets: Infinity };
-    this.#agent = url.protocol === "https:" ? new HttpsAgent(options) : new HttpAgent(options);
+    this.#agent = url.protocol === "https:" ? (agent ?? new HttpsAgent(options)) : new HttpAgent(options);
   }
 
   /**

@@ -1,4 +1,5 @@
 import {
+  BINDING_META,
   CALL_META,
   type CallSubject,
   canonicalAudience,
@@ -36,6 +37,8 @@ export interface CallSignerOptions {
   readonly history?: "none" | "chain";
   /** Entries to present from the first call on, for example an approval; with `history: "chain"`. */
   readonly entries?: readonly string[];
+  /** What binds the signer's DID to a SPIFFE ID, beside every proof: `Binder.current`. Without one calls go without. */
+  readonly binding?: (() => Promise<JsonObject | undefined>) | undefined;
   /** 1 to 300; 60 by default. */
   readonly lifetimeSeconds?: number;
   readonly now?: () => Date;
@@ -140,6 +143,7 @@ class EndpointSigner implements CallSigner {
       return message;
     }
     const history = await this.#history();
+    const binding = await this.#options.binding?.();
     const token = await this.#prove({ method, params }, audience, history?.tips);
     this.#remember(id, {
       method,
@@ -147,7 +151,11 @@ class EndpointSigner implements CallSigner {
       proof: claimsOf(token),
       prev: history?.tips ?? [],
     });
-    const added = { [CALL_META]: token, ...(history ? { [HISTORY_META]: history.tokens } : {}) };
+    const added = {
+      [CALL_META]: token,
+      ...(history ? { [HISTORY_META]: history.tokens } : {}),
+      ...(binding ? { [BINDING_META]: binding } : {}),
+    };
     return { ...message, params: { ...params, _meta: { ...meta, ...added } } };
   }
 

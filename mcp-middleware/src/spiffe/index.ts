@@ -21,6 +21,7 @@ export { type Certificate, parseCertificate } from "./certificate.ts";
 export { type FederationOptions, watchFederation } from "./federation.ts";
 export { FileX509Source, readBundleText, watchBundleFile } from "./file-sources.ts";
 export { GuardSpiffe, type GuardSpiffeOptions } from "./guard-spiffe.ts";
+export { HeldJwt, type HeldJwtOptions } from "./held-jwt.ts";
 export {
   bindToken,
   bindWit,
@@ -46,6 +47,7 @@ export type { BundleSource, JwtSource, WitSource, X509Source } from "./sources.t
 export { SpiffeAgent, type SpiffeAgentOptions } from "./spiffe-agent.ts";
 export { Binder, type BinderOptions } from "./binder.ts";
 export { clientTlsOptions, serverTlsOptions } from "./tls-options.ts";
+export { upstreamHeaders, type UpstreamHeadersOptions } from "./upstream-headers.ts";
 export { verifyWimseWit, verifyWitSvid, type Wit, type WitSvid } from "./wit-svid.ts";
 export { ENDPOINT_VARIABLE } from "./workload-api-address.ts";
 export {

@@ -43,12 +43,15 @@ export function createMtlsServer(http: HttpServer, options: MtlsServerOptions): 
     http.emit("connection", socket);
   });
   server.on("tlsClientError", (_error, socket) => socket.destroy());
+  // The HTTP server does not listen itself: without this it would never end requests that are not finished in time.
+  server.on("listening", () => http.emit("listening"));
   const stop = source.onChange(() => {
     const identity = source.current(now());
     if (identity) server.setSecureContext(secureContextOf(identity));
   });
   server.on("close", () => {
     stop();
+    http.close();
     live[Symbol.dispose]();
   });
   return server;
