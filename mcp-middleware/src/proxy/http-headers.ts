@@ -50,11 +50,14 @@ function isSingle(name: string): boolean {
 }
 
 function connectionNames(raw: readonly string[]): ReadonlySet<string> {
-  const names = new Set(hopByHop);
+  let names: Set<string> | undefined;
   for (const [name, value] of headerPairs(raw)) {
-    if (name === "connection") for (const named of value.split(",")) names.add(named.trim().toLowerCase());
+    // Nearly every message says this and no more.
+    if (name !== "connection" || value === "keep-alive" || value === "close") continue;
+    names ??= new Set(hopByHop);
+    for (const named of value.split(",")) names.add(named.trim().toLowerCase());
   }
-  return names;
+  return names ?? hopByHop;
 }
 
 /** What goes to the server: everything but the hop's own headers and every `Peerage-*` one. */

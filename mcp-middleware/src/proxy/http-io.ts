@@ -8,14 +8,21 @@ export function header(request: IncomingMessage, name: string): string | undefin
   return typeof value === "string" ? value : undefined;
 }
 
-/** The whole body, or undefined if it is over the limit. */
-export async function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer | undefined> {
-  const held = new ByteQueue();
-  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-    held.push(chunk);
-    if (held.length > maxBytes) return undefined;
-  }
-  return held.take();
+/** The whole body, or undefined as soon as it is over the limit. @throws if it breaks off */
+export function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer | undefined> {
+  return new Promise((resolve, reject) => {
+    const held = new ByteQueue();
+    const keep = (chunk: Buffer): void => {
+      held.push(chunk);
+      if (held.length <= maxBytes) return;
+      request.off("data", keep);
+      resolve(undefined);
+    };
+    request.on("data", keep);
+    request.once("end", () => resolve(held.take()));
+    request.once("error", reject);
+    request.once("close", () => reject(new Error("the request broke off")));
+  });
 }
 
 /** Answers with one JSON document. */

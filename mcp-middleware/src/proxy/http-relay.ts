@@ -172,18 +172,22 @@ class SseRelay {
   }
 
   #watchSilence(): void {
-    clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
       // A comment, never data: it means nothing to the client and keeps hops from taking silence for death.
       if (this.#splitter.atBoundary) this.#writer.write(":\n\n");
-      this.#watchSilence();
+      this.#timer?.refresh();
     }, this.#context.keepAliveMs);
     this.#timer.unref();
   }
 
+  #stopWatching(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
   #write(piece: string | Buffer | Promise<string>): void {
     this.#writer.write(piece);
-    this.#watchSilence();
+    this.#timer?.refresh();
   }
 
   /** A part of an event that is too long to be read; a list does not pass unread. */
@@ -241,7 +245,7 @@ class SseRelay {
   }
 
   #end(rest: Buffer): void {
-    clearTimeout(this.#timer);
+    this.#stopWatching();
     const { decision, exchanges } = this.#context;
     if (rest.length > 0) this.#write(rest);
     if (decision && exchanges.waits(decision) && !this.#resumable) {
@@ -254,13 +258,13 @@ class SseRelay {
     } else if (decision && exchanges.waits(decision)) {
       this.#keepForResume(decision);
     }
-    clearTimeout(this.#timer);
-    void this.#writer.flush().then(() => this.#response.end());
+    this.#stopWatching();
+    this.#writer.end();
   }
 
   /** The client went away in mid-stream. */
   #closed(): void {
-    clearTimeout(this.#timer);
+    this.#stopWatching();
     const { decision, exchanges, guard } = this.#context;
     if (!decision || !exchanges.waits(decision)) return;
     if (this.#resumable) {

@@ -36,6 +36,12 @@ export class OrderedWriter {
     this.#tail = tail;
   }
 
+  /** Ends the stream once all that was handed over is written, in one system call with the last of it. */
+  end(): void {
+    if (this.#tail === undefined) this.#stream.end();
+    else void this.#tail.finally(() => this.end());
+  }
+
   /** Settles when all that was handed over is in the hands of the operating system, or the reader is gone. */
   async flush(): Promise<void> {
     while (this.#tail !== undefined) await this.#tail;
