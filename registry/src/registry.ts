@@ -10,14 +10,18 @@ import {
   PeerageError,
   ProofBuilder,
   type RegistryReader,
+  trustScore,
+  unixSeconds,
   type VerifierKey,
   type View,
 } from "@peerage/core";
 import { Admission, type Submission } from "./admission/admission.ts";
+import { IssuerBudgets } from "./admission/budgets.ts";
 import { registryApp } from "./http/app.ts";
 import type { Env } from "./http/route.ts";
 import type { StreamLimits } from "./http/service.ts";
-import { WriteLimiter } from "./http/write-limiter.ts";
+import { AddressLimits } from "./http/address-limits.ts";
+import type { Clients } from "./http/client-address.ts";
 import { HeadFile } from "./keys/head-file.ts";
 import { type LogKeys, openLogKeys, ownPolicy } from "./keys/log-keys.ts";
 import { healFromMirrors, mirroredHeads, ownHeads } from "./log/heal.ts";
@@ -25,6 +29,7 @@ import { findRollback, type OpenLog, openWritable, ownHead } from "./log/open-lo
 import type { NoteStore } from "./notes/note-store.ts";
 import { openSqliteNotes } from "./notes/sqlite-notes.ts";
 import { type Publication, Published } from "./published.ts";
+import type { LogReads } from "./store/log-store.ts";
 import type { Durability } from "./store/sqlite.ts";
 import { StoreReader } from "./store-reader.ts";
 import { PeerStore } from "./witness/peer-store.ts";
@@ -44,8 +49,18 @@ export interface RegistryOptions {
    * the process and start anew.
    */
   readonly onFailure?: (error: unknown) => void;
-  /** Writes a minute from one /24 or /48; by default 60 with a public URL off loopback, else no limit. */
+  /** Writes a minute from one /24 or /48; by default 60 with a public URL off loopback, else no limit (0). */
   readonly writesPerMinute?: number;
+  /** Computed reads a minute from one /24 or /48; by default 600 with a public URL off loopback, else no limit (0). */
+  readonly readsPerMinute?: number;
+  /** Live feeds of one /24 or /48; by default 8 with a public URL off loopback, else no limit (0). */
+  readonly streamsEach?: number;
+  /** Whose address a request counts for; `direct` by default. */
+  readonly clients?: Clients;
+  /** Budgets of issuers, see registry/src/admission/budgets.ts; by default with a public URL off loopback. */
+  readonly budgets?: boolean;
+  /** Log statements of these alone. */
+  readonly members?: readonly Did[];
   readonly streams?: Partial<StreamLimits>;
   /** See {@link file://./log/sequencer.ts} and {@link file://./log/publisher.ts}. */
   readonly batchDelayMs?: number;
@@ -215,10 +230,12 @@ class OpenRegistry implements Registry {
         reads: log.reads,
         sequencer: log.writer.sequencer,
         now,
+        budgets: budgetsOf(options, log.reads, () => parts.published.view),
+        members: options.members && new Set(options.members),
         hasEvidence: (digest) => parts.peers.fork(digest) !== undefined,
         onLogged: (index, statement) => parts.reader.remember(index, statement),
       });
-    const perMinute = options.writesPerMinute ?? (isPublic(options.publicUrl) ? 60 : 0);
+    const open = !isPublic(options.publicUrl);
     this.app = registryApp({
       keys,
       reads: log.reads,
@@ -228,7 +245,14 @@ class OpenRegistry implements Registry {
       notes: parts.notes,
       roots: options.roots ?? [],
       publicUrl: options.publicUrl,
-      limiter: perMinute > 0 ? new WriteLimiter(perMinute, now) : undefined,
+      mode: options.members ? "members" : hasBudgets(options) ? "public" : "open",
+      limits: new AddressLimits({
+        writes: options.writesPerMinute ?? (open ? 0 : 60),
+        reads: options.readsPerMinute ?? (open ? 0 : 600),
+        streams: options.streamsEach ?? (open ? 0 : 8),
+        clients: options.clients ?? "direct",
+        now,
+      }),
       streams: { maximum: 1_024, heartbeatMs: 15_000, stallMs: 30_000, ...options.streams },
       witness: parts.witness,
       peers: parts.peers,
@@ -296,4 +320,19 @@ class OpenRegistry implements Registry {
 
 function isPublic(publicUrl: string | undefined): boolean {
   return publicUrl !== undefined && !["127.0.0.1", "[::1]", "localhost"].includes(new URL(publicUrl).hostname);
+}
+
+/** Members are known to the operator; budgets are for strangers. */
+function hasBudgets({ budgets, members, publicUrl }: RegistryOptions): boolean {
+  return budgets ?? (members === undefined && isPublic(publicUrl));
+}
+
+function budgetsOf(options: RegistryOptions, reads: LogReads, view: () => View): IssuerBudgets | undefined {
+  if (!hasBudgets(options)) return undefined;
+  const now = clockOf(options);
+  const roots = options.roots ?? [];
+  const isScored = (issuer: Did, scopes: readonly string[]): boolean =>
+    roots.includes(issuer) ||
+    scopes.some((scope) => trustScore(view().graph(scope), { roots, target: issuer }).score !== "unknown");
+  return new IssuerBudgets({ reads, now: () => unixSeconds(now()), isScored });
 }

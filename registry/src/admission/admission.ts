@@ -1,5 +1,6 @@
 import {
   checkStatementTime,
+  type Did,
   type Digest,
   PeerageError,
   type Statement,
@@ -10,6 +11,7 @@ import {
 import type { Sequenced, Sequencer } from "../log/sequencer.ts";
 import { kindCodes } from "../store/kinds.ts";
 import type { LogReads } from "../store/log-store.ts";
+import type { IssuerBudgets } from "./budgets.ts";
 import { toCandidate } from "./entry.ts";
 import { IssuerKeys } from "./issuer-keys.ts";
 
@@ -28,6 +30,10 @@ export interface AdmissionOptions {
   /** True if this registry holds, and has verified, evidence of a fork with this digest. */
   readonly hasEvidence?: (digest: Digest) => boolean;
   /** A statement has got its index. */
+  /** Budgets of issuers; without it there are none. */
+  readonly budgets?: IssuerBudgets | undefined;
+  /** Whose statements are taken; without it everyone's. */
+  readonly members?: ReadonlySet<Did> | undefined;
   readonly onLogged?: (index: number, statement: Verified<Statement>) => void;
 }
 
@@ -42,9 +48,13 @@ export class Admission {
   readonly #onLogged: AdmissionOptions["onLogged"];
   readonly #hasEvidence: AdmissionOptions["hasEvidence"];
   readonly #issuerKeys: IssuerKeys;
+  readonly #budgets: IssuerBudgets | undefined;
+  readonly #members: ReadonlySet<Did> | undefined;
   readonly #turns = new Map<string, Promise<void>>();
 
-  constructor({ reads, sequencer, now, onLogged, hasEvidence }: AdmissionOptions) {
+  constructor({ reads, sequencer, now, onLogged, hasEvidence, budgets, members }: AdmissionOptions) {
+    this.#budgets = budgets;
+    this.#members = members;
     this.#reads = reads;
     this.#sequencer = sequencer;
     this.#now = now;
@@ -57,15 +67,17 @@ export class Admission {
    * Verifies a submitted leaf and resolves when it is on disk. The order is that of registry.md section 3.
    * @throws {PeerageError} ERR_STATEMENT_INVALID, ERR_DID_INVALID, ERR_KEY_SUPERSEDED, ERR_STATEMENT_NOT_YET_VALID,
    *   ERR_VOUCH_NOT_YET_VALID, ERR_VOUCH_EXPIRED, ERR_KEY_REVOKED, ERR_KEY_DISPUTED, ERR_KEY_EVENT_INVALID,
-   *   ERR_REGISTRY_BUSY
+   *   ERR_RATE_LIMITED, ERR_REGISTRY_BUSY
    */
   async submit(leaf: Uint8Array): Promise<Submission> {
     // Any key's signature may hold; whether it is the issuer's is asked of the issuer's key events, below.
     const statement = await verifyStatement(leaf, { keysOf: "any" });
-    return decidesKeys(statement) ? this.#inTurn(statement) : this.#admit(statement);
+    await this.#checkMember(statement);
+    const inTurn = decidesKeys(statement) || (this.#budgets !== undefined && statement.kind !== "Revocation");
+    return inTurn ? this.#inTurn(statement) : this.#admit(statement);
   }
 
-  /** Statements about one issuer's keys are judged one after the other, each when the one before is on disk. */
+  /** Statements about one issuer's keys, and those that a budget counts, are judged one after the other, each when the one before is on disk. */
   async #inTurn(statement: Verified<Statement>): Promise<Submission> {
     const { issuer } = statement;
     const mine = (this.#turns.get(issuer) ?? Promise.resolve()).then(() => this.#admit(statement));
@@ -90,6 +102,7 @@ export class Admission {
       await this.#issuerKeys.check(statement);
       await this.#checkTarget(statement);
       this.#checkEvidence(statement);
+      await this.#budgets?.check(statement);
     } catch (error) {
       // Its own twin may have been logged in the meantime, and be the very reason for the refusal.
       const twin = await this.#known(candidate.id);
@@ -99,6 +112,16 @@ export class Admission {
     const sequenced = await this.#sequencer.add(candidate);
     if (!sequenced.known) this.#onLogged?.(sequenced.index, statement);
     return { id: statement.id, ...sequenced };
+  }
+
+  /** Who was a member may still take back what it said, and look after its keys. */
+  async #checkMember({ issuer, kind }: Statement): Promise<void> {
+    if (!this.#members || this.#members.has(issuer)) return;
+    const exempt = kind === "Revocation" || kind === "KeyEvent";
+    if (exempt && (await this.#reads.page({ issuer }, -1, Number.MAX_SAFE_INTEGER, 1)).length > 0) return;
+    throw new PeerageError("ERR_STATEMENT_INVALID", "this registry logs statements of its members only", {
+      detail: "members",
+    });
   }
 
   /** What the log has, or is about to have, is answered with its index, whoever sends it. */

@@ -32,16 +32,21 @@ export function registryRoutes(service: Service): Route[] {
 export function registryApp(service: Service): Hono<Env> {
   const routes = registryRoutes(service);
   const app = serveRoutes(routes, {
-    before: (c, { method, live }) => {
-      if (method !== "GET") return undefined;
+    before: (c, { method, live, free }) => {
+      if (method !== "GET") {
+        service.limits.count(c, "writes");
+        return undefined;
+      }
       c.header("Access-Control-Allow-Origin", "*");
-      c.header("Access-Control-Expose-Headers", "ETag");
+      c.header("Access-Control-Expose-Headers", "ETag, RateLimit, RateLimit-Policy, Retry-After");
       c.header("X-Content-Type-Options", "nosniff");
-      if (live === true) return undefined;
       const tag = etagOf(service);
-      if (c.req.header("if-none-match")?.split(/,\s*/).includes(tag) !== true) return undefined;
-      c.header("ETag", tag);
-      return c.body(null, 304);
+      if (live !== true && c.req.header("if-none-match")?.split(/,\s*/).includes(tag) === true) {
+        c.header("ETag", tag);
+        return c.body(null, 304);
+      }
+      if (free !== true) service.limits.count(c, "reads");
+      return undefined;
     },
     after: (c, { method, live }, tag) => {
       if (c.res.status !== 200 || method !== "GET" || live === true) return;

@@ -58,6 +58,7 @@ function stream(c: Ctx, service: Service, after: number | undefined, open: { str
   c.header("X-Accel-Buffering", "no");
   // A body that nobody reads would hold its place for good.
   if (c.req.raw.method === "HEAD") return c.body(null);
+  const leave = service.limits.stream(c);
   open.streams++;
   const { outgoing } = bindingsOf(c);
   const body = feedStream({
@@ -75,6 +76,7 @@ function stream(c: Ctx, service: Service, after: number | undefined, open: { str
     }),
     onEnd: (cut) => {
       open.streams--;
+      leave();
       // Without this the socket of a reader that takes nothing would stay open with what the kernel holds for it.
       if (cut) outgoing?.destroy();
     },

@@ -21,6 +21,7 @@ export function logRoutes(service: LogService): Route[] {
     route({
       method: "GET",
       path: "/checkpoint",
+      free: true,
       summary: "The newest published checkpoint (C2SP tlog-checkpoint)",
       answers: { 200: { description: "A signed note", content: { "text/plain": z.string() } } },
       handle: (c) => {
@@ -31,6 +32,7 @@ export function logRoutes(service: LogService): Route[] {
     route({
       method: "GET",
       path: "/tile/:rest{.+}",
+      free: true,
       summary: "A tile of hashes, `{L}/{N}[.p/{W}]`, or a bundle of entries, `entries/{N}[.p/{W}]` (C2SP tlog-tiles)",
       params: { rest: z.string().max(64) },
       answers: {

@@ -1,5 +1,6 @@
 import { FLOW, formatVerifierKey, MAX_STATEMENT_BYTES, PeerageError, statementJsonSchemas } from "@peerage/core";
 import { z } from "zod";
+import { issuerBudgets } from "../admission/budgets.ts";
 import { json } from "./answers.ts";
 import { MAX_BODY_BYTES } from "./body.ts";
 import { openApiDocument } from "./openapi.ts";
@@ -25,7 +26,12 @@ const wellKnownSchema = z.object({
     bodyBytes: z.int(),
     pageEntries: z.int(),
     streams: z.int(),
-    writesPerMinute: z.int().nullable(),
+    mode: z.enum(["open", "public", "members"]).describe("Who may submit: anyone; anyone within budgets; members"),
+    byAddress: z.boolean().describe("False if what stands in front hides who asks: then nothing is counted by address"),
+    writesPerMinute: z.int().nullable().describe("Of one IPv4 /24 or IPv6 /48"),
+    readsPerMinute: z.int().nullable().describe("The same for reads that are computed; tiles are not counted"),
+    streamsEach: z.int().nullable(),
+    issuer: z.looseObject({}).nullable().describe("Budgets of one issuer; revocations and key events are exempt"),
   }),
   metric: z.looseObject({}),
   statementSchemas: z.looseObject({}).describe("JSON Schema of each kind"),
@@ -37,10 +43,11 @@ export function metaRoutes(service: Service, all: () => readonly Route[]): Route
     route({
       method: "GET",
       path: "/.well-known/peerage-registry.json",
+      free: true,
       summary: "Origin, keys, roots, cadence, limits",
       answers: { 200: { description: "The registry", content: { "application/json": wellKnownSchema } } },
       handle: (c) => {
-        const { keys, publicUrl, roots, limiter, streams, quorum, witness } = service;
+        const { keys, publicUrl, roots, limits, mode, streams, quorum, witness } = service;
         return json(c, {
           origin: keys.origin,
           logKey: formatVerifierKey(keys.log.key),
@@ -63,7 +70,12 @@ export function metaRoutes(service: Service, all: () => readonly Route[]): Route
             bodyBytes: MAX_BODY_BYTES,
             pageEntries: 200,
             streams: streams.maximum,
-            writesPerMinute: limiter?.perMinute ?? null,
+            mode,
+            byAddress: limits.addresses.known,
+            writesPerMinute: limits.writes?.perMinute ?? null,
+            readsPerMinute: limits.reads?.perMinute ?? null,
+            streamsEach: limits.streamsEach || null,
+            issuer: mode === "public" ? issuerBudgets : null,
           },
           metric: { name: "flow", ...FLOW },
           statementSchemas: statementJsonSchemas(),
@@ -80,6 +92,7 @@ export function metaRoutes(service: Service, all: () => readonly Route[]): Route
     route({
       method: "GET",
       path: "/healthz",
+      free: true,
       live: true,
       summary: "The process answers",
       answers: { 200: { description: "It does", content: { "text/plain": z.string() } } },
@@ -91,6 +104,7 @@ export function metaRoutes(service: Service, all: () => readonly Route[]): Route
     route({
       method: "GET",
       path: "/readyz",
+      free: true,
       live: true,
       summary: "Statements can be submitted and are published",
       answers: { 200: { description: "They are", content: { "text/plain": z.string() } } },

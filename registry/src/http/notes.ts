@@ -17,7 +17,6 @@ import { statementId as digest } from "./parameters.ts";
 import { notFound, problem } from "./problem.ts";
 import { type Ctx, type Route, route } from "./route.ts";
 import type { Service } from "./service.ts";
-import { overLimit } from "./statements.ts";
 
 const kept = z.object({ digest: z.string() });
 const params = { digest };
@@ -37,8 +36,6 @@ export function noteRoutes(service: Service): Route[] {
         410: { description: "It was erased, and stays so" },
       },
       handle: async (c, { params: { digest } }) => {
-        const tooMany = overLimit(c, service);
-        if (tooMany) return tooMany;
         const note = readNote(await readBody(c));
         if (noteDigest(note) !== digest) {
           throw new PeerageError("ERR_NOTE_INVALID", "the note has another digest", { detail: "digest" });
@@ -76,8 +73,6 @@ export function noteRoutes(service: Service): Route[] {
       params,
       answers: { 204: { description: "It is gone; the statement stays" } },
       handle: async (c, { params: { digest } }) => {
-        const tooMany = overLimit(c, service);
-        if (tooMany) return tooMany;
         const { issuer, note, kid } = erasureOf(c, service);
         const { status, current } = service.published.view.keyState(issuer);
         if (note !== digest || issuer !== (await service.notes.issuerOf(digest)) || status !== "active") {

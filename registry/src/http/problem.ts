@@ -2,6 +2,7 @@ import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { type ErrorCode, isPeerageError, PeerageError } from "@peerage/core";
 import { z } from "zod";
+import { RateLimitedError } from "../admission/rate-limited.ts";
 
 /** An error answer (RFC 9457). `code` is the stable word of the same error everywhere in Peerage. */
 export const problemSchema: z.ZodType = z
@@ -54,6 +55,13 @@ const titles: Partial<Record<ContentfulStatusCode, string>> = {
 export function problem(c: Context, error: PeerageError, status?: ContentfulStatusCode): Response {
   const code = status ?? statuses[error.code] ?? 500;
   if (code === 503) c.header("Retry-After", "2");
+  if (error instanceof RateLimitedError) {
+    c.header("Retry-After", String(error.retryAfterSeconds));
+    if (error.policy !== undefined) {
+      c.header("RateLimit-Policy", error.policy);
+      c.header("RateLimit", `"issuer";r=0;t=${error.retryAfterSeconds}`);
+    }
+  }
   c.header("Content-Type", "application/problem+json");
   c.header("Cache-Control", "no-store");
   const body = {

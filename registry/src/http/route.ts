@@ -39,6 +39,8 @@ export interface Route<P extends Fields = Fields, Q extends Fields = Fields> {
   readonly answers: Readonly<Record<number, Answer>>;
   /** The answer depends on more than the checkpoint, so it has no ETag and is not kept. */
   readonly live?: boolean;
+  /** Costs next to nothing, so it is not counted against its sender. */
+  readonly free?: boolean;
   readonly handle: (c: Ctx, input: { params: Output<P>; query: Output<Q> }) => Response | Promise<Response>;
 }
 

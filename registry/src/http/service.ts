@@ -8,7 +8,7 @@ import type { LogReads } from "../store/log-store.ts";
 import type { PeerStore } from "../witness/peer-store.ts";
 import type { QuorumClient } from "../witness/quorum.ts";
 import type { Witness } from "../witness/witness.ts";
-import type { WriteLimiter } from "./write-limiter.ts";
+import type { AddressLimits } from "./address-limits.ts";
 
 /** What the routes work with. */
 export interface Service {
@@ -21,7 +21,9 @@ export interface Service {
   /** From whom scores start where a request names nobody. */
   readonly roots: readonly Did[];
   readonly publicUrl: string | undefined;
-  readonly limiter: WriteLimiter | undefined;
+  readonly limits: AddressLimits;
+  /** Who may have statements logged, and how many: see {@link file://../admission/budgets.ts}. */
+  readonly mode: "open" | "public" | "members";
   readonly streams: StreamLimits;
   /** This registry as a witness of other logs. */
   readonly witness: Witness;

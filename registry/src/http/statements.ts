@@ -1,5 +1,4 @@
-import { getConnInfo } from "@hono/node-server/conninfo";
-import { formatLogProof, fromHex, PeerageError } from "@peerage/core";
+import { formatLogProof, fromHex } from "@peerage/core";
 import { z } from "zod";
 import { kindsByName } from "../store/kinds.ts";
 import type { EntryFilter, StoredEntry } from "../store/log-store.ts";
@@ -15,8 +14,8 @@ import {
 } from "./answers.ts";
 import { readBody } from "./body.ts";
 import { did, integer, limit, statementId } from "./parameters.ts";
-import { notFound, problem } from "./problem.ts";
-import { bindingsOf, type Ctx, type Route, route } from "./route.ts";
+import { notFound } from "./problem.ts";
+import { type Ctx, type Route, route } from "./route.ts";
 import type { Service } from "./service.ts";
 
 const submitted = z.object({
@@ -134,24 +133,10 @@ async function findPublished(service: Service, id: string): Promise<StoredEntry>
 
 async function submit(c: Ctx, service: Service): Promise<Response> {
   const wait = /(?:^|[,;]\s*)wait=(\d{1,4})(?:$|[,;\s])/.exec(c.req.header("prefer") ?? "")?.[1];
-  const tooMany = overLimit(c, service);
-  if (tooMany) return tooMany;
   const { id, index, known } = await service.submit(await readBody(c));
   const covered = await service.published.covers(index, wait === undefined ? 0 : Math.min(Number(wait), 60) * 1_000);
   if (wait !== undefined) c.header("Preference-Applied", `wait=${wait}`);
   c.header("Location", `/v1/statements/${id}`);
   c.header("Cache-Control", "no-store");
   return json(c, { id, index, state: covered ? "published" : "sequenced" }, known ? 200 : 201);
-}
-
-/** Counts a write of the sender's address; the refusal if it was one too many. */
-export function overLimit(c: Ctx, { limiter }: Pick<Service, "limiter">): Response | undefined {
-  const pause = limiter?.take(addressOf(c)) ?? 0;
-  if (pause === 0) return undefined;
-  c.header("Retry-After", String(pause));
-  return problem(c, new PeerageError("ERR_RATE_LIMITED", `too many writes from this address: try again in ${pause} s`));
-}
-
-function addressOf(c: Ctx): string {
-  return bindingsOf(c).incoming ? (getConnInfo(c).remote.address ?? "") : "in-process";
 }

@@ -7,10 +7,9 @@ import { limit } from "./parameters.ts";
 import { badRequest, notFound } from "./problem.ts";
 import { type Route, route } from "./route.ts";
 import type { Service } from "./service.ts";
-import { overLimit } from "./statements.ts";
 
 /** The witness's side of C2SP tlog-witness: other logs ask for cosignatures, monitors see what was cosigned. */
-export function witnessRoutes(service: Pick<Service, "witness" | "limiter">): Route[] {
+export function witnessRoutes(service: Pick<Service, "witness">): Route[] {
   return [
     route({
       method: "POST",
@@ -31,8 +30,6 @@ export function witnessRoutes(service: Pick<Service, "witness" | "limiter">): Ro
         422: { description: "The proof does not hold" },
       },
       handle: async (c) => {
-        const tooMany = overLimit(c, service);
-        if (tooMany) return tooMany;
         const { status, type, body } = await service.witness.addCheckpoint(await readBody(c));
         c.header("Content-Type", type);
         c.header("Cache-Control", "no-store");
@@ -43,6 +40,7 @@ export function witnessRoutes(service: Pick<Service, "witness" | "limiter">): Ro
       method: "GET",
       path: "/witness/:hash/checkpoint",
       live: true,
+      free: true,
       summary: "The newest head that was cosigned of the log whose origin has this SHA-256",
       params: { hash: z.string().regex(/^[0-9a-f]{64}$/, "not a SHA-256 in hexadecimal") },
       answers: { 200: { description: "A signed note", content: { "text/plain": z.string() } } },
@@ -57,7 +55,7 @@ export function witnessRoutes(service: Pick<Service, "witness" | "limiter">): Ro
 }
 
 /** Proofs that logs contradicted themselves: anyone brings them, anyone checks them. */
-export function forkRoutes(service: Pick<Service, "peers" | "limiter" | "now">): Route[] {
+export function forkRoutes(service: Pick<Service, "peers" | "now">): Route[] {
   return [
     route({
       method: "POST",
@@ -68,8 +66,6 @@ export function forkRoutes(service: Pick<Service, "peers" | "limiter" | "now">):
         200: { description: "It proves a fork", content: { "application/json": z.object({ digest: z.string() }) } },
       },
       handle: async (c) => {
-        const tooMany = overLimit(c, service);
-        if (tooMany) return tooMany;
         const body = await readBody(c);
         try {
           const evidence = await verifyForkEvidence(parseJson(body));

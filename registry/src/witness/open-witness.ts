@@ -6,7 +6,8 @@ import { noteSignerFromSeed, parseVerifierKey, PeerageError, type VerifierKey, W
 import { onError, problem, notFound } from "../http/problem.ts";
 import { type Env, serveRoutes } from "../http/route.ts";
 import { forkRoutes, witnessRoutes } from "../http/witness.ts";
-import { WriteLimiter } from "../http/write-limiter.ts";
+import { AddressLimits } from "../http/address-limits.ts";
+import type { Clients } from "../http/client-address.ts";
 import { createKeyFile, readKeyFile } from "../keys/key-file.ts";
 import { PeerStore } from "./peer-store.ts";
 import { Witness } from "./witness.ts";
@@ -21,6 +22,8 @@ export interface OpenWitnessOptions {
   readonly now?: () => Date;
   /** Requests a minute from one /24 or /48; no limit by default. */
   readonly writesPerMinute?: number;
+  /** Whose address a request counts for; `direct` by default. */
+  readonly clients?: Clients;
 }
 
 /** A witness in this process. */
@@ -55,10 +58,13 @@ export async function openWitness(options: OpenWitnessOptions): Promise<OpenWitn
   const store = new PeerStore(database);
   const signer = noteSignerFromSeed(name, WITNESS_TYPE, known ?? (await createKeyFile(path, "witness")));
   const witness = new Witness({ signer, store, logs: logs.map(parseVerifierKey), now });
-  const perMinute = options.writesPerMinute ?? 0;
-  const limiter = perMinute > 0 ? new WriteLimiter(perMinute, now) : undefined;
-  const app = serveRoutes([...witnessRoutes({ witness, limiter }), ...forkRoutes({ peers: store, limiter, now })], {
-    before: () => undefined,
+  const clients = options.clients ?? "direct";
+  const limits = new AddressLimits({ writes: options.writesPerMinute ?? 0, reads: 0, streams: 0, clients, now });
+  const app = serveRoutes([...witnessRoutes({ witness }), ...forkRoutes({ peers: store, now })], {
+    before: (c, { method }) => {
+      if (method !== "GET") limits.count(c, "writes");
+      return undefined;
+    },
     after: () => undefined,
     tag: () => "",
   });
