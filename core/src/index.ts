@@ -241,6 +241,8 @@ export {
   vouchesBehind,
 } from "./network/evidence.ts";
 export { type Standing, standingOf, TRUSTED_REPORTER } from "./network/standing.ts";
+export { type FollowerWork, TrustFollower } from "./network/trust-follower.ts";
+export { type PairChange, VouchLedger } from "./network/vouch-ledger.ts";
 export type { LogLeaf, RegistryReader } from "./network/reader.ts";
 export { MergedNetwork, type MergedNetworkOptions, type SourceState } from "./network/merged.ts";
 export {

@@ -1,5 +1,7 @@
+/* eslint-disable @typescript-eslint/no-non-null-assertion -- every index is within bounds by construction */
 import type { Did } from "../did/did-key.ts";
 import { independentVouchers } from "../trust/explain.ts";
+import { FLOW } from "../trust/flow-state.ts";
 import type { FlowVector } from "../trust/flow.ts";
 import type { View } from "./view.ts";
 
@@ -10,7 +12,10 @@ export const TRUSTED_REPORTER = 0.5;
 export interface Standing {
   /** Chains from the roots without a common agent; 0 for a stranger. */
   readonly independent_vouchers: number;
-  /** Seconds since the newest and the oldest vouch that carries evidence was witnessed; absent for a stranger. */
+  /**
+   * Seconds since the newest and the oldest vouch that carries evidence was witnessed, or began if that was later;
+   * absent for a stranger. A vouch by an agent without power carries none.
+   */
   readonly newest_evidence_age_seconds?: number;
   readonly oldest_evidence_age_seconds?: number;
   /** How many agents with a score of at least 0.5 in the scope report it, withdrawn reports apart. */
@@ -18,25 +23,43 @@ export interface Standing {
 }
 
 /**
- * The standing of an agent in one scope, as seen from some roots. Reports never propagate and change no score: what they
- * mean is the policy's decision.
+ * The standing of an agent in the scope of `vector`, as seen from its roots. Reports never propagate and change no score:
+ * what they mean is the policy's decision. Vouches and reports by those without weight cost a look each, no more.
  */
-export function standingOf(view: View, vector: FlowVector, target: Did, scope: string): Standing {
-  const agent = view.agent(target);
-  const carries = (did: Did): boolean => typeof vector.score(did) === "number";
-  const times = (agent?.received ?? [])
-    .filter(({ statement, scopes }) => scopes.includes(scope) && carries(statement.issuer))
-    .map(({ statement, time }) => view.time - Math.max(time, statement.validFrom));
+export function standingOf(view: View, vector: FlowVector, target: Did): Standing {
   const reporters = new Set<Did>();
-  for (const { statement, withdrawnBy } of agent?.reports ?? []) {
-    const score = vector.score(statement.issuer);
-    if (!withdrawnBy && typeof score === "number" && score >= TRUSTED_REPORTER) reporters.add(statement.issuer);
+  const trusted = (issuer: Did): boolean => {
+    const score = vector.score(issuer);
+    return typeof score === "number" && score >= TRUSTED_REPORTER;
+  };
+  for (const { statement, withdrawnBy } of view.reportsBy(trusted, target)) {
+    if (!withdrawnBy) reporters.add(statement.issuer);
   }
   return {
     independent_vouchers: independentVouchers(vector, target),
-    ...(times.length === 0
-      ? {}
-      : { newest_evidence_age_seconds: Math.min(...times), oldest_evidence_age_seconds: Math.max(...times) }),
+    ...evidenceAges(view, vector, target),
     reports_from_trusted: reporters.size,
   };
+}
+
+function evidenceAges(
+  view: View,
+  { graph, state }: FlowVector,
+  target: Did,
+): Pick<Standing, "newest_evidence_age_seconds" | "oldest_evidence_age_seconds"> {
+  const index = graph.indexOf(target);
+  if (index < 0 || state.isRoot(index)) return {};
+  const share = state.shares(FLOW.L - 1);
+  const run = graph.edges.incoming(index);
+  let [newest, oldest] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (let i = run.start; i < run.end; i++) {
+    const voucher = run.peers[i]!;
+    if (share[voucher] === 0) continue;
+    const vouch = graph.vouch(graph.did(voucher), target)!;
+    const witnessed = view.statement(vouch.id)?.time ?? vouch.validFrom;
+    const age = view.time - Math.max(witnessed, vouch.validFrom);
+    newest = Math.min(newest, age);
+    oldest = Math.max(oldest, age);
+  }
+  return newest > oldest ? {} : { newest_evidence_age_seconds: newest, oldest_evidence_age_seconds: oldest };
 }

@@ -49,6 +49,7 @@ export class StatementSet {
   readonly #agents = new Map<Did, MutableAgent>();
   readonly #revocations = new Map<Digest, Logged<Revocation>[]>();
   readonly #withKeyStatements = new Set<Did>();
+  readonly #arrivals: Logged[] = [];
 
   get size(): number {
     return this.#members.size;
@@ -67,6 +68,7 @@ export class StatementSet {
       issuer.keyRevision++;
       this.#withKeyStatements.add(issuer.did);
     }
+    this.#arrivals.push(logged);
     if (known) return;
     this.#members.set(name, logged);
     append(this.#byId, statement.id, logged);
@@ -97,6 +99,17 @@ export class StatementSet {
   /** Every member, in order of arrival. */
   members(): IterableIterator<Logged> {
     return this.#members.values();
+  }
+
+  /** Members in order of arrival; one stands again each time that its witnessed time became an earlier one. */
+  *arrivals(from: number): Generator<Logged> {
+    for (let i = from; i < this.#arrivals.length; i++) {
+      const logged = this.#arrivals[i];
+      if (logged) yield logged;
+    }
+  }
+  get arrivalCount(): number {
+    return this.#arrivals.length;
   }
 
   /** The members with this id: one, unless the same document was signed by several keys. */

@@ -85,6 +85,11 @@ export class View implements ViewHead {
     return new View(older, head);
   }
 
+  /** The statements under it, which grow with their log; a {@link VouchLedger} follows them from view to view. */
+  get statements(): StatementSet {
+    return this.#set;
+  }
+
   get agentCount(): number {
     return this.#set.agentCount;
   }
@@ -116,6 +121,12 @@ export class View implements ViewHead {
       received: judgeVouches(this.#set, agent.received, "issuer", this.time),
       reports: this.#judgeReports(agent.reports),
     };
+  }
+
+  /** The reports about an agent that stand, of those by issuers that are asked for: the others are not even judged. */
+  reportsBy(issuers: (did: Did) => boolean, about: Did): readonly ReportRecord[] {
+    const reports = this.#set.agent(about)?.reports ?? [];
+    return this.#judgeReports(reports.filter(({ statement }) => issuers(statement.issuer)));
   }
 
   keyState(did: Did): KeyState {

@@ -74,14 +74,31 @@ export function revocationOf(set: StatementSet, statement: Statement, t: number)
 export function judgePair(set: StatementSet, vouches: readonly Logged<Vouch>[], t: number): VouchRecord[] {
   const own = onePerId(vouches.map((vouch) => ({ vouch, ...ownStatus(set, vouch, t) })));
   const live = own.filter((judged) => judged.status === "in-force");
+  const leaders = live.length > 1 ? leadersOf(live) : undefined;
   return own.map(({ vouch, status, revokedBy }) => {
     if (status !== "in-force") return { ...vouch, status, scopes: [], ...(revokedBy ? { revokedBy } : {}) };
-    if (live.length === 1) return { ...vouch, status, scopes: vouch.statement.scope };
-    const scopes = vouch.statement.scope.filter((scope) => leads(vouch, live, scope) === "leads");
+    if (!leaders) return { ...vouch, status, scopes: vouch.statement.scope };
+    const leading = vouch.statement.scope.filter(
+      (scope) => leaders.get(scope)?.validFrom === vouch.statement.validFrom,
+    );
+    const scopes = leading.filter((scope) => leaders.get(scope)?.alone);
     if (scopes.length > 0) return { ...vouch, status, scopes };
-    const conflicts = vouch.statement.scope.some((scope) => leads(vouch, live, scope) === "ties");
-    return { ...vouch, status: conflicts ? "conflicting" : "superseded", scopes };
+    return { ...vouch, status: leading.length > 0 ? "conflicting" : "superseded", scopes };
   });
+}
+
+/** For each scope, the latest `validFrom`, and whether one vouch alone has it. */
+function leadersOf(live: readonly Judged[]): Map<string, { readonly validFrom: number; readonly alone: boolean }> {
+  const leaders = new Map<string, { validFrom: number; alone: boolean }>();
+  for (const { vouch } of live) {
+    const { validFrom, scope: scopes } = vouch.statement;
+    for (const scope of new Set(scopes)) {
+      const leader = leaders.get(scope);
+      if (!leader || validFrom > leader.validFrom) leaders.set(scope, { validFrom, alone: true });
+      else if (validFrom === leader.validFrom) leader.alone = false;
+    }
+  }
+  return leaders;
 }
 
 type Judged = { readonly vouch: Logged<Vouch> } & Pick<VouchRecord, "status" | "revokedBy">;
@@ -97,20 +114,6 @@ function onePerId(judged: readonly Judged[]): readonly Judged[] {
     if (order < 0) best.set(one.vouch.statement.id, one);
   }
   return [...best.values()];
-}
-
-function leads(
-  vouch: Logged<Vouch>,
-  live: readonly { vouch: Logged<Vouch> }[],
-  scope: string,
-): "leads" | "ties" | "trails" {
-  let answer: "leads" | "ties" = "leads";
-  for (const { vouch: other } of live) {
-    if (other.statement.id === vouch.statement.id || !other.statement.scope.includes(scope)) continue;
-    if (other.statement.validFrom > vouch.statement.validFrom) return "trails";
-    if (other.statement.validFrom === vouch.statement.validFrom) answer = "ties";
-  }
-  return answer;
 }
 
 /** Groups vouches by the other party and judges each group. */

@@ -3,12 +3,11 @@ import {
   type KeyStatus,
   type MultibaseKey,
   type Network,
+  type FollowerWork,
   type Score,
-  type FlowVector,
   type Standing,
-  scoreVector,
-  standingOf,
   toHex,
+  TrustFollower,
   unixSeconds,
   type View,
 } from "@peerage/core";
@@ -51,35 +50,38 @@ export interface TrustFromNetworkOptions {
   readonly now?: () => Date;
 }
 
+/** Trust from a network, with what it cost so far. */
+export interface NetworkTrust extends TrustSource {
+  readonly work: FollowerWork;
+}
+
 /**
- * Trust from the log that a {@link Network} follows. All scores of a scope are computed once for a view and looked up for
- * each call; a vouch that begins or ends between two checkpoints counts by this guard's own clock.
+ * Trust from the log that a {@link Network} follows. The scores of a scope are computed once, then follow from view to view
+ * at the cost of what changed, and are looked up for each call; a vouch that begins or ends between two checkpoints counts
+ * by this guard's own clock.
  */
 export function trustFromNetwork(
   network: Pick<Network, "view" | "ageSeconds">,
   options: TrustFromNetworkOptions,
-): TrustSource {
-  const roots = [...options.roots];
+): NetworkTrust {
+  const follower = new TrustFollower(options.roots);
   const now = options.now ?? ((): Date => new Date());
   let source: View | undefined;
   let view: View | undefined;
-  let vectors = new Map<string, FlowVector>();
 
   function current(): View {
     const time = unixSeconds(now());
     const newest = network.view;
-    if (view && source === newest && time < view.changesAt) return view;
+    if (view && source === newest && time < follower.changesAt) return view;
     source = newest;
-    vectors = new Map();
     view = time > newest.time ? newest.at(time) : newest;
+    follower.follow(view);
     return view;
   }
 
-  function vectorOf(scope: string): FlowVector {
-    const newest = current();
-    let vector = vectors.get(scope);
-    if (!vector) vectors.set(scope, (vector = scoreVector(newest.graph(scope), roots)));
-    return vector;
+  function following(): TrustFollower {
+    current();
+    return follower;
   }
 
   return {
@@ -94,7 +96,10 @@ export function trustFromNetwork(
     keysOf: (did) => current().keysOf(did),
     keyStoodAt: (did, key, time) => current().keyStoodAt(did, key, time),
     keyLostSince: (did, key) => current().keyLostSince(did, key),
-    score: (did, scope) => vectorOf(scope).score(did),
-    standing: (did, scope) => standingOf(current(), vectorOf(scope), did, scope),
+    score: (did, scope) => following().vector(scope).score(did),
+    standing: (did, scope) => following().standing(did, scope),
+    get work() {
+      return follower.work;
+    },
   };
 }
