@@ -1,4 +1,5 @@
 import {
+  type AdapterAnswer,
   type Did,
   type Digest,
   type ErrorCode,
@@ -9,6 +10,7 @@ import {
   type SpiffeProof,
   toHex,
 } from "@peerage/core";
+import type { ShadowAnswer } from "../guard/policy-shadow.ts";
 import type { Binding, Step } from "../guard/types.ts";
 import type { GuardDatabase } from "./database.ts";
 
@@ -73,6 +75,10 @@ export interface DecisionBody {
   readonly trace?: string;
   readonly rule?: string;
   readonly policy: Digest;
+  /** What the policy's adapters said, in the order of its `also`. */
+  readonly also?: readonly AdapterAnswer[];
+  /** What a policy that was not in force would have said. */
+  readonly shadow?: ShadowAnswer;
   /** The snapshot of the registry that it was decided on. */
   readonly view?: string;
   /** Entries that counted, and those used up by this call. */

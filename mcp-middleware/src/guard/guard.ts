@@ -3,71 +3,40 @@ import {
   canonicalAudience,
   CheckBudget,
   type Digest,
-  isJsonObject,
   isPeerageError,
   type JsonValue,
   member,
   parseJson,
   PeerageError,
   type Policy,
-  type Signer,
-  type SpiffeVerifier,
 } from "@peerage/core";
-import { ApprovalDesk, type ApprovalOptions, isWaiting, nobodyToAsk, QUESTION_PREFIX } from "../approval/desk.ts";
+import { ApprovalDesk, isWaiting, nobodyToAsk, QUESTION_PREFIX } from "../approval/desk.ts";
 import type { Question } from "../approval/form.ts";
-import type { AuditLog, Recorded } from "../audit/audit-log.ts";
+import type { Recorded } from "../audit/audit-log.ts";
 import type { Outcome } from "../audit/record.ts";
 import { copyJson } from "./json-value.ts";
 import { forwardable, type Inbound, readMessage } from "./message.ts";
 import { checkStandardHeaders } from "./headers.ts";
+import type { GuardOptions } from "./options.ts";
 import { consider, judge, type PipelineParts } from "./pipeline.ts";
+import { asksAdapters, checkAdapters } from "./policy-adapters.ts";
 import { RateLimited, RateLimiter } from "./rates.ts";
 import { Recorder } from "./recorder.ts";
 import { refusalReply } from "./refusal.ts";
-import { MemoryReplayStore, type ReplayStore } from "./replay.ts";
+import { MemoryReplayStore } from "./replay.ts";
 import { type DecidedOn, digestOf, Responder } from "./responder.ts";
 import { attachReceipt, isErrored } from "./results.ts";
-import { salvageId } from "./salvage-id.ts";
+import { idOf } from "./salvage-id.ts";
 import { checkIdFree, type Connection, Sessions } from "./sessions.ts";
-import { type LifecycleMethod, lifecycleMethods, subjectOf, type Synthetic, syntheticSubject } from "./subject.ts";
-import { decisionRecord, newTrace, type Trace } from "./trace.ts";
-import type { TrustSource } from "./trust.ts";
-import type { Admission, Caller, Context, DecisionRecord, Guard, JsonRpcMessage, Verdict } from "./types.ts";
+import { lifecycleMethods, subjectOf, type Synthetic, syntheticSubject } from "./subject.ts";
+import { asJudged, decisionRecord, newTrace, type Trace } from "./trace.ts";
+import type { Admission, Caller, Context, DecisionRecord, Guard, JsonRpcMessage } from "./types.ts";
+
+export type { GuardOptions } from "./options.ts";
 
 /** Largest HTTP body and stdio line: the SDKs' own limits. */
 export const MAX_BODY_BYTES: number = 4 * 1024 * 1024;
 export const MAX_LINE_BYTES: number = 10 * 1024 * 1024;
-
-export interface GuardOptions {
-  /** The guard's own key: its DID is an audience, and it signs receipts. */
-  readonly identity: Signer;
-  /** The policy, or where to get the one in force; it is read once for each message. */
-  readonly policy: Policy | (() => Policy);
-  /** What is known of others. Without it a DID's own key counts, and a rule that asks for trust denies. */
-  readonly trust?: TrustSource | undefined;
-  /** Verifies SPIFFE IDs beside DIDs: `openSpiffe(…).verifier` of `loadSpiffe()`. Without it none is looked at. */
-  readonly spiffe?: SpiffeVerifier | undefined;
-  /** In memory by default, which refuses proofs issued before this guard was made. */
-  readonly replay?: ReplayStore | undefined;
-  /** URLs under which callers reach this guard, beside its DID. */
-  readonly audiences?: readonly string[] | undefined;
-  /** Which lifecycle messages may come unsigned; all by default, `[]` for none. */
-  readonly open?: readonly LifecycleMethod[] | undefined;
-  /** False: no receipts. */
-  readonly receipts?: boolean | undefined;
-  /**
-   * Where decisions and outcomes are recorded, and approvals and counters kept; closed with the guard. Without it rules
-   * that need a person, a budget or a durable record refuse.
-   */
-  readonly audit?: AuditLog | undefined;
-  /** How a person is asked, where an audit log is there. */
-  readonly approvals?: ApprovalOptions | undefined;
-  readonly now?: (() => Date) | undefined;
-  /** Sees each decision before anything is forwarded or answered; if it throws, the message is refused. */
-  readonly onDecision?: ((record: DecisionRecord, verdict: Verdict) => void) | undefined;
-  /** Told of what went wrong inside: a fault, or a receipt that could not be made. */
-  readonly onAlarm?: ((problem: unknown) => void) | undefined;
-}
 
 /** What is kept of a decision until its response comes. */
 interface Open extends DecidedOn {
@@ -127,6 +96,7 @@ export class GuardCore implements Guard {
       checks: new CheckBudget(),
       audit,
       states: () => this.#desk?.states,
+      shadow: options.shadow,
     };
   }
 
@@ -145,14 +115,16 @@ export class GuardCore implements Guard {
 
   admitSynthetic(synthetic: Synthetic, context: Context): Admission | Promise<Admission> {
     const trace = this.#trace(context);
+    const about = { httpMethod: synthetic.method === "http/response" ? undefined : synthetic.method };
     try {
       trace.policy = this.#policy();
       trace.subject = syntheticSubject(synthetic, context);
       judge(trace, trace.subject, context, this.#parts);
-      return this.#forward(trace, context, undefined, { method: synthetic.method, params: synthetic.params });
+      const message = { method: synthetic.method, params: synthetic.params };
+      const go = (): Admission => this.#forward(trace, context, undefined, message);
+      return asksAdapters(trace) ? this.#also(trace, context, about, go) : go();
     } catch (error) {
-      const httpMethod = synthetic.method === "http/response" ? undefined : synthetic.method;
-      return this.#refuse(trace, context, error, { httpMethod });
+      return this.#refuse(trace, context, error, about);
     }
   }
 
@@ -202,15 +174,51 @@ export class GuardCore implements Guard {
       trace.policy = this.#policy();
       trace.subject = subjectOf(inbound, context);
       judge(trace, trace.subject, context, this.#parts);
-      if (inbound.kind === "response") {
-        return this.#answered(trace, inbound) ?? this.#forward(trace, context, inbound, inbound.message);
-      }
-      if (trace.ask) return this.#ask(trace, context, inbound);
-      this.#learn(trace, inbound);
-      return this.#forward(trace, context, inbound, forwardable(asJudged(inbound, trace)));
+      const judged = inbound;
+      const go = (): Admission | Promise<Admission> => this.#judged(trace, context, judged);
+      return asksAdapters(trace) ? this.#also(trace, context, { inbound }, go) : go();
     } catch (error) {
       return this.#refuse(trace, context, error, { inbound, salvagedId: inbound ? undefined : idOf(source) });
     }
+  }
+
+  /** The last step of a message that the policy was asked about. */
+  #judged(trace: Trace, context: Context, inbound: Inbound): Admission | Promise<Admission> {
+    if (inbound.kind === "response") {
+      return this.#answered(trace, inbound) ?? this.#forward(trace, context, inbound, inbound.message);
+    }
+    if (trace.ask) return this.#ask(trace, context, inbound);
+    this.#learn(trace, inbound);
+    return this.#forward(trace, context, inbound, forwardable(asJudged(inbound, trace)));
+  }
+
+  /** The rules have allowed: adapters must as well. While they are asked, the id of the request is taken. */
+  async #also(
+    trace: Trace,
+    context: Context,
+    about: About,
+    go: () => Admission | Promise<Admission>,
+  ): Promise<Admission> {
+    const id = about.inbound?.kind === "request" ? about.inbound.id : undefined;
+    try {
+      if (id !== undefined) this.#sessions.begin(trace.connection, id, trace.caller?.did);
+      try {
+        await this.#checkAdapters(trace);
+      } finally {
+        if (id !== undefined) this.#sessions.finish(trace.connection, id);
+      }
+      return await go();
+    } catch (error) {
+      return this.#refuse(trace, context, error, about);
+    }
+  }
+
+  #checkAdapters(trace: Trace): Promise<void> {
+    return checkAdapters(trace, {
+      adapters: this.#options.adapters,
+      policy: () => this.#policy(),
+      judgeAgain: () => this.#judgeAgain(trace),
+    });
   }
 
   /** What the guard needs to know of a message that it admits: what a client can do, and whom it no longer waits for. */
@@ -240,6 +248,7 @@ export class GuardCore implements Guard {
       this.#sessions.begin(connection, inbound.id, proof.issuer);
       try {
         about = await this.#question(desk, ask.approval, trace, context, inbound);
+        await this.#checkAdapters(trace);
       } finally {
         this.#sessions.finish(connection, inbound.id);
       }
@@ -277,15 +286,19 @@ export class GuardCore implements Guard {
 
   /** After the wait: everything but the proof is judged anew. @throws {PeerageError} why it is refused */
   #reconsider(trace: Trace, item: string): void {
-    trace.now = this.#now();
-    trace.policy = this.#policy();
-    trace.history = undefined;
-    consider(trace, this.#parts);
+    this.#judgeAgain(trace);
     if (!trace.ask) return;
     trace.item = item;
     const state = this.#options.audit?.items.get(item)?.state;
     if (state === "open" || state === "approved") return;
     throw new PeerageError("ERR_APPROVAL_EXPIRED", "nobody approved this call in time", { detail: state ?? "gone" });
+  }
+
+  #judgeAgain(trace: Trace): void {
+    trace.now = this.#now();
+    trace.policy = this.#policy();
+    trace.history = undefined;
+    consider(trace, this.#parts);
   }
 
   /** Step 11: the decision is recorded, then the session is the caller's and the message may go on. */
@@ -382,18 +395,4 @@ export class GuardCore implements Guard {
       // Nobody is left to tell; the refusal or the response goes out all the same.
     }
   }
-}
-
-/** A retry without what this guard had asked. */
-function asJudged(inbound: Exclude<Inbound, { kind: "response" }>, trace: Trace): Inbound {
-  const params = trace.state ? trace.subject?.params : undefined;
-  if (!isJsonObject(params)) return inbound;
-  return { ...inbound, params, message: { ...inbound.message, params } };
-}
-
-function idOf(source: unknown): string | number | null {
-  if (typeof source === "string") return salvageId(source);
-  if (source instanceof Uint8Array) return salvageId(new TextDecoder().decode(source));
-  const id: unknown = isJsonObject(source) ? source["id"] : undefined;
-  return typeof id === "string" || Number.isSafeInteger(id) ? (id as string | number) : null;
 }

@@ -8,12 +8,14 @@ import {
   type Did,
   type DidKeys,
   type Digest,
+  type Entry,
   HISTORY_META,
   isJsonObject,
   type KeyOptions,
   multibaseOf,
   parseCallProof,
   PeerageError,
+  type Policy,
   requestDigest,
   type SpiffeFacts,
   type SpiffeVerifier,
@@ -24,6 +26,7 @@ import type { AuditLog } from "../audit/audit-log.ts";
 import type { RequestStates } from "../approval/request-state.ts";
 import { doesKeyCount, MAX_APPROVAL_VIEW_SECONDS } from "./entry-keys.ts";
 import { gatherHeld, rememberAdverse } from "./memory.ts";
+import { askShadow } from "./policy-shadow.ts";
 import { askPolicy, defaultScope, limitsOf, policyInput } from "./policy.ts";
 import type { RateLimiter } from "./rates.ts";
 import type { ReplayStore } from "./replay.ts";
@@ -48,6 +51,8 @@ export interface PipelineParts {
   readonly checks: CheckBudget;
   readonly audit: AuditLog | undefined;
   readonly states: () => RequestStates | undefined;
+  /** Asked beside the policy in force, without effect. */
+  readonly shadow: Policy | (() => Policy | undefined) | undefined;
 }
 
 /**
@@ -153,7 +158,7 @@ export function consider(trace: Trace, parts: PipelineParts): void {
   const held = isRuled && audit ? gatherHeld(audit, policy, { caller: did, req, run: trace.history?.run }) : [];
   const standing = held.filter((entry) => entry.result !== "approved" || doesKeyCount(keys, entry, now));
   const { history } = trace;
-  trace.input = policyInput(policy, {
+  const facts = {
     server: parts.did,
     subject: trace.subject ?? subject,
     caller: did,
@@ -163,11 +168,13 @@ export function consider(trace: Trace, parts: PipelineParts): void {
     history,
     held: standing,
     spiffe,
-    seenAs: (entry) => audit?.evidence.signer(entry.digest),
-  });
+    seenAs: (entry: Entry) => audit?.evidence.signer(entry.digest),
+  };
+  trace.input = policyInput(policy, facts);
   if (!isRuled) return;
-  const spent = audit && ((digest: Digest): boolean => audit.evidence.isSpent(digest));
-  const asked = askPolicy(policy, trace.input, spent ? { spent } : {});
+  const memory = audit ? { spent: (digest: Digest): boolean => audit.evidence.isSpent(digest) } : {};
+  trace.shadow = askShadow(parts.shadow, facts, memory);
+  const asked = askPolicy(policy, trace.input, memory);
   trace.rule = asked.rule;
   // Whose key may approve is asked of younger data than the rest.
   if (asked.effect === "ask" || asked.obligations.spend.length > 0) checkAge(trust, MAX_APPROVAL_VIEW_SECONDS);

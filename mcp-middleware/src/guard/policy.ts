@@ -124,12 +124,6 @@ export function askPolicy(
     );
     throw new PeerageError(decision.reason, "the policy does not allow this", { detail: failed.join(", ") });
   }
-  if (decision.effect === "allow" && decision.obligations.adapters.length > 0) {
-    // An obligation that cannot be carried out is a refusal.
-    throw new PeerageError("ERR_POLICY_DENIED", "the policy asks an adapter that this guard has not", {
-      detail: "also",
-    });
-  }
   return decision;
 }
 

@@ -114,6 +114,8 @@ export class Recorder {
       ...present("trace", traceId),
       ...present("rule", trace.rule),
       policy: record.policy,
+      ...(trace.answers.length === 0 ? {} : { also: trace.answers }),
+      ...present("shadow", trace.shadow),
       ...present("view", trace.view),
       ...(evidence.length === 0 ? {} : { evidence }),
       ...(obligations?.spend.length ? { spent: obligations.spend } : {}),

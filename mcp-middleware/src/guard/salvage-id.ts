@@ -1,4 +1,13 @@
+import { isJsonObject } from "@peerage/core";
 import { isUsableId } from "./message.ts";
+
+/** The id to answer for something that is no message: text, bytes or a value. Null if none can be made out. */
+export function idOf(source: unknown): string | number | null {
+  if (typeof source === "string") return salvageId(source);
+  if (source instanceof Uint8Array) return salvageId(new TextDecoder().decode(source));
+  const id: unknown = isJsonObject(source) ? source["id"] : undefined;
+  return typeof id === "string" || Number.isSafeInteger(id) ? (id as string | number) : null;
+}
 
 /**
  * The id to answer for a text that the strict reader refused: that of exactly one usable top-level member `id`, so that a

@@ -1,10 +1,12 @@
 import {
+  type AdapterAnswer,
   type ApprovalAsk,
   type CallProof,
   type Digest,
   digest,
   type ErrorCode,
   type History,
+  isJsonObject,
   type Obligations,
   type Policy,
   type PolicyInput,
@@ -14,6 +16,7 @@ import {
 } from "@peerage/core";
 import type { RequestState } from "../approval/request-state.ts";
 import type { Inbound } from "./message.ts";
+import type { ShadowAnswer } from "./policy-shadow.ts";
 import type { Connection } from "./sessions.ts";
 import type { Subject } from "./subject.ts";
 import type { Caller, DecisionRecord, Step } from "./types.ts";
@@ -44,6 +47,10 @@ export interface Trace {
   obligations: Obligations | undefined;
   /** The entries that counted. */
   evidence: readonly Digest[];
+  /** What the policy's adapters said. */
+  answers: readonly AdapterAnswer[];
+  /** What the policy that is not in force would have said. */
+  shadow: ShadowAnswer | undefined;
   /** Nothing is missing but a person's approval. */
   ask: { readonly approval: ApprovalAsk; readonly reason: ErrorCode } | undefined;
   /** The item of the approval that was asked for, or used. */
@@ -79,6 +86,13 @@ export function decisionRecord(trace: Trace, inbound: Inbound | undefined): Deci
   };
 }
 
+/** A retry without what this guard had asked. */
+export function asJudged(inbound: Exclude<Inbound, { kind: "response" }>, trace: Trace): Inbound {
+  const params = trace.state ? trace.subject?.params : undefined;
+  if (!isJsonObject(params)) return inbound;
+  return { ...inbound, params, message: { ...inbound.message, params } };
+}
+
 const blank: Omit<Trace, "step" | "now" | "connection"> = {
   policy: undefined,
   subject: undefined,
@@ -94,6 +108,8 @@ const blank: Omit<Trace, "step" | "now" | "connection"> = {
   rule: undefined,
   obligations: undefined,
   evidence: [],
+  answers: [],
+  shadow: undefined,
   ask: undefined,
   item: undefined,
   view: undefined,
