@@ -46,15 +46,18 @@ async function whoami(name: ClientName, transport: ReturnType<typeof overHttp>):
 
 const refused = { code: -31401, data: { reason: "ERR_PROOF_MISSING" } };
 
-describe.each(["express/server.ts", "hono/server.ts", "node/server.ts"])("the example %s", (file) => {
-  it("A-CALL-01 knows every client that signs, and refuses those that do not", async () => {
-    await using server = await start(file);
-    for (const name of names) {
-      expect(await whoami(name, overHttp(name, server.url, signing(alice, server.url)))).toBe(alice.identity.did);
-      await expect(whoami(name, overHttp(name, server.url))).rejects.toMatchObject(refused);
-    }
-  });
-});
+describe.each(["express/server.ts", "fastify/server.ts", "hono/server.ts", "node/server.ts"])(
+  "the example %s",
+  (file) => {
+    it("A-CALL-01 knows every client that signs, and refuses those that do not", async () => {
+      await using server = await start(file);
+      for (const name of names) {
+        expect(await whoami(name, overHttp(name, server.url, signing(alice, server.url)))).toBe(alice.identity.did);
+        await expect(whoami(name, overHttp(name, server.url))).rejects.toMatchObject(refused);
+      }
+    });
+  },
+);
 
 describe.each(["stdio/v1.ts", "stdio/v2.ts"])("the example %s", (file) => {
   it("A-CALL-01 knows every client that signs, and refuses those that do not", async () => {
