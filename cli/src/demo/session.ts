@@ -2,6 +2,7 @@ import type { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { type ErrorCode, errorCodes, type JsonObject } from "@peerage/core";
 import { REFUSAL_META } from "@peerage/mcp-middleware";
 import { missing } from "./world.ts";
+import type { Owned } from "../owned.ts";
 
 /** What became of one call. */
 export type Outcome =
@@ -20,7 +21,7 @@ export class Session {
   static async open(
     command: readonly [string, ...string[]],
     env: Record<string, string>,
-    stack: AsyncDisposableStack,
+    stack: Owned,
   ): Promise<Session> {
     const { Client, StdioClientTransport } = await loadSdk();
     const [executable, ...args] = command;

@@ -9,6 +9,7 @@ import { CliError } from "../errors.ts";
 import { createKeyFile } from "../files/key-file.ts";
 import { serveApp } from "../serve.ts";
 import { submit } from "../submit.ts";
+import { Owned } from "../owned.ts";
 
 /** The third-party MCP server that stands behind the gate. */
 export const SERVER_PACKAGE = "@modelcontextprotocol/server-everything";
@@ -28,7 +29,7 @@ export interface World extends AsyncDisposable {
   /** The environment of all of them: nothing of the user's own keys or settings. */
   readonly env: Record<string, string>;
   /** Every connection that was opened, with the processes behind it. */
-  readonly sessions: AsyncDisposableStack;
+  readonly sessions: Owned;
   /** Ends the registry; everything else is checked without it. */
   stopRegistry(): Promise<void>;
 }
@@ -61,7 +62,7 @@ export async function createWorld(env: NodeJS.ProcessEnv): Promise<World> {
     const served = await serveApp(registry, { host: "127.0.0.1", port: 0 }, { roots: [who.owner.did] });
     for (const player of players) await register(served.url, who[player]);
 
-    const sessions = new AsyncDisposableStack();
+    const sessions = new Owned();
     let running = true;
     const stopRegistry = async (): Promise<void> => {
       if (!running) return;
