@@ -77,11 +77,19 @@ function listen(server: NetServer, host: string, port: number): Promise<void> {
   });
 }
 
+/** What a URL means to `node:http`, worked out once. */
+function targetOf({ protocol, hostname, port, pathname, search }: URL): RequestOptions {
+  // An IPv6 address has brackets in a URL only.
+  const host = hostname.replace(/^\[|\]$/g, "");
+  return { protocol, hostname: host, ...(port === "" ? {} : { port }), path: pathname + search };
+}
+
 class GuardProxy {
   readonly path: string;
   readonly #options: HttpGuardOptions;
   readonly #guard: Guard;
   readonly #upstream: URL;
+  readonly #target: RequestOptions;
   readonly #agent: HttpAgent | HttpsAgent;
   readonly #hosts: ReadonlySet<string>;
   readonly #sessions = new HttpSessions();
@@ -94,6 +102,7 @@ class GuardProxy {
     this.#options = options;
     this.#guard = options.guard;
     this.#upstream = upstream;
+    this.#target = targetOf(upstream);
     const agent = { keepAlive: true, maxSockets: Infinity };
     this.#agent =
       upstream.protocol === "https:" ? (options.upstreamAgent ?? new HttpsAgent(agent)) : new HttpAgent(agent);
@@ -194,6 +203,7 @@ class GuardProxy {
       this.#guard.abandon(decision, "unsent");
       return;
     }
+    this.#own(session, caller?.did);
     const isRequest = decision.requestId !== undefined;
     if (isRequest) exchanges.add(decision);
     this.#endCancelled(admission.message, exchanges);
@@ -206,9 +216,15 @@ class GuardProxy {
         const opened = upstream.headers["mcp-session-id"];
         if (decision.method !== "initialize" || typeof opened !== "string") return;
         this.#guard.openSession(opened, context, caller);
-        for (const lost of this.#sessions.open(opened, exchanges)) this.#guard.abandon(lost, "abandoned");
+        for (const lost of this.#sessions.open(opened, exchanges, caller?.did)) this.#guard.abandon(lost, "abandoned");
       },
     });
+  }
+
+  /** Who signs in a session first has it from then on. */
+  #own(session: string | undefined, did: string | undefined): void {
+    if (session === undefined || did === undefined) return;
+    for (const lost of this.#sessions.own(session, did)) this.#guard.abandon(lost, "abandoned");
   }
 
   /** A cancelled request gets no answer, so its place is given back at once. */
@@ -237,6 +253,7 @@ class GuardProxy {
       sendProblem(response, 404, "ERR_NOT_FOUND", "there is no such session.");
       return;
     }
+    this.#own(session, admission.caller?.did);
     this.#forward(request, response, {
       body: undefined,
       exchanges,
@@ -258,7 +275,9 @@ class GuardProxy {
     session: string | undefined,
   ): Context {
     const abort = new AbortController();
-    response.once("close", () => abort.abort());
+    response.once("close", () => {
+      if (!response.writableFinished) abort.abort();
+    });
     return {
       transport: "http",
       connection: exchanges.connection,
@@ -364,9 +383,10 @@ class GuardProxy {
     if (body !== undefined) headers["content-length"] = Buffer.byteLength(body);
     if (this.#options.injectIdentity === true && did !== undefined) headers[CALLER_HEADER] = did;
     Object.assign(headers, this.#options.upstreamHeaders?.(headers));
-    const options: RequestOptions = { method: request.method ?? "POST", headers, agent: this.#agent };
+    const method = request.method ?? "POST";
+    const options: RequestOptions = { ...this.#target, method, headers, agent: this.#agent };
     const secure = this.#upstream.protocol === "https:";
-    const outgoing = (secure ? httpsRequest : httpRequest)(this.#upstream, options);
+    const outgoing = (secure ? httpsRequest : httpRequest)(options);
     outgoing.on("socket", (socket) => {
       if (!socket.connecting) return;
       const timer = setTimeout(() => outgoing.destroy(new Error("connect timeout")), CONNECT_TIMEOUT_MS);
