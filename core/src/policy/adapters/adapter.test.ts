@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { completeInput } from "../complete-input.ts";
-import { askAdapters, type AdapterAnswer } from "./adapter.ts";
+import { askAdapters, type AdapterAnswer, type PolicyAdapter } from "./adapter.ts";
 
 const input = completeInput({ tool: "pay" });
 
-async function answer(ask: (...args: never[]) => unknown, timeoutMs = 20_000): Promise<AdapterAnswer> {
+async function answer(ask: PolicyAdapter["ask"], timeoutMs = 20_000): Promise<AdapterAnswer> {
   const [one] = await askAdapters(["x"], { x: { version: "x 1", ask: ask } }, input, timeoutMs);
   return one!;
 }
