@@ -1,3 +1,4 @@
+import type { Agent } from "node:https";
 import { PassThrough } from "node:stream";
 import { errorCodes, isJsonObject, type JsonObject, type JsonValue, member, parseJson } from "@peerage/core";
 import { type CallSigner, type Endpoint, type ExitStatus, runBridge } from "@peerage/mcp-middleware";
@@ -20,6 +21,8 @@ export class McpClient implements AsyncDisposable {
     options: {
       readonly signer: CallSigner;
       readonly headers: Readonly<Record<string, string>>;
+      /** For an https URL. */
+      readonly agent?: Agent | undefined;
       readonly env: NodeJS.ProcessEnv;
       readonly cwd: string;
       readonly log: (line: string) => void;
@@ -30,7 +33,7 @@ export class McpClient implements AsyncDisposable {
     output.on("data", (text: string) => this.#read(text));
     const target =
       "url" in endpoint
-        ? { url: endpoint.url, headers: options.headers }
+        ? { url: endpoint.url, headers: options.headers, agent: options.agent }
         : { ...endpoint, env: options.env, cwd: options.cwd };
     this.#ended = runBridge({ ...target, signer: options.signer, input: this.#input, output, log: options.log });
     void this.#ended.then(() => {

@@ -1,3 +1,4 @@
+import type { Agent } from "node:https";
 import { join } from "node:path";
 import type { Did, Identity } from "@peerage/core";
 import {
@@ -12,16 +13,19 @@ import { checkedDid } from "./agents.ts";
 import type { Context, Options } from "./context.ts";
 import { usage } from "./errors.ts";
 import { isLoopback } from "./files/config.ts";
+import { asksForSpiffe } from "./spiffe/switches.ts";
 import { visible } from "./ui/visible.ts";
 
 /** What signs for one server, with the user's pins and receipts. */
-export interface ServerSigner {
+export interface ServerSigner extends AsyncDisposable {
   readonly signer: CallSigner;
   readonly identity: Identity;
   readonly receipts: ReceiptStore;
   /** The receipts that were kept since, in order. */
   readonly received: readonly string[];
   readonly pins: FilePinStore;
+  /** For connections by mutual TLS. */
+  readonly agent: Agent | undefined;
 }
 
 /**
@@ -47,19 +51,29 @@ export async function signerFor(
   };
   const pins = new FilePinStore(join(context.paths.data, "servers.json"));
   const server: Did | undefined = typeof options["audience"] === "string" ? checkedDid(options["audience"]) : undefined;
+  const spiffe = asksForSpiffe(options)
+    ? await (
+        await import("./spiffe/calling.ts")
+      ).spiffeCalling(context, options, { signer: identity, endpoint, log: alarm })
+    : undefined;
   const signer = createCallSigner({
     signer: identity,
     endpoint,
     pins,
     receipts,
     now: context.io.now,
+    binding: spiffe?.binding,
     ...(server === undefined ? {} : { server }),
     ...(entries === undefined ? {} : { history: "chain" as const, entries }),
     onReport: ({ code, message }) => {
       alarm(`${code}: ${message}${code === "ERR_AUDIENCE_CHANGED" ? " To accept it, name it: --audience <did>" : ""}`);
     },
   });
-  return { signer, identity, receipts, received, pins };
+  const close = async (): Promise<void> => {
+    await receipts.flush();
+    await spiffe?.[Symbol.asyncDispose]();
+  };
+  return { signer, identity, receipts, received, pins, agent: spiffe?.agent, [Symbol.asyncDispose]: close };
 }
 
 /** A server's URL: https, or http on loopback. @throws {CliError} ERR_USAGE */

@@ -3,6 +3,7 @@ import { did, digest, dryRun, time } from "./schemas/common.ts";
 import { guardSchemas } from "./schemas/guard.ts";
 import { keySchemas } from "./schemas/keys.ts";
 import { policySchemas } from "./schemas/policy.ts";
+import { spiffeSchemas } from "./schemas/spiffe.ts";
 
 const score = z.union([z.number().min(0).max(1), z.literal("unknown")]);
 const log = z.object({
@@ -165,6 +166,7 @@ export const dataSchemas: Readonly<Record<string, z.ZodType>> = {
     z.object({ dryRun: z.literal(true), audience: z.string() }),
   ]),
   ...policySchemas,
+  ...spiffeSchemas,
   ...guardSchemas,
   ...keySchemas,
   "log head": log.extend({

@@ -5,6 +5,7 @@ import { operateCommands } from "./tree/operate.ts";
 import { policyCommands } from "./tree/policy.ts";
 import { signCommands } from "./tree/sign.ts";
 import type { CommandSpec } from "./tree/spec.ts";
+import { spiffeCommands } from "./tree/spiffe.ts";
 import { startCommands } from "./tree/start.ts";
 import { trustCommands } from "./tree/trust.ts";
 
@@ -19,6 +20,7 @@ export const commands: readonly CommandSpec[] = [
   ...mcpCommands,
   ...approvalCommands,
   ...policyCommands,
+  ...spiffeCommands,
   ...keyCommands,
   ...operateCommands,
 ];
@@ -33,6 +35,7 @@ export const parents: Readonly<Record<string, string>> = {
   approvers: "who may approve",
   history: "the signed steps that a call carries",
   policy: "what a guard admits",
+  spiffe: "workload identities beside DIDs",
   registry: "run a registry, or a mirror of one",
   key: "keys of an identity",
   log: "the transparency log",

@@ -36,13 +36,15 @@ export async function run(context: Context, { words, rest, options }: Args): Pro
     alarms.push(text);
     context.warn(text);
   };
-  const { signer, pins, receipts, received } = await signerFor(context, endpoint, options, alarm, entries);
-  if (options["dryRun"] === true) return rehearse(context, signer, message);
+  await using made = await signerFor(context, endpoint, options, alarm, entries);
+  const { signer, pins, receipts, received, agent } = made;
+  if (options["dryRun"] === true) return await rehearse(context, signer, message);
 
   const recorded = recorder(signer);
   await using client = new McpClient(endpoint, {
     signer: recorded.signer,
     headers: headersOf(options),
+    agent,
     env: context.io.env,
     cwd: context.io.cwd,
     log: (line) => {

@@ -5,6 +5,7 @@ import type { Context, Options } from "../context.ts";
 import { usage } from "../errors.ts";
 import { isLoopback } from "../files/config.ts";
 import { buildGuard, type GuardParts } from "../guard/build.ts";
+import type { SpiffeServing } from "../spiffe/serve.ts";
 import { exitAfter, interrupted, stopSignal } from "../interrupt.ts";
 import type { Args } from "../tree.ts";
 import { visible } from "../ui/visible.ts";
@@ -19,10 +20,15 @@ export async function run(context: Context, { rest, options }: Args): Promise<nu
     throw usage("a server to guard is missing", "peerage guard --policy policy.yaml -- <command…>");
   if (!http && options["upstream"] !== undefined)
     throw usage("--upstream needs --http", "peerage guard --http 7070 --upstream <url>");
+  const forHttp = ["spiffeMtls", "upstreamSpiffe", "upstreamJwtSvid", "upstreamWpt"];
+  if (!http && forHttp.some((name) => options[name] !== undefined))
+    throw usage("mutual TLS and tokens for the server behind are for HTTP guards", "peerage guard --http 7070");
   if (http && typeof options["upstream"] !== "string")
     throw usage("the server behind the guard is missing", "--upstream <url>");
 
-  const listen = http ? parseAddress(text(options["http"]), 7070, options["behindProxy"] === true) : undefined;
+  const listen = http
+    ? parseAddress(text(options["http"]), 7070, options["behindProxy"] === true || options["spiffeMtls"] === true)
+    : undefined;
 
   await using parts = await buildGuard(context, options);
   if (listen) return await serveHttp(context, options, parts, listen);
@@ -49,17 +55,31 @@ async function serveHttp(context: Context, options: Options, parts: GuardParts, 
   }
   const publicUrl = options["publicUrl"];
   const stopped = stopSignal();
+  await using serving = await spiffeOf(context, options, parts, upstream);
   await using proxy = await startHttpGuard({
     guard: parts.guard,
     upstream,
     listen,
     behindProxy: options["behindProxy"] === true,
     ...(typeof publicUrl === "string" ? { publicUrl } : {}),
+    ...serving?.options,
     log: (line) => parts.alarm(line),
   });
   parts.announce(`guarding ${visible(upstream.host)}`);
   context.say(`    connect    ${context.err.link(typeof publicUrl === "string" ? publicUrl : proxy.url)}`);
   return exitAfter(await stopped);
+}
+
+/** Mutual TLS and tokens for the server behind, where the flags ask for them. */
+async function spiffeOf(
+  context: Context,
+  options: Options,
+  parts: GuardParts,
+  upstream: URL,
+): Promise<SpiffeServing | undefined> {
+  if (!parts.spiffe) return undefined;
+  const { spiffeServing } = await import("../spiffe/serve.ts");
+  return spiffeServing(parts.spiffe, options, { upstream, now: context.io.now, log: (line) => parts.alarm(line) });
 }
 
 function text(value: string | boolean | string[] | undefined): string | undefined {

@@ -17,15 +17,15 @@ export async function run(context: Context, { words: [url], rest, options }: Arg
   const alarm = (text: string): void => void io.stderr.write(`  ${err.warn(err.mark.warn)}  ${visible(text, 400)}\n`);
   const headers = headersOf(options);
   const endpoint = command === undefined ? { url: serverUrl(url ?? "") } : { command, args };
-  const { signer, identity, receipts } = await signerFor(context, endpoint, options, alarm);
+  await using made = await signerFor(context, endpoint, options, alarm);
+  const { signer, identity, agent } = made;
   process.off("SIGINT", interrupted);
   const where = "url" in endpoint ? endpoint.url.host : endpoint.command;
   context.say(`  ${err.good(err.mark.on)} signing for ${visible(where)} as ${fingerprint(identity.did)}`);
   const status = await runBridge({
-    ...("url" in endpoint ? { url: endpoint.url, headers } : { ...endpoint, env: io.env, cwd: io.cwd }),
+    ...("url" in endpoint ? { url: endpoint.url, headers, agent } : { ...endpoint, env: io.env, cwd: io.cwd }),
     signer,
     log: alarm,
   });
-  await receipts.flush();
   return exitCodeOf(status);
 }

@@ -8,6 +8,7 @@ import {
   type PolicyWatch,
   readDenyAll,
   type RecordedArguments,
+  type ReplayStore,
   SqliteReplayStore,
   watchPolicy,
 } from "@peerage/mcp-middleware";
@@ -20,6 +21,7 @@ import { codeOf } from "../files/safe-file.ts";
 import { FollowedTrust } from "../follow.ts";
 import { directoryOf, maxAgeSeconds } from "../network.ts";
 import { engines, membersOf, prepareEngines, readPolicySource, unreadable } from "../policy/source.ts";
+import type { OpenedSpiffe } from "../spiffe/open.ts";
 import { styledDid } from "../ui/agent.ts";
 import { count } from "../ui/time.ts";
 import { visible } from "../ui/visible.ts";
@@ -28,6 +30,8 @@ import { decisionPrinter } from "./decisions.ts";
 /** A guard with everything that it owns, and its voice. */
 export interface GuardParts extends AsyncDisposable {
   readonly guard: Guard;
+  /** Where a flag asks for SPIFFE. */
+  readonly spiffe: OpenedSpiffe | undefined;
   alarm(text: string): void;
   announce(what: string): void;
 }
@@ -67,11 +71,14 @@ export async function buildGuard(context: Context, options: Options): Promise<Gu
     new AuditLog({ path: auditPath, identity, args: recordedArguments(options), now: context.io.now, onAlarm }),
   );
   const audience = settings.value("audience");
+  const spiffe = await openGuardSpiffe(context, options, { log: alarm, replay, stateFolder: state, refresh });
+  if (spiffe) opened.use(spiffe);
   const guard = opened.use(
     await createGuard({
       identity,
       policy: () => policy.current,
       trust,
+      spiffe: spiffe?.spiffe.verifier,
       replay,
       audit,
       approvals: { waitSeconds: waitSeconds(options["approvalWait"]) },
@@ -85,9 +92,11 @@ export async function buildGuard(context: Context, options: Options): Promise<Gu
   for (const problem of policy.current.warnings) alarm(`policy: ${formatProblem(problem)}`);
   if (readDenyAll(denyAllMarker(state), context.io.now()))
     alarm("everything is denied, whatever the policy says: peerage policy deny-all --off");
+  const spiffeLine = spiffe && (await import("../spiffe/serve.ts")).describeDomains(spiffe);
   const parts = opened.move();
   return {
     guard,
+    spiffe,
     alarm,
     announce: (what) => {
       if (context.globals.quiet === true) return;
@@ -100,6 +109,7 @@ export async function buildGuard(context: Context, options: Options): Promise<Gu
           ? "no registry: whoever the policy names, nobody else"
           : `${url}, ${trust?.size === undefined ? "not reached yet" : count(trust.size, "entry")}, ${count(roots.length, "root")}`;
       say(`    trust      ${follows}`);
+      if (spiffe) say(`    spiffe     ${spiffeLine}`);
       say(`    audit      ${tilde(context.paths, auditPath)}`);
       if (context.globals.verbose === true) say(`    replay     ${tilde(context.paths, replayPath)}`);
     },
@@ -140,6 +150,18 @@ async function openPolicy(
   } catch (error) {
     throw unreadable(path, error);
   }
+}
+
+/** Loaded where a flag asks for it: with SPIFFE off it costs nothing. */
+async function openGuardSpiffe(
+  context: Context,
+  options: Options,
+  { refresh, ...open }: { log: (line: string) => void; replay: ReplayStore; stateFolder: string; refresh: number },
+): Promise<OpenedSpiffe | undefined> {
+  const { asksForSpiffe } = await import("../spiffe/switches.ts");
+  if (!asksForSpiffe(options)) return undefined;
+  const { openSpiffe } = await import("../spiffe/open.ts");
+  return openSpiffe(context, options, { ...open, fileIntervalMs: refresh * 1000 });
 }
 
 async function rootsOf(context: Context, options: Options): Promise<Did[]> {

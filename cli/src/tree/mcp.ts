@@ -1,4 +1,5 @@
 import { audit, dryRun, maxAge, passphraseFile, policy, root, state } from "./flags.ts";
+import { callerSpiffeFlags, guardSpiffeFlags } from "./spiffe.ts";
 import type { CommandSpec } from "./spec.ts";
 
 /** Commands for calls over MCP. */
@@ -14,6 +15,7 @@ export const mcpCommands: readonly CommandSpec[] = [
       ["--audience <did>", "the server to sign for, instead of the one it names"],
       ["--header <line>", "a header for the server, such as a bearer token (repeatable)", { many: true }],
       passphraseFile,
+      ...callerSpiffeFlags,
     ],
     examples: ["peerage proxy -- npx some-mcp-server", "peerage proxy https://tools.example/mcp"],
     load: () => import("../commands/proxy.ts"),
@@ -38,6 +40,7 @@ export const mcpCommands: readonly CommandSpec[] = [
       ["--approval-wait <s>", "how long a call waits for a person before it is told to retry (20)"],
       state,
       passphraseFile,
+      ...guardSpiffeFlags,
     ],
     examples: [
       "peerage guard --policy policy.yaml -- npx some-mcp-server",
@@ -60,6 +63,7 @@ export const mcpCommands: readonly CommandSpec[] = [
       ["--history <file>", "present the steps of a run, and add the receipt to them"],
       ["--receipt <file>", "keep the call proof, the result and the receipt"],
       passphraseFile,
+      ...callerSpiffeFlags,
       dryRun,
     ],
     examples: [
