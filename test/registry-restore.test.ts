@@ -169,13 +169,13 @@ describe("a registry whose files were tampered with", () => {
     using folder = temporaryFolder();
     for (let i = 0; i < 3; i++) {
       await using registry = await openRegistry({ dataDir: folder.path });
-      expect(registry.durability()).toEqual({ journalMode: "wal", synchronous: 2 });
+      expect(await registry.durability()).toEqual({ journalMode: "wal", synchronous: 2 });
     }
     const failures: unknown[] = [];
     const first = await openRegistry({ dataDir: folder.path, onFailure: (error) => failures.push(error) });
     await first.submit(leaves[0]!);
     const second = await openRegistry({ dataDir: folder.path });
-    expect(second.durability()).toEqual({ journalMode: "wal", synchronous: 2 });
+    expect(await second.durability()).toEqual({ journalMode: "wal", synchronous: 2 });
     await expect(first.submit(leaves[1]!)).rejects.toMatchObject({ code: "ERR_STORE_FENCED" });
     await expect(first.submit(leaves[1]!)).rejects.toMatchObject({ code: "ERR_REGISTRY_BUSY" });
     expect(failures).toHaveLength(1);

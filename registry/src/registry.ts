@@ -1,10 +1,10 @@
-import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Hono } from "hono";
 import {
   type Did,
   equalBytes,
+  isPeerageError,
   Network,
   parseVerifierKey,
   PeerageError,
@@ -28,9 +28,13 @@ import { healFromMirrors, mirroredHeads, ownHeads } from "./log/heal.ts";
 import { findRollback, type OpenLog, openWritable, ownHead } from "./log/open-log.ts";
 import type { NoteStore } from "./notes/note-store.ts";
 import { openSqliteNotes } from "./notes/sqlite-notes.ts";
+import { type Logger, silentLogger } from "./operations/logger.ts";
+import { Metrics } from "./operations/metrics.ts";
 import { type Publication, Published } from "./published.ts";
-import type { LogReads } from "./store/log-store.ts";
-import type { Durability } from "./store/sqlite.ts";
+import { isPostgresUrl } from "./store/location.ts";
+import type { Durability, LogReads } from "./store/log-store.ts";
+import { holdsLog } from "./store/open-store.ts";
+import type { OpenPostgresOptions } from "./store/postgres.ts";
 import { StoreReader } from "./store-reader.ts";
 import { PeerStore } from "./witness/peer-store.ts";
 import { QuorumClient, type WitnessQuorum, type WitnessState } from "./witness/quorum.ts";
@@ -39,6 +43,13 @@ import { Witness } from "./witness/witness.ts";
 export interface RegistryOptions {
   /** Holds `registry.db` and `keys/`; made 0700 if it is missing. */
   readonly dataDir: string;
+  /**
+   * `postgres://…`: the log and its notes live in that database, and any number of processes with the same keys may
+   * serve it. By default they live in SQLite files in `dataDir`.
+   */
+  readonly database?: string;
+  /** How the PostgreSQL database is used. */
+  readonly postgres?: Omit<OpenPostgresOptions, "mustExist">;
   /** Names the log: host, port and path of it are the origin. Without one the origin is `local/<log key>`. */
   readonly publicUrl?: string;
   /** From whom scores start where a request names nobody; published, and nobody's policy but this registry's. */
@@ -61,6 +72,10 @@ export interface RegistryOptions {
   readonly budgets?: boolean;
   /** Log statements of these alone. */
   readonly members?: readonly Did[];
+  /** Hears what happens; by default nobody does. */
+  readonly logger?: Logger;
+  /** Show `/metrics` to other machines too; by default to this one only. */
+  readonly publicMetrics?: boolean;
   readonly streams?: Partial<StreamLimits>;
   /** See {@link file://./log/sequencer.ts} and {@link file://./log/publisher.ts}. */
   readonly batchDelayMs?: number;
@@ -101,9 +116,11 @@ export interface Registry extends AsyncDisposable {
   /** Resolves to true when an entry is published, to false after `timeoutMs`. */
   published(index: number, timeoutMs?: number): Promise<boolean>;
   /** How the database writes, as it says itself at this moment; undefined if it is read-only. */
-  durability(): Durability | undefined;
+  durability(): Promise<Durability> | undefined;
   /** What each witness said last; empty without witnesses. */
   readonly witnesses: readonly WitnessState[];
+  /** Ends live feeds and makes `/readyz` fail: the first step of an orderly stop. What arrives is still answered. */
+  drain(): void;
 }
 
 /**
@@ -115,12 +132,15 @@ export interface Registry extends AsyncDisposable {
  */
 export async function openRegistry(options: RegistryOptions): Promise<Registry> {
   const { dataDir, publicUrl } = options;
-  const database = join(dataDir, "registry.db");
+  const database = options.database ?? join(dataDir, "registry.db");
+  if (options.database !== undefined && !isPostgresUrl(database)) {
+    throw new TypeError("a database is given by its address, postgres://…; a SQLite file is where the data folder is");
+  }
   const keysDir = join(dataDir, "keys");
   await mkdir(keysDir, { recursive: true, mode: 0o700 });
   const headFile = new HeadFile(join(keysDir, "head"));
   const note = await headFile.read();
-  const mayCreate = note === undefined && !existsSync(database);
+  const mayCreate = note === undefined && !(await holdsLog(database));
   const keys = await openLogKeys(keysDir, { mayCreate, ...(publicUrl === undefined ? {} : { publicUrl }) });
   const quorum = options.witnesses && new QuorumClient(options.witnesses);
   const own = [keys.log.key, keys.witness.key].map(({ publicKey }) => publicKey.bytes);
@@ -132,7 +152,7 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
   let peers: PeerStore | undefined;
   let notes: NoteStore | undefined;
   try {
-    notes = await openSqliteNotes(join(dataDir, "notes.db"), log.reads);
+    notes = await openNotes(database, dataDir, log.reads);
     peers = new PeerStore(join(dataDir, "witness.db"));
     const witness = new Witness({ signer: keys.witness, store: peers, logs: watched, now: clockOf(options) });
     return await OpenRegistry.open(options, keys, log, { quorum, peers, witness, notes });
@@ -142,6 +162,11 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
     peers?.[Symbol.dispose]();
     throw error;
   }
+}
+
+async function openNotes(database: string, dataDir: string, reads: LogReads): Promise<NoteStore> {
+  if (!isPostgresUrl(database)) return openSqliteNotes(join(dataDir, "notes.db"), reads);
+  return (await import("./notes/postgres-notes.ts")).openPostgresNotes(database, reads);
 }
 
 interface Guarded {
@@ -171,10 +196,10 @@ async function openGuarded(
   if (note !== undefined) seen.push(await ownHead(note, policy));
   const rollback = (): Promise<OpenLog | undefined> => findRollback(database, seen);
   const mustExist = note !== undefined || seen.some(({ size }) => size > 0);
-  if (!existsSync(database) ? mustExist : await rollback().then(closed)) {
+  if (!(await holdsLog(database)) ? mustExist : await rollback().then(closed)) {
     await healFromMirrors({ database, policy, mirrors, seen });
   }
-  const behind = existsSync(database) ? await rollback() : undefined;
+  const behind = (await holdsLog(database)) ? await rollback() : undefined;
   const log = { ...options, ...(quorum ? { quorum } : {}) };
   return behind ?? openWritable(log, database, keys, headFile, mustExist);
 }
@@ -213,10 +238,14 @@ class OpenRegistry implements Registry {
   readonly #admission: Admission | undefined;
   readonly #roles: Roles;
   readonly #patienceMs: number;
+  readonly #stopping = new AbortController();
+  readonly #metrics = new Metrics();
+  readonly #logger: Logger;
 
   private constructor(options: RegistryOptions, keys: LogKeys, log: OpenLog, parts: Parts) {
     const now = clockOf(options);
     this.#roles = parts;
+    this.#logger = options.logger ?? silentLogger;
     this.#patienceMs = options.quorumPatienceMs ?? 600_000;
     this.origin = keys.origin;
     this.logKey = keys.log.key;
@@ -254,6 +283,12 @@ class OpenRegistry implements Registry {
         now,
       }),
       streams: { maximum: 1_024, heartbeatMs: 15_000, stallMs: 30_000, ...options.streams },
+      openStreams: { count: 0 },
+      stopping: this.#stopping.signal,
+      metrics: this.#metrics,
+      publicMetrics: options.publicMetrics ?? false,
+      logger: this.#logger,
+      waiting: () => log.writer?.sequencer.waiting ?? 0,
       witness: parts.witness,
       peers: parts.peers,
       quorum: parts.quorum,
@@ -270,6 +305,10 @@ class OpenRegistry implements Registry {
     const network = await Network.open({ reader, ...(options.now ? { now: options.now } : {}) });
     const published = new Published(network, log.current());
     log.hooks.onPublish = (checkpoint) => published.advance(checkpoint);
+    const { logger = silentLogger } = options;
+    published.subscribe(({ checkpoint: { size, time }, from }) =>
+      logger.debug({ from, size, stamped: time }, "published"),
+    );
     return new OpenRegistry(options, keys, log, { reader, proofs, published, ...roles });
   }
 
@@ -289,7 +328,22 @@ class OpenRegistry implements Registry {
     return this.#log.readOnly;
   }
 
+  drain(): void {
+    this.#stopping.abort();
+  }
+
   async submit(leaf: Uint8Array): Promise<Submission> {
+    try {
+      const submission = await this.#submit(leaf);
+      this.#logger.debug(submission, submission.known ? "statement known" : "statement logged");
+      return submission;
+    } catch (error) {
+      this.#metrics.refused(isPeerageError(error) ? error.code : "ERR_INTERNAL");
+      throw error;
+    }
+  }
+
+  async #submit(leaf: Uint8Array): Promise<Submission> {
     const why = this.#notWritable();
     if (why !== undefined || !this.#admission)
       throw new PeerageError("ERR_REGISTRY_BUSY", why ?? "this registry is read-only");
@@ -300,7 +354,7 @@ class OpenRegistry implements Registry {
     return this.#published.covers(index, timeoutMs);
   }
 
-  durability(): Durability | undefined {
+  durability(): Promise<Durability> | undefined {
     return this.#log.writer?.store.durability();
   }
 
@@ -312,6 +366,8 @@ class OpenRegistry implements Registry {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.drain();
+    this.#metrics[Symbol.dispose]();
     await this.#roles.notes[Symbol.asyncDispose]();
     await this.#log[Symbol.asyncDispose]();
     this.#roles.peers[Symbol.dispose]();

@@ -12,7 +12,7 @@ import {
 } from "@peerage/core";
 import { toCandidate } from "../admission/entry.ts";
 import type { FullTile, StoredEntry } from "../store/log-store.ts";
-import { openSqliteStore } from "../store/sqlite.ts";
+import { openLogStore } from "../store/open-store.ts";
 import { openEdge } from "./open-edge.ts";
 import { TileSource } from "./tile-source.ts";
 
@@ -87,7 +87,7 @@ async function healFrom(
   head: Verified<SignedCheckpoint>,
   { database, seen }: HealOptions,
 ): Promise<boolean> {
-  const store = await openSqliteStore(database, { mustExist: false });
+  const store = await openLogStore(database, { mustExist: false });
   try {
     const edge = await openEdge(store, new TileSource(store));
     if (edge.size > head.size) return false;
@@ -115,6 +115,6 @@ async function healFrom(
     }
     return true;
   } finally {
-    store[Symbol.dispose]();
+    await store[Symbol.asyncDispose]();
   }
 }

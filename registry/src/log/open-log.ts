@@ -11,8 +11,11 @@ import {
 } from "@peerage/core";
 import type { HeadFile } from "../keys/head-file.ts";
 import type { LogKeys } from "../keys/log-keys.ts";
-import type { LogReads, StoredCheckpoint } from "../store/log-store.ts";
-import { openSqliteReads, openSqliteStore, type SqliteLogStore } from "../store/sqlite.ts";
+import type { LogReads, LogStore, StoredCheckpoint } from "../store/log-store.ts";
+import { isPostgresUrl } from "../store/location.ts";
+import { openLogReads } from "../store/open-store.ts";
+import type { OpenPostgresOptions } from "../store/postgres.ts";
+import { openSqliteStore } from "../store/sqlite.ts";
 import type { QuorumClient } from "../witness/quorum.ts";
 import { openEdge } from "./open-edge.ts";
 import { Publisher } from "./publisher.ts";
@@ -25,6 +28,8 @@ export interface OpenLogOptions {
   readonly batchDelayMs?: number;
   readonly cadenceMs?: number;
   readonly quorum?: QuorumClient;
+  /** Where the log is a PostgreSQL database. */
+  readonly postgres?: Omit<OpenPostgresOptions, "mustExist">;
 }
 
 /** A log of which the newest checkpoint is known; `writer` is missing where it must not grow. */
@@ -33,7 +38,11 @@ export interface OpenLog extends AsyncDisposable {
   readonly tiles: TileSource;
   readonly current: () => StoredCheckpoint;
   readonly readOnly?: string;
-  readonly writer?: { readonly store: SqliteLogStore; readonly sequencer: Sequencer; readonly publisher: Publisher };
+  readonly writer?: {
+    readonly store: LogStore;
+    readonly sequencer: Sequencer;
+    readonly publisher: Pick<Publisher, "withoutQuorumMs">;
+  };
   /** What to do when a checkpoint is shown, and when writing failed. */
   readonly hooks: { onPublish?: (checkpoint: StoredCheckpoint) => Promise<void>; failure?: unknown };
 }
@@ -58,9 +67,9 @@ export function ownHead(note: string, policy: CheckpointPolicy): Promise<Verifie
  * a restored backup would fork the log.
  * @throws {PeerageError} ERR_STORE_CORRUPT
  */
-export async function findRollback(path: string, seen: readonly SignedCheckpoint[]): Promise<OpenLog | undefined> {
+export async function findRollback(location: string, seen: readonly SignedCheckpoint[]): Promise<OpenLog | undefined> {
   if (seen.length === 0) return undefined;
-  const reads = openSqliteReads(path);
+  const reads = await openLogReads(location);
   try {
     const tiles = new TileSource(reads);
     const proofs = new ProofBuilder((...at) => tiles.read(...at));
@@ -77,21 +86,18 @@ export async function findRollback(path: string, seen: readonly SignedCheckpoint
         readOnly,
         current: () => newest,
         hooks: {},
-        [Symbol.asyncDispose]: () => {
-          reads[Symbol.dispose]();
-          return Promise.resolve();
-        },
+        [Symbol.asyncDispose]: () => reads[Symbol.asyncDispose](),
       };
     }
   } catch (error) {
-    reads[Symbol.dispose]();
+    await reads[Symbol.asyncDispose]();
     throw error;
   }
-  reads[Symbol.dispose]();
+  await reads[Symbol.asyncDispose]();
   return undefined;
 }
 
-/** Opens the database for writing, checks it against itself, and starts to sequence and to publish. */
+/** Opens the database (a path, or the address of a PostgreSQL database) for writing, checks it against itself, and starts to sequence and to publish. */
 export async function openWritable(
   options: OpenLogOptions,
   database: string,
@@ -99,13 +105,17 @@ export async function openWritable(
   headFile: HeadFile,
   mustExist: boolean,
 ): Promise<OpenLog> {
+  if (isPostgresUrl(database)) {
+    const { SharedLog } = await import("./shared-log.ts");
+    return SharedLog.open({ ...options, url: database, keys, headFile, mustExist });
+  }
   const hooks: OpenLog["hooks"] = {};
   const onFailure = (error: unknown): void => {
     if (hooks.failure !== undefined) return;
     hooks.failure = error;
     options.onFailure?.(error);
   };
-  const store = await openSqliteStore(database, { mustExist });
+  const store = await openSqliteStore(database, { mustExist, thread: true });
   try {
     const tiles = new TileSource(store);
     const proofs = new ProofBuilder((...at) => tiles.read(...at));
@@ -137,11 +147,11 @@ export async function openWritable(
       [Symbol.asyncDispose]: async () => {
         await sequencer[Symbol.asyncDispose]();
         await publisher[Symbol.asyncDispose]();
-        store[Symbol.dispose]();
+        await store[Symbol.asyncDispose]();
       },
     };
   } catch (error) {
-    store[Symbol.dispose]();
+    await store[Symbol.asyncDispose]();
     throw error;
   }
 }

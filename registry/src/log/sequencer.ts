@@ -1,17 +1,10 @@
 import { PeerageError, type TileEdge, toHex } from "@peerage/core";
-import type { FullTile, Head, LogStore, StoredEntry } from "../store/log-store.ts";
+import type { Head, LogStore } from "../store/log-store.ts";
+import { type Candidate, type Sequenced, TreeWriter } from "./tree-writer.ts";
 
-/** A statement that passed admission and awaits its index. */
-export type Candidate = Omit<StoredEntry, "index">;
+export type { Candidate, Sequenced } from "./tree-writer.ts";
 
-/** Where a statement stands in the log. It is on disk. */
-export interface Sequenced {
-  readonly index: number;
-  /** True if this very id had its index before. */
-  readonly known: boolean;
-}
-
-/** Gives statements their order. An interface, so that a worker thread can take the place of this thread. */
+/** Gives statements their order: in this process, or in whichever of several holds the log. */
 export interface Sequencer extends AsyncDisposable {
   /** Committed size and root. */
   readonly head: Head;
@@ -19,8 +12,6 @@ export interface Sequencer extends AsyncDisposable {
   readonly waiting: number;
   /** The statement with this id, if it is waiting: resolves as its `add` does, with `known` set. */
   find(id: Uint8Array): Promise<Sequenced> | undefined;
-  /** A statement of this issuer and kind is waiting. */
-  isWaiting(issuer: string, kind: number): boolean;
   /**
    * Resolves when the statement is on disk, never before. One id has one index, however often and by whomever it comes.
    * @throws {PeerageError} ERR_REGISTRY_BUSY if the pool is full; ERR_STORE_FENCED and any error of the disk end the
@@ -63,8 +54,7 @@ class BatchSequencer implements Sequencer {
   readonly #options: SequencerOptions;
   readonly #delayMs: number;
   readonly #pool = new Map<string, Waiting>();
-  #edge: TileEdge;
-  #head: Head;
+  readonly #tree: TreeWriter;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
   #failure: PeerageError | undefined;
@@ -72,23 +62,16 @@ class BatchSequencer implements Sequencer {
   constructor(options: SequencerOptions) {
     this.#store = options.store;
     this.#options = options;
-    this.#edge = options.edge;
-    this.#head = { size: options.edge.size, root: options.edge.root() };
+    this.#tree = new TreeWriter(options.store, options.edge);
     this.#delayMs = Math.min(50, options.batchDelayMs ?? 10);
   }
 
   get head(): Head {
-    return this.#head;
+    return this.#tree.head;
   }
 
   get waiting(): number {
     return this.#pool.size;
-  }
-
-  isWaiting(issuer: string, kind: number): boolean {
-    for (const { candidate } of this.#pool.values())
-      if (candidate.issuer === issuer && candidate.kind === kind) return true;
-    return false;
   }
 
   find(id: Uint8Array): Promise<Sequenced> | undefined {
@@ -131,28 +114,14 @@ class BatchSequencer implements Sequencer {
   }
 
   async #commit(batch: readonly Waiting[]): Promise<void> {
-    const fresh: Waiting[] = [];
-    const known: { waiting: Waiting; index: number }[] = [];
-    for (const waiting of batch) {
-      // Admission looked too, but the entry may have been committed since; only here nothing else can add one.
-      const stored = await this.#store.byId(waiting.candidate.id);
-      if (stored) known.push({ waiting, index: stored.index });
-      else fresh.push(waiting);
-    }
-    const old = this.#head;
-    if (fresh.length > 0) {
-      const edge = this.#edge.clone();
-      const tiles: FullTile[] = fresh.flatMap(({ candidate }) => edge.append(candidate.leaf));
-      const entries = fresh.map(({ candidate }, i) => ({ index: old.size + i, ...candidate }));
-      const head = { size: edge.size, root: edge.root() };
-      await this.#store.append(entries, tiles, old, head);
-      this.#edge = edge;
-      this.#head = head;
-    }
+    const before = this.head.size;
+    const sequenced = await this.#tree.commit(
+      batch.map(({ candidate }) => candidate),
+      (...write) => this.#store.append(...write),
+    );
     for (const { key } of batch) this.#pool.delete(key);
-    for (const [i, { done }] of fresh.entries()) done.resolve({ index: old.size + i, known: false });
-    for (const { waiting, index } of known) waiting.done.resolve({ index, known: true });
-    if (fresh.length > 0) this.#options.onCommit?.(this.#head);
+    for (const [i, place] of sequenced.entries()) batch[i]?.done.resolve(place);
+    if (this.head.size > before) this.#options.onCommit?.(this.head);
   }
 
   #fail(error: unknown): void {

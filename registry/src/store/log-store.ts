@@ -51,8 +51,18 @@ export interface EntryFilter {
   readonly kinds?: readonly number[];
 }
 
+/** How a store writes, in its own words, read from the connection that writes. */
+export interface Durability {
+  /** `2` (SQLite: FULL) or `on` (PostgreSQL): a commit returns only after its fsync. */
+  readonly synchronous: unknown;
+  /** SQLite: `wal`. */
+  readonly journalMode?: unknown;
+  /** PostgreSQL: `on`. */
+  readonly fsync?: unknown;
+}
+
 /** What reads need. They see committed rows; callers restrict them to the published size. */
-export interface LogReads {
+export interface LogReads extends AsyncDisposable {
   head(): Promise<Head>;
   /** Entries with from ≤ index < to, in order. */
   entries(from: number, to: number): Promise<StoredEntry[]>;
@@ -63,6 +73,8 @@ export interface LogReads {
   /** The kinds of an issuer's statements about its own key, in log order: {@link kindCodes}. Asked at every submission. */
   keyStatements(issuer: string): Promise<number[]>;
   byId(id: Uint8Array): Promise<StoredEntry | undefined>;
+  /** The index of each id, in the order asked, or undefined where the log does not have it. */
+  indexesOf(ids: readonly Uint8Array[]): Promise<(number | undefined)[]>;
   /** Revocations of one statement, in order. */
   revocationsOf(id: Uint8Array): Promise<StoredEntry[]>;
   /** A complete tile, or undefined. */
@@ -76,13 +88,18 @@ export interface LogReads {
 }
 
 /**
- * Where a log lives. One process writes it: opening raises an epoch, and every write names the head it builds on and
- * that epoch, so a writer that was superseded fails instead of forking the log. Nothing is ever updated or deleted.
+ * Where a log lives: two drivers, SQLite and PostgreSQL, under one contract. One writer at a time: opening raises an
+ * epoch, and every write names the head it builds on and that epoch, so a writer that was superseded fails instead of
+ * forking the log. Nothing is ever updated or deleted.
  */
-export interface LogStore extends LogReads, Disposable {
+export interface LogStore extends LogReads {
+  /** Raised by every opening for writing. */
+  readonly epoch: number;
   /**
    * Commits entries, the tiles they complete and the new head in one transaction, on disk when the promise resolves.
+   * After any other failure than the fence it is not known whether the write happened: open the store anew.
    * @throws {PeerageError} ERR_STORE_FENCED if the head or the epoch is no longer what this writer knows
+   * @throws {RangeError} if the new head does not cover exactly the new entries
    */
   append(entries: readonly StoredEntry[], tiles: readonly FullTile[], old: Head, head: Head): Promise<void>;
   /**
@@ -91,4 +108,5 @@ export interface LogStore extends LogReads, Disposable {
    * @throws {RangeError} if another root was published at that size
    */
   publish(checkpoint: StoredCheckpoint): Promise<void>;
+  durability(): Promise<Durability>;
 }

@@ -1,10 +1,12 @@
 import { type Kysely, sql } from "kysely";
 import { type Migration, Migrator } from "kysely/migration";
-import { sha256 } from "@peerage/core";
-import { PeerageError } from "@peerage/core";
+import { PeerageError, sha256 } from "@peerage/core";
 import type { Tables } from "./tables.ts";
 
-const statements: Record<string, readonly string[]> = {
+/** Statements by the name of their migration; names are applied in alphabetical order, each once. */
+export type Migrations = Readonly<Record<string, readonly string[]>>;
+
+const sqlite: Migrations = {
   "0001-log": [
     `CREATE TABLE entry (idx INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE CHECK (length(id) = 32),
        leaf BLOB NOT NULL CHECK (length(leaf) = 32), kind INTEGER NOT NULL,
@@ -24,6 +26,7 @@ const statements: Record<string, readonly string[]> = {
           BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END`,
       ),
     ),
+    `INSERT INTO head VALUES (1, 0, x'${emptyRoot()}', 0)`,
   ],
   // Since keys rotate, all of their events are looked up, not the first alone.
   "0002-key-events": [
@@ -32,18 +35,27 @@ const statements: Record<string, readonly string[]> = {
   ],
 };
 
+/** SHA-256 of nothing, the root of an empty tree, in hex. */
+export function emptyRoot(): string {
+  return Buffer.from(sha256("")).toString("hex");
+}
+
+/** Brings a SQLite database to the present form. @throws {PeerageError} see {@link migrate} */
+export function migrateSqlite(db: Kysely<Tables>): Promise<void> {
+  return migrate(db, sqlite);
+}
+
 /**
  * Brings a database to the present form. Forward only; what is stored never changes its shape, so an older log opens in
  * every later release.
  * @throws {PeerageError} ERR_STORE_CORRUPT if a migration fails or the database was written by a newer release
  */
-export async function migrate(db: Kysely<Tables>): Promise<void> {
+export async function migrate(db: Kysely<Tables>, all: Migrations): Promise<void> {
   const migrations: Record<string, Migration> = {};
-  for (const [name, texts] of Object.entries(statements)) {
+  for (const [name, texts] of Object.entries(all)) {
     migrations[name] = {
       up: async (on) => {
         for (const text of texts) await sql.raw(text).execute(on);
-        if (name === "0001-log") await sql`INSERT INTO head VALUES (1, 0, ${Buffer.from(sha256(""))}, 0)`.execute(on);
       },
     };
   }
@@ -55,9 +67,7 @@ export async function migrate(db: Kysely<Tables>): Promise<void> {
     throw new PeerageError(
       "ERR_STORE_CORRUPT",
       `the registry's database cannot be opened: ${error instanceof Error ? error.message : "a migration failed"}`,
-      {
-        cause: error,
-      },
+      { cause: error },
     );
   }
 }

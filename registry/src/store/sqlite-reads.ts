@@ -1,7 +1,8 @@
 import type Database from "better-sqlite3";
-import { type Expression, type ExpressionBuilder, Kysely, type SqlBool, SqliteDialect } from "kysely";
+import { Kysely, SqliteDialect } from "kysely";
 import { PeerageError } from "@peerage/core";
 import type { EntryFilter, Head, LogReads, StoredCheckpoint, StoredEntry } from "./log-store.ts";
+import { LogQueries, toEntry } from "./queries.ts";
 import type { Tables } from "./tables.ts";
 
 type EntryRow = Tables["entry"];
@@ -12,8 +13,9 @@ type EntryRow = Tables["entry"];
  */
 export class SqliteReads implements LogReads, Disposable {
   readonly #db: Database.Database;
-  readonly #query: Kysely<Tables>;
+  readonly #queries: LogQueries;
   readonly #byId: Database.Statement<[Uint8Array], EntryRow>;
+  readonly #indexOf: Database.Statement<[Uint8Array], number>;
   readonly #range: Database.Statement<[number, number], EntryRow>;
   readonly #leaves: Database.Statement<[number, number], Buffer>;
   readonly #keyStatements: Database.Statement<[string], number>;
@@ -23,8 +25,9 @@ export class SqliteReads implements LogReads, Disposable {
   /** @param db a read-only connection, owned by this object from now on */
   constructor(db: Database.Database) {
     this.#db = db;
-    this.#query = new Kysely<Tables>({ dialect: new SqliteDialect({ database: db }) });
+    this.#queries = new LogQueries(new Kysely<Tables>({ dialect: new SqliteDialect({ database: db }) }));
     this.#byId = db.prepare("SELECT * FROM entry WHERE id = ?");
+    this.#indexOf = db.prepare<[Uint8Array], number>("SELECT idx FROM entry WHERE id = ?").pluck();
     this.#range = db.prepare("SELECT * FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx");
     this.#leaves = db
       .prepare<[number, number], Buffer>("SELECT leaf FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx")
@@ -51,17 +54,8 @@ export class SqliteReads implements LogReads, Disposable {
     return Promise.resolve(Buffer.concat(this.#leaves.all(from, to)));
   }
 
-  async page(filter: EntryFilter, after: number, before: number, limit: number): Promise<StoredEntry[]> {
-    const rows = await this.#query
-      .selectFrom("entry")
-      .selectAll()
-      .where("idx", ">", after)
-      .where("idx", "<", before)
-      .where((eb) => eb.and(conditions(eb, filter)))
-      .orderBy("idx")
-      .limit(limit)
-      .execute();
-    return rows.map(toEntry);
+  page(filter: EntryFilter, after: number, before: number, limit: number): Promise<StoredEntry[]> {
+    return this.#queries.page(filter, after, before, limit);
   }
 
   async keyStatements(issuer: string): Promise<number[]> {
@@ -73,52 +67,36 @@ export class SqliteReads implements LogReads, Disposable {
     return Promise.resolve(row && toEntry(row));
   }
 
-  async revocationsOf(id: Uint8Array): Promise<StoredEntry[]> {
-    const rows = await this.#query
-      .selectFrom("entry")
-      .selectAll()
-      .where("target", "=", Buffer.from(id))
-      .orderBy("idx")
-      .execute();
-    return rows.map(toEntry);
+  async indexesOf(ids: readonly Uint8Array[]): Promise<(number | undefined)[]> {
+    return Promise.resolve(ids.map((id) => this.#indexOf.get(id)));
+  }
+
+  revocationsOf(id: Uint8Array): Promise<StoredEntry[]> {
+    return this.#queries.revocationsOf(id);
   }
 
   async tile(level: number, n: number): Promise<Uint8Array | undefined> {
     return Promise.resolve(this.#tile.get(level, n));
   }
 
-  async newestCheckpoint(): Promise<StoredCheckpoint | undefined> {
-    return this.#query.selectFrom("checkpoint").selectAll().orderBy("size", "desc").limit(1).executeTakeFirst();
+  newestCheckpoint(): Promise<StoredCheckpoint | undefined> {
+    return this.#queries.newestCheckpoint();
   }
 
   async firstCheckpointCovering(index: number): Promise<StoredCheckpoint | undefined> {
     return (await this.checkpoints(index, 1))[0];
   }
 
-  async checkpoints(after: number, limit: number): Promise<StoredCheckpoint[]> {
-    return this.#query
-      .selectFrom("checkpoint")
-      .selectAll()
-      .where("size", ">", after)
-      .orderBy("size")
-      .limit(limit)
-      .execute();
+  checkpoints(after: number, limit: number): Promise<StoredCheckpoint[]> {
+    return this.#queries.checkpoints(after, limit);
   }
 
   [Symbol.dispose](): void {
     this.#db.close();
   }
-}
 
-function toEntry(row: EntryRow): StoredEntry {
-  const { idx, ...rest } = row;
-  return { index: idx, ...rest };
-}
-
-function conditions(eb: ExpressionBuilder<Tables, "entry">, filter: EntryFilter): Expression<SqlBool>[] {
-  const all: Expression<SqlBool>[] = [];
-  if (filter.issuer !== undefined) all.push(eb("issuer", "=", filter.issuer));
-  if (filter.subject !== undefined) all.push(eb("subject", "=", filter.subject));
-  if (filter.kinds !== undefined) all.push(eb("kind", "in", filter.kinds));
-  return all;
+  async [Symbol.asyncDispose](): Promise<void> {
+    this[Symbol.dispose]();
+    return Promise.resolve();
+  }
 }
