@@ -3,9 +3,13 @@ export { type GuardOptions, MAX_BODY_BYTES, MAX_LINE_BYTES } from "./guard/guard
 export { type ApprovalOptions } from "./approval/desk.ts";
 export { ApprovalStore } from "./approval/approval-store.ts";
 export { type Answer, type ApprovalItem, type ItemState, mayAnswer, signAnswer } from "./approval/item.ts";
+export { ApprovalWebhook, parseWebhookSecret, verifyWebhook, type WebhookOptions } from "./approval/webhook.ts";
 export { AuditLog, type AuditLogOptions, type RecordedArguments } from "./audit/audit-log.ts";
 export { auditKey, auditOrigin, checkpointPath } from "./audit/checkpointer.ts";
 export { type AuditedCall, AuditReader, type CallFilter, matches as matchesCall } from "./audit/reader.ts";
+export { otlpLines } from "./audit/otlp.ts";
+export { archivePath, type Rotated, rotateAudit } from "./audit/rotate.ts";
+export { type AuditExport, exportLines, verifyExport } from "./audit/export.ts";
 export type {
   ApprovalBody,
   AuditRecord,
@@ -21,6 +25,7 @@ export { MemoryReplayStore, type Nonce, type ReplayLimits, type ReplayStore } fr
 export { SqliteReplayStore } from "./guard/replay-sqlite.ts";
 export { clearDenyAll, type DenyAll, denyEverything, readDenyAll, setDenyAll } from "./guard/deny-all.ts";
 export { type PolicySource, PolicyWatch, type PolicyWatchOptions, watchPolicy } from "./guard/policy-watch.ts";
+export type { ShadowAnswer } from "./guard/policy-shadow.ts";
 export { errorNumber, REFUSAL_META } from "./guard/refusal.ts";
 export { type Advertisement, receiptOf } from "./guard/results.ts";
 export { type LifecycleMethod, lifecycleMethods, type Synthetic } from "./guard/subject.ts";

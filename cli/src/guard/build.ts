@@ -26,6 +26,8 @@ import { styledDid } from "../ui/agent.ts";
 import { count } from "../ui/time.ts";
 import { visible } from "../ui/visible.ts";
 import { decisionPrinter } from "./decisions.ts";
+import { openWebhook } from "./webhook.ts";
+import { Owned } from "../owned.ts";
 
 /** A guard with everything that it owns, and its voice. */
 export interface GuardParts extends AsyncDisposable {
@@ -52,7 +54,7 @@ export async function buildGuard(context: Context, options: Options): Promise<Gu
   const identity = await context.signer({ passphraseFile: options["passphraseFile"], unattended: true });
   const roots = await rootsOf(context, options);
   const state = stateFolder(context, options);
-  await using opened = new AsyncDisposableStack();
+  await using opened = new Owned();
   const policy = opened.use(await openPolicy(context, path, { identity: identity.did, roots, state, alarm }));
   const url = await context.registry();
   const refresh = seconds(options["refresh"] ?? "5");
@@ -71,6 +73,8 @@ export async function buildGuard(context: Context, options: Options): Promise<Gu
     new AuditLog({ path: auditPath, identity, args: recordedArguments(options), now: context.io.now, onAlarm }),
   );
   const audience = settings.value("audience");
+  const webhook = await openWebhook(context, options, undefined, alarm);
+  if (webhook) opened.use(webhook);
   const spiffe = await openGuardSpiffe(context, options, { log: alarm, replay, stateFolder: state, refresh });
   if (spiffe) opened.use(spiffe);
   const guard = opened.use(
@@ -81,7 +85,7 @@ export async function buildGuard(context: Context, options: Options): Promise<Gu
       spiffe: spiffe?.spiffe.verifier,
       replay,
       audit,
-      approvals: { waitSeconds: waitSeconds(options["approvalWait"]) },
+      approvals: { waitSeconds: waitSeconds(options["approvalWait"]), webhook },
       audiences: audience === undefined || audience.startsWith("did:") ? [] : [audience],
       now: context.io.now,
       onAlarm,

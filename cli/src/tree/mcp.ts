@@ -38,6 +38,8 @@ export const mcpCommands: readonly CommandSpec[] = [
       audit,
       ["--audit-args <how>", "of arguments record: digest, redacted (what rules read) or full"],
       ["--approval-wait <s>", "how long a call waits for a person before it is told to retry (20)"],
+      ["--webhook <url>", "where to post that a request waits for a person (as Slack takes it)"],
+      ["--webhook-secret <file>", "the key that signs those posts (or PEERAGE_WEBHOOK_SECRET)"],
       state,
       passphraseFile,
       ...guardSpiffeFlags,

@@ -17,6 +17,7 @@ import type { Context } from "../guard/types.ts";
 import { type AskForm, elicitation, formFor, type Question } from "./form.ts";
 import type { ApprovalItem } from "./item.ts";
 import { RequestStates } from "./request-state.ts";
+import type { ApprovalWebhook } from "./webhook.ts";
 
 export interface ApprovalOptions {
   /** Where a person answers an item, by its id; without it the command line is named. */
@@ -25,6 +26,8 @@ export interface ApprovalOptions {
   readonly waitSeconds?: number | undefined;
   /** Told of each new question, so that somebody can be told; it holds up nothing. */
   readonly onAsk?: ((item: ApprovalItem) => void) | undefined;
+  /** Is told of each new question, and again by the next guard on this log if the one that asked ended before. */
+  readonly webhook?: ApprovalWebhook | undefined;
 }
 
 export interface DeskParts extends ApprovalOptions {
@@ -51,15 +54,19 @@ const PROGRESS_MS = 5_000;
 const MAX_PREV = 16;
 /** Longest life of a request state, which an answered item outlives. */
 const STATE_SECONDS = 3_600;
+/** Longer than a guard takes to tell of a question: after it that guard is gone. */
+const TELL_AGAIN_MS = 120_000;
 
 /** Where calls wait that a person must approve: files the question, tells the caller, and sees the answer. */
 export class ApprovalDesk {
   readonly #parts: DeskParts;
+  readonly #telling = new Set<string>();
   #states: RequestStates | undefined;
 
   constructor(parts: DeskParts) {
     this.#parts = parts;
     parts.audit.addChore(() => this.sweep());
+    if (parts.webhook) parts.audit.addChore(() => this.tellAgain());
   }
 
   /** The seal of what a caller carries from the question to the retry. */
@@ -188,12 +195,35 @@ export class ApprovalDesk {
     }
   }
 
+  /** Tells of the open items that a guard asked about which ended before it could tell. */
+  async tellAgain(): Promise<void> {
+    await this.sweep();
+    const { audit, now } = this.#parts;
+    const at = now();
+    for (const item of audit.items.untold(new Date(at.getTime() - TELL_AGAIN_MS), at)) this.#post(item);
+  }
+
   #tell(item: ApprovalItem): void {
     try {
       this.#parts.onAsk?.(item);
     } catch (problem) {
       this.#parts.alarm(problem);
     }
+    this.#post(item);
+  }
+
+  #post(item: ApprovalItem): void {
+    const { webhook, audit, alarm } = this.#parts;
+    if (!webhook || this.#telling.has(item.id)) return;
+    this.#telling.add(item.id);
+    webhook.notify(item, (arrived) => {
+      this.#telling.delete(item.id);
+      try {
+        audit.transact(() => audit.items.setTold(item.id, arrived));
+      } catch (problem) {
+        alarm(problem);
+      }
+    });
   }
 
   #elicit(question: Question, context: Context, connection: Connection, stop: () => void): () => void {

@@ -40,6 +40,10 @@ export class ItemStore {
   readonly #due;
   readonly #forget;
   readonly #drop;
+  readonly #forgetUsed;
+  readonly #setTold;
+  readonly #dropTold;
+  readonly #untold;
 
   constructor(database: GuardDatabase, chain: RecordChain) {
     this.#chain = chain;
@@ -69,6 +73,17 @@ export class ItemStore {
     );
     this.#forget = database.prepare<[string]>("UPDATE item SET request = NULL WHERE id = ?");
     this.#drop = database.prepare<[number]>("DELETE FROM item WHERE filed < ?");
+    this.#forgetUsed = database.prepare<[number]>(
+      "UPDATE item SET request = NULL WHERE state = 'used' AND expires < ?",
+    );
+    this.#setTold = database.prepare<[string, string]>("INSERT OR REPLACE INTO meta VALUES ('told/' || ?, ?)");
+    this.#dropTold = database.prepare<[]>(
+      "DELETE FROM meta WHERE name LIKE 'told/%' AND substr(name, 6) NOT IN (SELECT id FROM item)",
+    );
+    this.#untold = database.prepare<[number, number], ItemRow>(
+      `SELECT ${columns} FROM item WHERE state = 'open' AND filed <= ? AND expires > ?
+       AND 'told/' || id NOT IN (SELECT name FROM meta) ORDER BY filed LIMIT 20`,
+    );
   }
 
   get(id: string): ApprovalItem | undefined {
@@ -198,8 +213,21 @@ export class ItemStore {
     });
   }
 
+  /** Open items of which nobody is known to have been told, though that was to be done before `since`. */
+  untold(since: Date, now: Date): readonly ApprovalItem[] {
+    return this.#untold.all(since.getTime(), now.getTime()).map((row) => this.#read(row));
+  }
+
+  /** Notes that somebody was told of an item, or that it was given up. */
+  setTold(id: string, arrived: boolean): void {
+    this.#setTold.run(id, arrived ? "yes" : "no");
+  }
+
   cleanUp(now: Date): void {
     this.#drop.run(now.getTime() - KEEP_MS);
+    // Of a call whose end nobody saw.
+    this.#forgetUsed.run(now.getTime());
+    this.#dropTold.run();
   }
 
   /** Approved: it may be used until the first of its approvals is too old or has expired. */

@@ -92,7 +92,13 @@ describe("the audit log", () => {
     });
     expect(outcome).toMatchObject({ kind: "outcome", outcome: "executed", res: resultDigest(result) });
     await guard[Symbol.asyncDispose]();
-    expect(await verifyAudit(path, { guard: guard.did })).toEqual({ guard: guard.did, size: 3, signed: 3, open: 0 });
+    expect(await verifyAudit(path, { guard: guard.did })).toEqual({
+      guard: guard.did,
+      from: 0,
+      size: 3,
+      signed: 3,
+      open: 0,
+    });
   });
 
   it("A-HIST-08 holds arguments by digest only, unless more is asked for", async () => {

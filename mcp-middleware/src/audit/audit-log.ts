@@ -17,9 +17,10 @@ import { ItemStore } from "../approval/item-store.ts";
 import type { Limit } from "../guard/rates.ts";
 import { Checkpointer, checkpointPath } from "./checkpointer.ts";
 import { type Reservation, type Reserved, SqliteCounters } from "./counters.ts";
-import { auditUnavailable, type GuardDatabase, onDisk, openGuardDatabase } from "./database.ts";
+import { auditUnavailable, type GuardDatabase, onDisk, openGuardDatabase, readBase } from "./database.ts";
 import { Flusher } from "./flusher.ts";
 import { HEARTBEAT_MS, Instances } from "./instances.ts";
+import { rotateAudit } from "./rotate.ts";
 import { type DecisionBody, type Outcome, type OutcomeBody, RecordChain, type StartBody } from "./record.ts";
 
 /** How much of a call's arguments stands in the log: their digest only, the members that some rule names, or all. */
@@ -31,6 +32,8 @@ export interface AuditLogOptions {
   /** The guard's own key: it signs the checkpoints. */
   readonly identity: Signer;
   readonly args?: RecordedArguments | undefined;
+  /** Once the log has so many records, those under the last checkpoint are archived beside it; never by default. */
+  readonly rotateRecords?: number | undefined;
   /** Largest size of the file, in bytes; beyond it calls are refused as on a full disk. No limit by default. */
   readonly maxBytes?: number | undefined;
   readonly now?: (() => Date) | undefined;
@@ -251,6 +254,8 @@ export class AuditLog implements AsyncDisposable {
           })
           .immediate();
         this.#beat = setInterval(() => this.#heartbeat(parts), HEARTBEAT_MS).unref();
+        // What the process before left undone; the call that opened the log does not wait for it.
+        setImmediate(() => this.#doChores()).unref();
         return (this.#parts = parts);
       });
     } catch (error) {
@@ -299,6 +304,21 @@ export class AuditLog implements AsyncDisposable {
     } catch (error) {
       this.#alarm(error);
     }
+    this.#rotate(parts);
+    this.#doChores();
+  }
+
+  #rotate({ database, chain }: Parts): void {
+    const { rotateRecords = Infinity, path } = this.#options;
+    try {
+      if (chain.size - (readBase(database)?.size ?? 0) >= rotateRecords) rotateAudit(path);
+    } catch (error) {
+      this.#alarm(error);
+    }
+  }
+
+  #doChores(): void {
+    if (!this.#parts) return;
     for (const chore of this.#chores) chore().catch(this.#alarm);
   }
 

@@ -6,14 +6,13 @@ import {
   type Did,
   formatCheckpoint,
   formatSignedNote,
-  HASH_BYTES,
   LOG_TYPE,
   publicKeyOf,
   type Signer,
   utf8,
   type VerifierKey,
 } from "@peerage/core";
-import type { GuardDatabase } from "./database.ts";
+import { type GuardDatabase, splitHashes } from "./database.ts";
 
 /** A checkpoint is signed after so many records … */
 export const CHECKPOINT_RECORDS = 256;
@@ -49,11 +48,9 @@ export class Checkpointer {
     this.#database = database;
     this.#path = path;
     this.#signer = signer;
-    const last = database
-      .prepare<[], { size: number; edge: Buffer }>("SELECT size, edge FROM checkpoint ORDER BY size DESC LIMIT 1")
-      .get();
-    this.#range = last ? CompactRange.restore(last.size, splitHashes(last.edge)) : CompactRange.empty();
-    this.#signedSize = last?.size ?? 0;
+    this.#range = CompactRange.empty();
+    this.#signedSize = 0;
+    this.#catchUp();
   }
 
   /** True if it is time for a checkpoint of a log of this size. */
@@ -71,8 +68,18 @@ export class Checkpointer {
     return this.#running;
   }
 
+  /** Goes on from the newest checkpoint, perhaps another process's: what it covers may be archived by now. */
+  #catchUp(): void {
+    const last = this.#database
+      .prepare<[], { size: number; edge: Buffer }>("SELECT size, edge FROM checkpoint ORDER BY size DESC LIMIT 1")
+      .get();
+    if (last && last.size > this.#range.size) this.#range = CompactRange.restore(last.size, splitHashes(last.edge));
+    this.#signedSize = Math.max(this.#signedSize, last?.size ?? 0);
+  }
+
   async #sign(flush: () => Promise<void>): Promise<void> {
     this.#signedAt = Date.now();
+    this.#catchUp();
     const rows = this.#database
       .prepare<[number], { hash: Buffer }>("SELECT hash FROM record WHERE seq >= ? ORDER BY seq")
       .iterate(this.#range.size);
@@ -93,10 +100,4 @@ export class Checkpointer {
     writeFileSync(draft, note, { mode: 0o600 });
     renameSync(draft, path);
   }
-}
-
-function splitHashes(edge: Uint8Array): Uint8Array[] {
-  return Array.from({ length: edge.length / HASH_BYTES }, (_, i) =>
-    Uint8Array.from(edge.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES)),
-  );
 }

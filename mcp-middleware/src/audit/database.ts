@@ -1,5 +1,5 @@
 import { chmodSync, closeSync, constants, lstatSync, openSync } from "node:fs";
-import { isPeerageError, PeerageError } from "@peerage/core";
+import { HASH_BYTES, isPeerageError, PeerageError } from "@peerage/core";
 import Database from "better-sqlite3";
 
 /** The file of one guard: its audit log, and what is changed in one transaction with a decision. */
@@ -47,6 +47,32 @@ const schema = `
 const additions = `
   CREATE TABLE IF NOT EXISTS signer (digest TEXT PRIMARY KEY, spiffe TEXT NOT NULL) STRICT, WITHOUT ROWID;
 `;
+
+/** What came before the first record that is still in the file. */
+export interface AuditBase {
+  /** How many records are archived. */
+  readonly size: number;
+  /** Hash of the last of them, in hex. */
+  readonly prev: string;
+  /** The right edge of the tree over them. */
+  readonly edge: readonly Uint8Array[];
+}
+
+/** What is archived of a log; undefined while nothing is. */
+export function readBase(database: GuardDatabase): AuditBase | undefined {
+  const text = database.prepare<[], { value: string }>("SELECT value FROM meta WHERE name = 'base'").get()?.value;
+  if (text === undefined) return undefined;
+  const { size, prev } = JSON.parse(text) as Pick<AuditBase, "size" | "prev">;
+  const row = database.prepare<[number], { edge: Buffer }>("SELECT edge FROM checkpoint WHERE size = ?").get(size);
+  return { size, prev, edge: row ? splitHashes(row.edge) : [] };
+}
+
+/** Hashes that were written one after another. */
+export function splitHashes(joined: Uint8Array): Uint8Array[] {
+  return Array.from({ length: joined.length / HASH_BYTES }, (_, i) =>
+    Uint8Array.from(joined.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES)),
+  );
+}
 
 /** The format of the file, in SQLite's `user_version`. */
 const FORMAT = 1;

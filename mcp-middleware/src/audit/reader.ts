@@ -9,7 +9,7 @@ import {
   type PolicyDocument,
   type RecordedCall,
 } from "@peerage/core";
-import { type GuardDatabase, onDisk, openGuardDatabase } from "./database.ts";
+import { type AuditBase, type GuardDatabase, onDisk, openGuardDatabase, readBase } from "./database.ts";
 import type { AuditRecord, DecisionBody, OutcomeBody } from "./record.ts";
 import { namedArguments, recordedInput } from "./recorded-input.ts";
 
@@ -56,20 +56,30 @@ export class AuditReader implements Disposable {
     return this.#text("SELECT value FROM meta WHERE name = 'guard'") as Did | undefined;
   }
 
-  /** How many records there are. */
+  /** How many records there are, those in archives included: the place of the next one. */
   get size(): number {
-    return Number(this.#value("SELECT count(*) FROM record"));
+    return Number(this.#value("SELECT size FROM head"));
+  }
+
+  /** What is archived; undefined while nothing is. */
+  get base(): AuditBase | undefined {
+    return onDisk(() => readBase(this.#database));
   }
 
   /** Records in their order, from a place on. */
   *records(from = 0): Generator<AuditRecord> {
+    for (const { body } of this.texts(from)) yield JSON.parse(body) as AuditRecord;
+  }
+
+  /** As {@link records}, each as the text that was hashed. */
+  *texts(from = 0): Generator<{ readonly seq: number; readonly body: string }> {
     // In pages: a reader that stops in the middle must not keep the log from being checkpointed.
     const page = this.#database.prepare<[number], { seq: number; body: string }>(
       "SELECT seq, body FROM record WHERE seq >= ? ORDER BY seq LIMIT 256",
     );
     for (let next = from; ;) {
       const rows = onDisk(() => page.all(next));
-      for (const { body } of rows) yield JSON.parse(body) as AuditRecord;
+      yield* rows;
       const last = rows.at(-1);
       if (!last) return;
       next = last.seq + 1;
@@ -158,10 +168,12 @@ export class AuditReader implements Disposable {
     };
   }
 
-  /** The signed checkpoints in the log, oldest first, as they stand. */
-  checkpoints(): readonly string[] {
+  /** The signed checkpoints in the log, oldest first, as they stand; of at most so many records. */
+  checkpoints(upTo: number = Number.MAX_SAFE_INTEGER): readonly string[] {
     return onDisk(() =>
-      this.#database.prepare<[], { note: string }>("SELECT note FROM checkpoint ORDER BY size").all(),
+      this.#database
+        .prepare<[number], { note: string }>("SELECT note FROM checkpoint WHERE size <= ? ORDER BY size")
+        .all(upTo),
     ).map(({ note }) => note);
   }
 

@@ -68,7 +68,7 @@ function relink(database: Database.Database, from: number): void {
 
 describe("A-HIST-07 verification of an audit log", () => {
   it("finds nothing in a whole one", async () => {
-    expect(await verifyAudit(whole)).toEqual({ guard: identity.did, size: 38, signed: 38, open: 0 });
+    expect(await verifyAudit(whole)).toEqual({ guard: identity.did, from: 0, size: 38, signed: 38, open: 0 });
     expect(await defectAfter(() => undefined)).toBeUndefined();
   });
 

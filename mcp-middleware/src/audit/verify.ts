@@ -3,6 +3,7 @@ import {
   CompactRange,
   type Did,
   equalBytes,
+  fromHex,
   parseDid,
   PeerageError,
   type SignedCheckpoint,
@@ -10,7 +11,7 @@ import {
   verifyCheckpoint,
 } from "@peerage/core";
 import { auditKey, auditOrigin, checkpointPath } from "./checkpointer.ts";
-import { type GuardDatabase, onDisk, openGuardDatabase } from "./database.ts";
+import { type AuditBase, type GuardDatabase, onDisk, openGuardDatabase, readBase } from "./database.ts";
 import { type AuditRecord, recordHash } from "./record.ts";
 
 /** What is wrong with a log, and from which record on it does not prove anything. */
@@ -21,16 +22,20 @@ export interface AuditDefect {
    * `edited`: its text is not what was recorded. `missing`: it is gone, others follow. `moved`: it stands in another's
    * place. `truncated`: it is gone, and all after it. `rewritten`: the chain holds, but a signed checkpoint says
    * otherwise, so this record or a later one up to that checkpoint is not what was signed. `checkpoint`: a checkpoint
-   * of that size does not verify. `outcome`: it is the outcome of no decision before it.
+   * of that size does not verify. `outcome`: it is the outcome of no decision before it. Of an export also `entry` and
+   * `policy`: something beside the records is not what it says.
    */
-  readonly kind: "edited" | "missing" | "moved" | "truncated" | "rewritten" | "checkpoint" | "outcome";
+  readonly kind:
+    "edited" | "missing" | "moved" | "truncated" | "rewritten" | "checkpoint" | "outcome" | "entry" | "policy";
 }
 
 /** What verification found; a log without `defect` is whole as far as the checkpoints reach. */
 export interface AuditReport {
   readonly guard: Did;
-  /** How many records there are. */
+  /** How many records there are, those in archives included. */
   readonly size: number;
+  /** The first record that is here: those before it are in archives. */
+  readonly from: number;
   /** How many of them, from the start, a valid checkpoint covers. */
   readonly signed: number;
   /** Admitted calls without an outcome. */
@@ -59,16 +64,11 @@ export async function verifyAudit(path: string, options: VerifyAuditOptions = {}
     );
     const beside = checkpointPath(path);
     const foreign = [...(existsSync(beside) ? [readFileSync(beside, "utf8")] : []), ...(options.checkpoints ?? [])];
-    const checkpoints: SignedCheckpoint[] = [];
+    const checked = [...notes, ...foreign.map((note) => ({ size: undefined, note }))];
     const defects: AuditDefect[] = [];
-    for (const { size, note } of [...notes, ...foreign.map((note) => ({ size: undefined, note }))]) {
-      const checkpoint = await readCheckpoint(note, guard);
-      if (checkpoint && (size === undefined || size === checkpoint.size)) checkpoints.push(checkpoint);
-      else defects.push({ seq: size ?? 0, kind: "checkpoint" });
-    }
+    const checkpoints = await readCheckpoints(checked, guard, defects);
     // One snapshot, since the guard may be writing.
-    const sorted = checkpoints.sort((a, b) => a.size - b.size);
-    return onDisk(() => database.transaction(() => walk(database, guard, sorted, defects))());
+    return onDisk(() => database.transaction(() => walk(sourceOf(database, guard), checkpoints, defects))());
   } finally {
     database.close();
   }
@@ -78,51 +78,117 @@ interface CheckpointRow {
   readonly size: number;
   readonly note: string;
 }
-interface RecordRow {
+/** A record as it is kept: its place, the place of its decision if it is an outcome, its text and its hash. */
+export interface RecordRow {
   readonly seq: number;
   readonly of: number | null;
   readonly body: string;
   readonly hash: Buffer;
 }
 
-function walk(
-  database: GuardDatabase,
-  guard: Did,
-  checkpoints: readonly SignedCheckpoint[],
+/** A log, or a part of one, wherever it is kept. */
+export interface RecordSource {
+  readonly guard: Did;
+  /** What came before the first record. */
+  readonly base: AuditBase | undefined;
+  readonly rows: Iterable<RecordRow>;
+  /** Where it ends by what it says of itself. */
+  readonly head: number;
+}
+
+/**
+ * Verifies records against each other and against signed checkpoints, whatever they were read from.
+ * @param notes - checkpoints as they stand; `size` where it was kept beside them
+ * @param defects - what is known to be wrong already
+ */
+export async function verifyRecords(
+  source: RecordSource,
+  notes: readonly { readonly size: number | undefined; readonly note: string }[],
   defects: AuditDefect[],
-): AuditReport {
-  const range = CompactRange.empty();
+): Promise<AuditReport> {
+  return walk(source, await readCheckpoints(notes, source.guard, defects), defects);
+}
+
+/** The checkpoints that verify, in order; the others are defects. */
+async function readCheckpoints(
+  notes: readonly { readonly size: number | undefined; readonly note: string }[],
+  guard: Did,
+  defects: AuditDefect[],
+): Promise<readonly SignedCheckpoint[]> {
+  const checkpoints: SignedCheckpoint[] = [];
+  for (const { size, note } of notes) {
+    const checkpoint = await readCheckpoint(note, guard);
+    if (checkpoint && (size === undefined || size === checkpoint.size)) checkpoints.push(checkpoint);
+    else defects.push({ seq: size ?? 0, kind: "checkpoint" });
+  }
+  return checkpoints.sort((a, b) => a.size - b.size);
+}
+
+function walk(source: RecordSource, checkpoints: readonly SignedCheckpoint[], defects: AuditDefect[]): AuditReport {
+  const { base, guard } = source;
+  const from = base?.size ?? 0;
+  const range = base ? CompactRange.restore(base.size, base.edge) : CompactRange.empty();
   const open = new Map<number, string>();
   let previous: RecordRow | undefined;
-  let previousHash: Uint8Array | undefined;
+  let previousHash: Uint8Array | undefined = base && fromHex(base.prev);
+  let size = from;
   let signed = 0;
   let pending = 0;
   const atCheckpoints = (): void => {
+    // Those of what is archived are checked with the archive.
+    while ((checkpoints[pending]?.size ?? Infinity) < range.size) pending++;
     for (; checkpoints[pending]?.size === range.size; pending++) {
       if (equalBytes(checkpoints[pending]?.root ?? new Uint8Array(), range.root())) signed = range.size;
       else defects.push({ seq: signed, kind: "rewritten" });
     }
   };
   atCheckpoints();
-  for (const row of database.prepare<[], RecordRow>("SELECT seq, of, body, hash FROM record ORDER BY seq").iterate()) {
+  // Only the guard's signature says that what is archived was what came before.
+  if (from > 0 && signed !== from) defects.push({ seq: from, kind: "checkpoint" });
+  let isBroken = false;
+  for (const row of source.rows) {
+    size++;
+    if (isBroken) continue;
     const hash = recordHash(row.body);
     const defect = chainDefect(row, hash, range.size, previousHash) ?? pairDefect(row, open);
     if (defect) {
       defects.push(defect === "link" ? { seq: previous?.seq ?? row.seq, kind: "edited" } : defect);
-      break;
+      isBroken = true;
+      continue;
     }
     range.append(hash);
     [previous, previousHash] = [row, hash];
     atCheckpoints();
   }
-  const size = database.prepare<[], { n: number }>("SELECT count(*) AS n FROM record").get()?.n ?? 0;
-  const head = database.prepare<[], { size: number }>("SELECT size FROM head").get()?.size ?? 0;
-  const expected = Math.max(head, checkpoints.at(-1)?.size ?? 0);
-  if (defects.every(({ kind }) => kind === "checkpoint") && range.size < expected) {
+  const expected = Math.max(source.head, checkpoints.at(-1)?.size ?? 0);
+  const beside = new Set<AuditDefect["kind"]>(["checkpoint", "entry", "policy"]);
+  if (defects.every(({ kind }) => beside.has(kind)) && range.size < expected) {
     defects.push({ seq: range.size, kind: "truncated" });
   }
   const [first] = defects.sort((a, b) => a.seq - b.seq);
-  return { guard, size, signed, open: open.size, ...(first ? { defect: first } : {}) };
+  return { guard, from, size, signed, open: open.size, ...(first ? { defect: first } : {}) };
+}
+
+function sourceOf(database: GuardDatabase, guard: Did): RecordSource {
+  const base = readBase(database);
+  const rows = database.prepare<[], RecordRow>("SELECT seq, of, body, hash FROM record ORDER BY seq").iterate();
+  const head = database.prepare<[], { size: number }>("SELECT size FROM head").get()?.size ?? 0;
+  return { guard, base, rows, head };
+}
+
+/** The records of an export as rows of a log; the first line stands at `from`. */
+export function recordRows(bodies: readonly string[], from: number): readonly RecordRow[] {
+  const records = bodies.map(readRecord);
+  const places = new Set(records.map((record) => record?.seq));
+  const ids = new Map<string, number>();
+  return bodies.map((body, i): RecordRow => {
+    const [record, place] = [records[i], from + i];
+    if (record?.kind === "decision") ids.set(record.id, place);
+    // An outcome whose decision is archived refers to a place before this file.
+    const of = record?.kind === "outcome" ? (ids.get(record.id) ?? -1) : null;
+    const seq = places.has(place) ? place : (record?.seq ?? place);
+    return { seq, of, body, hash: Buffer.from(recordHash(body)) };
+  });
 }
 
 /** What is wrong with a record in this place; `link`: with the one before, which it does not name. */

@@ -16,6 +16,8 @@ const defects: Readonly<Record<NonNullable<AuditReport["defect"]>["kind"], strin
   rewritten: "the chain holds, but it is not what the guard signed",
   checkpoint: "the signature under the records up to it does not hold",
   outcome: "it is the outcome of no decision before it",
+  entry: "a signed entry beside the records does not verify",
+  policy: "a policy beside the records is not the one of its digest",
 };
 
 /** `peerage calls verify`: the whole audit log against its hash chain and the guard's signatures, offline. Exit 6 names the place. */
