@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { isJsonObject, type JsonObject, type JsonValue, member } from "@peerage/core";
 import { CALL_HEADER, responseSubject, streamSubject } from "../sign/sign-fetch.ts";
@@ -7,6 +8,7 @@ import { mediaType } from "./http-headers.ts";
 import { HttpEndpoint, readAll } from "./http-post.ts";
 import { idKey, idOf, isResponse, methodOf, type RequestId, upstreamReply } from "./json-rpc.ts";
 import { modernVersion, standardHeaders } from "./mcp-headers.ts";
+import { pause } from "./pause.ts";
 import { parseSseEvent, SseSplitter } from "./sse.ts";
 import { ToolHeaders } from "./tool-headers.ts";
 
@@ -54,6 +56,8 @@ class UrlBridge {
 
   constructor(host: HostSide, options: ServerUrl) {
     this.#host = host;
+    // Any number of notifications may be on their way at once.
+    setMaxListeners(0, this.#stop.signal);
     this.#endpoint = new HttpEndpoint(new URL(options.url), options.agent);
     this.#fixedHeaders = options.headers ?? {};
     this.#tools = new ToolHeaders(host.log);
@@ -92,6 +96,7 @@ class UrlBridge {
   /** Ends the session with DELETE and gives up what is running. */
   async close(): Promise<void> {
     this.#stop.abort();
+    for (const { abort } of this.#requests.values()) abort.abort();
     if (this.#session !== undefined) {
       const subject = streamSubject("DELETE", (name) => (name === "mcp-session-id" ? this.#session : undefined));
       await this.#host.signer
@@ -144,8 +149,9 @@ class UrlBridge {
   async #exchange(signed: JsonObject, original: JsonObject, isRetry = false): Promise<void> {
     const id = idOf(original);
     const abort = new AbortController();
+    if (this.#stop.signal.aborted) abort.abort();
     const modern = modernVersion(original) !== undefined;
-    const signal = AbortSignal.any([abort.signal, this.#stop.signal]);
+    const signal = id === undefined ? this.#stop.signal : abort.signal;
     if (id !== undefined) this.#requests.set(idKey(id), { abort, modern });
     try {
       const session = this.#session;
@@ -380,21 +386,4 @@ function parse(text: string): JsonValue | undefined {
 /** JSON text on one line: between its tokens a line break is a space, and inside them there is none. */
 function oneLine(text: string): string {
   return /[\r\n]/.test(text) ? text.replaceAll(/[\r\n]/g, " ").trim() : text;
-}
-
-/** Waits; a signal cuts it short. */
-function pause(ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal?.aborted) {
-      resolve();
-      return;
-    }
-    const end = (): void => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal?.addEventListener("abort", end);
-  });
 }

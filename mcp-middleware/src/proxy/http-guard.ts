@@ -22,6 +22,7 @@ import {
   hiddenHeader,
   isLoopbackHost,
 } from "./http-headers.ts";
+import { targetOf } from "./http-post.ts";
 import { relayResponse } from "./http-relay.ts";
 import { Exchanges, HttpSessions } from "./http-sessions.ts";
 import { errorReply, methodOf, rpcCodes, upstreamReply } from "./json-rpc.ts";
@@ -75,13 +76,6 @@ function listen(server: NetServer, host: string, port: number): Promise<void> {
       resolve();
     });
   });
-}
-
-/** What a URL means to `node:http`, worked out once. */
-function targetOf({ protocol, hostname, port, pathname, search }: URL): RequestOptions {
-  // An IPv6 address has brackets in a URL only.
-  const host = hostname.replace(/^\[|\]$/g, "");
-  return { protocol, hostname: host, ...(port === "" ? {} : { port }), path: pathname + search };
 }
 
 class GuardProxy {
