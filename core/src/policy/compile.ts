@@ -21,6 +21,7 @@ import {
   whenCondition,
   type CompiledTrust,
   type Condition,
+  type ConditionKind,
   type When,
 } from "./conditions.ts";
 import { compileBudgets, compileLimits, type CompiledBudget, type LimitObligation } from "./counters.ts";
@@ -44,8 +45,28 @@ export interface CompiledRule extends Targeted {
   readonly when: Condition | undefined;
 }
 
+/** That an allow rule does not hold, and by what. Made once a rule, since a call may be tried on many. */
+export interface RuleFails {
+  readonly kind: "fails";
+  readonly by: ConditionKind;
+  readonly path?: string;
+  /** True if nothing else was wanting. */
+  readonly alone: boolean;
+  /** As the decision says it. */
+  readonly failure: { readonly condition: ConditionKind; readonly rule: string; readonly path?: string };
+}
+
+/** A condition and what is said if it does not hold. */
+export interface Check {
+  readonly holds: Condition["holds"];
+  readonly fails: RuleFails;
+}
+
 /** An allow rule, compiled. */
 export interface CompiledAllowRule extends CompiledRule {
+  /** `conditions`, each with what is said if it fails. */
+  readonly checks: readonly Check[];
+  readonly lacksTrust: RuleFails;
   readonly trust: CompiledTrust | undefined;
   readonly needs: readonly CompiledNeed[];
   readonly approval: CompiledApproval | undefined;
@@ -124,17 +145,12 @@ function compileAllowRule(
   const budgets = compileBudgets(rule, name);
   const approval = rule.approval && compileApproval(rule.approval, document);
   const standIn = standInOf(rule, document.defaults);
-  const asksHistory = rule.require !== undefined || rule.approval?.after !== undefined;
+  const conditions = allowConditions(rule, base, budgets, document);
   return {
     ...base,
-    conditions: [
-      bindingCondition(rule.binding ?? "message"),
-      ...base.conditions,
-      ...(rule.closed === true ? [closedCondition(argsConditions(rule).compiled)] : []),
-      ...budgetConditions(budgets),
-      ...(asksHistory && rule.custody !== "any" ? [custodyCondition] : []),
-      ...signersCondition(rule, document),
-    ],
+    conditions,
+    checks: conditions.map(({ holds, kind, path }) => ({ holds, fails: ruleFails(name, kind, path) })),
+    lacksTrust: ruleFails(name, "trust", undefined, true),
     trust: compileTrust(rule, document.defaults),
     needs: compileNeeds(rule.require ?? [], document),
     approval,
@@ -143,4 +159,27 @@ function compileAllowRule(
     budgets,
     durable: rule.audit === "durable" || rule.require !== undefined,
   };
+}
+
+/** What a rule says of a call that it does not admit. */
+export function ruleFails(rule: string, by: ConditionKind, path: string | undefined, alone = false): RuleFails {
+  const at = path === undefined ? {} : { path };
+  return Object.freeze({ kind: "fails", by, ...at, alone, failure: Object.freeze({ condition: by, rule, ...at }) });
+}
+
+function allowConditions(
+  rule: AllowRule,
+  base: CompiledRule,
+  budgets: readonly CompiledBudget[],
+  document: PolicyDocument,
+): Condition[] {
+  const asksHistory = rule.require !== undefined || rule.approval?.after !== undefined;
+  return [
+    bindingCondition(rule.binding ?? "message"),
+    ...base.conditions,
+    ...(rule.closed === true ? [closedCondition(argsConditions(rule).compiled)] : []),
+    ...budgetConditions(budgets),
+    ...(asksHistory && rule.custody !== "any" ? [custodyCondition] : []),
+    ...signersCondition(rule, document),
+  ];
 }

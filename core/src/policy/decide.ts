@@ -143,11 +143,7 @@ function evaluate({ compiled, digest }: Policy, facts: Facts, memory: GuardMemor
         return allowed(rule, outcome, facts, compiled, digest);
       case "fails":
         if (outcome.alone) alone.add(outcome.by);
-        failed.push({
-          condition: outcome.by,
-          rule: rule.name,
-          ...(outcome.path !== undefined && { path: outcome.path }),
-        });
+        failed.push(outcome.failure);
         break;
       case "unapproved": {
         const { reason } = outcome.verdict;
@@ -171,7 +167,8 @@ function evaluate({ compiled, digest }: Policy, facts: Facts, memory: GuardMemor
 
 /** True if the rule is about this caller, or would be if the caller showed a SPIFFE ID. */
 function isCandidate(rule: CompiledAllowRule, facts: Facts): boolean {
-  return rule.caller.every(({ kind, holds }) => kind === "spiffe" || holds(facts) === true);
+  for (const { kind, holds } of rule.caller) if (kind !== "spiffe" && holds(facts) !== true) return false;
+  return true;
 }
 
 function couldHold(rule: CompiledAllowRule, facts: Facts, readonly: CompiledPolicy["readonly"]): boolean {

@@ -2,7 +2,7 @@ import { judgeApproval, type ApprovalVerdict } from "../history/approval.ts";
 import { judgeRequirement, type JudgedCall, type RequirementVerdict } from "../history/requirement.ts";
 import type { Digest } from "../json/digest.ts";
 import { both, type Verdict } from "./args.ts";
-import type { CompiledAllowRule, CompiledRule } from "./compile.ts";
+import { ruleFails, type CompiledAllowRule, type CompiledRule, type RuleFails } from "./compile.ts";
 import { judgeTrust, type ConditionKind, type TrustVerdict } from "./conditions.ts";
 import type { Matcher } from "./glob.ts";
 import type { Facts } from "./input.ts";
@@ -74,7 +74,7 @@ export type RuleOutcome =
       readonly spending: readonly number[];
       readonly approved: boolean;
     }
-  | { readonly kind: "fails"; readonly by: ConditionKind; readonly path?: string; readonly alone: boolean }
+  | RuleFails
   | {
       readonly kind: "unapproved";
       readonly approval: CompiledApproval;
@@ -84,28 +84,29 @@ export type RuleOutcome =
     };
 
 /**
- * Judges an allow rule, cheapest condition first. What more trust, a SPIFFE ID or an approval could cure is noted and
+ * Judges an allow rule that is a candidate, cheapest condition first. What more trust, a SPIFFE ID or an approval could cure is noted and
  * the rest judged, so that it can be said whether it failed by that alone; any other failure ends it.
  */
 export function judgeAllow(rule: CompiledAllowRule, facts: Facts, call: JudgedCall, readonly: Matcher): RuleOutcome {
-  const curable: ConditionKind[] = [];
-  for (const condition of rule.caller) {
-    if (condition.holds(facts) !== true) curable.push(condition.kind);
+  let lacking = 0;
+  let lacksCaller: ConditionKind | undefined;
+  for (const { holds, kind } of rule.caller) {
+    // Of a candidate the other conditions on the caller hold.
+    if (kind !== "spiffe" || holds(facts) === true) continue;
+    lacksCaller = kind;
+    lacking++;
   }
-  for (const { holds, kind, path } of rule.conditions) {
-    if (holds(facts) !== true) return { kind: "fails", by: kind, ...(path !== undefined && { path }), alone: false };
-  }
+  for (const { holds, fails } of rule.checks) if (holds(facts) !== true) return fails;
   const trust = rule.trust === undefined ? "holds" : judgeTrust(rule.trust, facts, readonly);
   const approval = approvalOf(rule, trust);
-  if (trust === "low" || trust === "unknown" || (trust === "human" && approval === undefined)) curable.push("trust");
+  if (trust === "low" || trust === "unknown" || (trust === "human" && approval === undefined)) lacking++;
   const needs = rule.needs.length === 0 ? noNeeds : judgeNeeds(rule, facts, call, true);
   const unmet = needs.verdicts.findIndex(({ met }) => !met);
-  if (unmet !== -1) {
-    return { kind: "fails", by: "require", path: rule.needs[unmet]?.requirement.step ?? "", alone: false };
+  if (unmet !== -1) return ruleFails(rule.name, "require", rule.needs[unmet]?.requirement.step ?? "");
+  if (rule.when !== undefined && rule.when.holds(facts) !== true) return ruleFails(rule.name, "when", undefined);
+  if (lacking > 0) {
+    return lacksCaller === undefined ? rule.lacksTrust : ruleFails(rule.name, lacksCaller, undefined, lacking === 1);
   }
-  if (rule.when !== undefined && rule.when.holds(facts) !== true) return { kind: "fails", by: "when", alone: false };
-  const [first] = curable;
-  if (first !== undefined) return { kind: "fails", by: first, alone: curable.length === 1 };
   const verdict = approval && judgeApproval(approval.requirement, facts.evidence, call, needs.counted);
   if (approval && verdict?.met === false) {
     const before = approval.requirement.after

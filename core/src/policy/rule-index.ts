@@ -1,6 +1,10 @@
 import type { TargetKind } from "./document.ts";
 import type { Matcher } from "./glob.ts";
 
+/** So many targets are remembered, each of so many characters; callers invent others. */
+const MAX_RECENT = 128;
+const MAX_RECENT_LENGTH = 256;
+
 /** What the index reads of a rule. */
 export interface Targeted {
   readonly kind: TargetKind;
@@ -15,8 +19,13 @@ export interface Targeted {
 export class RuleIndex<T extends Targeted> {
   readonly all: readonly T[];
   readonly #exact = new Map<string, number[]>();
+  /** The rules that name a target, where no rule must be tried. */
+  readonly #named = new Map<string, readonly T[]>();
   /** The places of the rules that must be tried. */
   readonly #tried: number[] = [];
+  /** What came of the targets that were asked about last: a server has few, and callers ask about them again. */
+  readonly #recent = new Map<string, readonly T[]>();
+  readonly #recentUndecided = new Map<string, readonly T[]>();
 
   constructor(rules: readonly T[]) {
     this.all = rules;
@@ -32,10 +41,28 @@ export class RuleIndex<T extends Targeted> {
         else this.#exact.set(name, [place]);
       }
     }
+    if (this.#tried.length > 0) return;
+    for (const [name, places] of this.#exact) {
+      this.#named.set(
+        name,
+        places.flatMap((place) => rules[place] ?? []),
+      );
+    }
   }
 
   /** The rules about a target in file order; with `undecided` also those whose pattern cannot judge it. */
   about(target: string, undecided: boolean): readonly T[] {
+    if (this.#tried.length === 0) return this.#named.get(target) ?? none;
+    const recent = undecided ? this.#recentUndecided : this.#recent;
+    const known = recent.get(target);
+    if (known !== undefined) return known;
+    const found = this.#try(target, undecided);
+    if (recent.size === MAX_RECENT) recent.clear();
+    if (target.length <= MAX_RECENT_LENGTH) recent.set(target, found);
+    return found;
+  }
+
+  #try(target: string, undecided: boolean): readonly T[] {
     const exact = this.#exact.get(target) ?? none;
     const found: T[] = [];
     let next = 0;
@@ -53,4 +80,4 @@ export class RuleIndex<T extends Targeted> {
   }
 }
 
-const none: readonly number[] = [];
+const none: readonly never[] = [];
