@@ -4,16 +4,16 @@ import { fromBase64 } from "../encoding/base64.ts";
 import { utf8 } from "../encoding/bytes.ts";
 import { PeerageError } from "../errors.ts";
 import type { JsonValue } from "../json/types.ts";
+import type { Vouch } from "../statement/types.ts";
 import { verifyStatement } from "../statement/verify.ts";
 import { type SignedCheckpoint, verifyCheckpoint } from "../tlog/checkpoint.ts";
 import type { CheckpointPolicy } from "../tlog/checkpoint-policy.ts";
 import { leafHash, verifyInclusion } from "../tlog/merkle.ts";
-import { FLOW } from "../trust/flow-state.ts";
+import { FLOW, hopsTo } from "../trust/flow-state.ts";
 import type { TrustGraph } from "../trust/graph.ts";
 import { type TrustScore, trustScore } from "../trust/score.ts";
-import { StatementSet } from "./statement-set.ts";
+import { type Logged, StatementSet } from "./statement-set.ts";
 import { View } from "./view.ts";
-import type { VouchRecord } from "./vouch-status.ts";
 
 /** More vouches than this do not go into one answer: whoever asks follows the log instead. */
 export const MAX_EVIDENCE = 1_000;
@@ -41,48 +41,61 @@ export interface ScoreQuestion {
 /**
  * The vouches on which a score depends: all that the agents on some way of at most L hops from a root to the target have
  * given in the scope, because each of them divides what it has among all of its vouches.
+ * @param graph - the graph of the scope in this view, if it is at hand
  * @returns in log order; undefined if there are more than {@link MAX_EVIDENCE}, or if one of their issuers has changed its
  *   key: which key stood when is known to who follows the log
  */
-export function vouchesBehind(view: View, { roots, target, scope }: ScoreQuestion): readonly VouchRecord[] | undefined {
-  const graph = view.graph(scope);
-  const ahead = hops(graph, roots, "outgoing");
-  const behind = hops(graph, [target], "incoming");
-  const found: VouchRecord[] = [];
-  for (const [agent, distance] of ahead) {
-    if (distance + (behind.get(agent) ?? Number.POSITIVE_INFINITY) > FLOW.L) continue;
+export function vouchesBehind(
+  view: View,
+  { roots, target, scope }: ScoreQuestion,
+  graph: TrustGraph = view.graph(scope),
+): readonly Logged<Vouch>[] | undefined {
+  const issuers = onTheWay(graph, roots, target);
+  let count = 0;
+  for (const agent of issuers) {
+    const { start, end } = graph.edges.outgoing(agent);
+    count += end - start;
+    if (count > MAX_EVIDENCE) return undefined;
+  }
+  const found: Logged<Vouch>[] = [];
+  for (const agent of issuers) {
     const issuer = graph.did(agent);
     if (view.keysOf(issuer).length > 1) return undefined;
-    const given = view.agent(issuer)?.given ?? [];
-    found.push(...given.filter((vouch) => vouch.scopes.includes(scope)));
-    if (found.length > MAX_EVIDENCE) return undefined;
+    for (const { id } of graph.vouchesBy(agent)) {
+      const logged = view.statement(id);
+      if (logged?.statement.kind === "Vouch") found.push(logged as Logged<Vouch>);
+    }
   }
   return found.sort((a, b) => a.index - b.index);
 }
 
-/** Hops from the nearest start, for the agents within L. */
-function hops(
-  graph: TrustGraph,
-  starts: readonly Did[],
-  direction: "incoming" | "outgoing",
-): ReadonlyMap<number, number> {
-  const distance = new Map<number, number>();
-  let edge = starts.map((did) => graph.indexOf(did)).filter((index) => index >= 0);
-  for (const agent of edge) distance.set(agent, 0);
-  for (let hop = 1; hop <= FLOW.L && edge.length > 0; hop++) {
-    const next: number[] = [];
-    for (const agent of edge) {
-      const run = graph.edges[direction](agent);
-      for (let i = run.start; i < run.end; i++) {
-        const peer = run.peers[i];
-        if (peer === undefined || distance.has(peer)) continue;
-        distance.set(peer, hop);
-        next.push(peer);
-      }
+/** The agents on chains of at most L hops from a root to the target. */
+function onTheWay(graph: TrustGraph, roots: readonly Did[], target: Did): number[] {
+  const { edges } = graph;
+  const end = graph.indexOf(target);
+  const starts = roots.map((root) => graph.indexOf(root)).filter((index) => index >= 0);
+  if (end < 0 || starts.length === 0) return [];
+  const behind = hopsTo(edges, end);
+  // Forward only where the target is still near enough, so that a hub that leads elsewhere costs nothing.
+  const seen = new Uint8Array(edges.agents);
+  const found: number[] = [];
+  let ring: number[] = [];
+  const visit = (agent: number, distance: number): void => {
+    if (seen[agent] || distance + (behind[agent] ?? 255) > FLOW.L) return;
+    seen[agent] = 1;
+    found.push(agent);
+    ring.push(agent);
+  };
+  for (const start of starts) visit(start, 0);
+  for (let hop = 1; hop <= FLOW.L && ring.length > 0; hop++) {
+    const before = ring;
+    ring = [];
+    for (const agent of before) {
+      const run = edges.outgoing(agent);
+      for (let i = run.start; i < run.end; i++) visit(run.peers[i] ?? 0, hop);
     }
-    edge = next;
   }
-  return distance;
+  return found;
 }
 
 const answerSchema = z.object({

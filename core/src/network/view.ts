@@ -123,6 +123,17 @@ export class View implements ViewHead {
     };
   }
 
+  /** What became of the vouches for an agent by issuers that are asked for: the others are not even judged. */
+  vouchesFor(subject: Did, issuers: (did: Did) => boolean): readonly VouchRecord[] {
+    const received = this.#set.agent(subject)?.received ?? [];
+    return judgeVouches(
+      this.#set,
+      received.filter(({ statement }) => issuers(statement.issuer)),
+      "issuer",
+      this.time,
+    );
+  }
+
   /** The reports about an agent that stand, of those by issuers that are asked for: the others are not even judged. */
   reportsBy(issuers: (did: Did) => boolean, about: Did): readonly ReportRecord[] {
     const reports = this.#set.agent(about)?.reports ?? [];
@@ -199,14 +210,14 @@ export class View implements ViewHead {
     return this.#judged().vouches;
   }
 
-  /** The trust graph of one scope: built once, then kept. */
+  /** The trust graph of one scope: built once, then kept, unless it is empty: anyone may ask for any name. */
   graph(scope: string): TrustGraph {
     let graph = this.#graphs.get(scope);
     if (!graph) {
       const covering: Logged<Vouch>["statement"][] = [];
       for (const { statement, scopes } of this.#judged().vouches) if (scopes.includes(scope)) covering.push(statement);
       graph = buildTrustGraph(covering, { scope });
-      this.#graphs.set(scope, graph);
+      if (graph.vouchCount > 0) this.#graphs.set(scope, graph);
     }
     return graph;
   }

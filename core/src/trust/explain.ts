@@ -1,12 +1,13 @@
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- every index is within bounds by construction */
 import type { Did } from "../did/did-key.ts";
 import type { Digest } from "../json/digest.ts";
-import { contribution, countIndependent, type Hop, strongestChain } from "./chain.ts";
+import { ChainFinder, contribution, type Hop } from "./chain.ts";
 import { WEIGHT } from "./edge-list.ts";
 import { type Evidence, FLOW, type FlowState, gather, hopsTo } from "./flow-state.ts";
 import { FlowVector, scoreOf } from "./flow.ts";
 import type { TrustGraph, VouchFields } from "./graph.ts";
 import { findSupport } from "./holds-up.ts";
+import { countIndependent } from "./independent.ts";
 import { type Provenance, publish, type Score } from "./metric.ts";
 import { findAdditions } from "./raise.ts";
 
@@ -62,6 +63,18 @@ export interface NotCounted {
   readonly reason: string;
 }
 
+/** Most contributions, powerless vouchers and vouches not counted that an explanation lists: the largest, the first. */
+export const MOST_LISTED = 1_000;
+
+/** How much more there is than an explanation lists. */
+export interface Unlisted {
+  readonly contributions: number;
+  /** What those contribute together. */
+  readonly value: number;
+  readonly powerless: number;
+  readonly notCounted: number;
+}
+
 /** Why an agent has its score; see docs/trust.md. */
 export interface Explanation {
   readonly target: string;
@@ -82,6 +95,8 @@ export interface Explanation {
   readonly powerless: readonly Did[];
   /** As passed in by the caller, who chose the vouches in force. */
   readonly notCounted: readonly NotCounted[];
+  /** Absent if everything is listed, as it is unless thousands vouch for the target. */
+  readonly unlisted?: Unlisted;
   readonly provenance: Provenance;
 }
 
@@ -109,7 +124,9 @@ export function explainTrust(graph: TrustGraph, options: ExplainOptions): Explan
   const score = vector.score(target);
   const root = vector.roots.includes(target as Did);
   const index = root ? -1 : graph.indexOf(target);
-  const working = index < 0 ? nothing : work(vector, index);
+  const { unlisted, ...working } = index < 0 ? nothing : work(vector, index);
+  const notCounted = (options.notCounted ?? []).slice(0, MOST_LISTED);
+  const more = { ...unlisted, notCounted: (options.notCounted?.length ?? 0) - notCounted.length };
   const raise = threshold === undefined || (score !== "unknown" && score >= threshold) ? undefined : threshold;
   return {
     target,
@@ -117,12 +134,19 @@ export function explainTrust(graph: TrustGraph, options: ExplainOptions): Explan
     root,
     ...working,
     ...(raise === undefined ? {} : { raise: { threshold: raise, options: raiseTo(vector, index, raise) } }),
-    notCounted: options.notCounted ?? [],
+    notCounted,
+    ...(more.contributions + more.powerless + more.notCounted > 0 ? { unlisted: more } : {}),
     provenance: vector.provenance(logSize),
   };
 }
 
-const nothing = { evidence: 0, contributions: [], independentVouchers: 0, powerless: [] };
+const nothing = {
+  evidence: 0,
+  contributions: [],
+  independentVouchers: 0,
+  powerless: [],
+  unlisted: { contributions: 0, value: 0, powerless: 0 },
+};
 
 function vectorFor(graph: TrustGraph, { vector, roots }: ExplainOptions): FlowVector {
   if (!vector) return new FlowVector(graph, roots);
@@ -134,43 +158,38 @@ function vectorFor(graph: TrustGraph, { vector, roots }: ExplainOptions): FlowVe
   return vector;
 }
 
-function work(
-  vector: FlowVector,
-  target: number,
-): Pick<Explanation, "evidence" | "contributions" | "independentVouchers" | "powerless" | "holdsUp"> {
+type Working = Pick<Explanation, "evidence" | "contributions" | "independentVouchers" | "powerless" | "holdsUp"> & {
+  readonly unlisted: Omit<Unlisted, "notCounted">;
+};
+
+function work(vector: FlowVector, target: number): Working {
   const { graph, state } = vector;
   const { edges } = graph;
   const share = state.shares(FLOW.L - 1);
   const run = edges.incoming(target);
-  const contributions: Contribution[] = [];
+  const given: Hop[] = [];
   const powerless: Did[] = [];
+  let unheard = 0;
   for (let i = run.start; i < run.end; i++) {
-    const voucher = run.peers[i]!;
+    const issuer = run.peers[i]!;
     const confidence = run.confidences[i]!;
-    const s = share[voucher]!;
-    if (s === 0) {
-      powerless.push(graph.did(voucher));
-      continue;
-    }
-    const root = s < 0;
-    const dilution = root ? 1 : Math.min(1, FLOW.K / edges.outWeight[voucher]!);
-    const last: Hop = { issuer: voucher, subject: target, confidence, value: contribution(s, confidence) };
-    contributions.push({
-      voucher: graph.did(voucher),
-      vouch: vouchId(graph, voucher, target),
-      root,
-      decay: root ? 1 : FLOW.mu,
-      power: root ? 1 : Math.min(1, powerOf(state, voucher)),
-      dilution,
-      weight: WEIGHT[confidence]!,
-      value: last.value,
-      chain: [...strongestChain(state, voucher, FLOW.L - 1, target), last].map((hop) => step(graph, hop)),
-    });
+    if (share[issuer] !== 0) {
+      given.push({ issuer, subject: target, confidence, value: contribution(share[issuer]!, confidence) });
+    } else if (powerless.length < MOST_LISTED) powerless.push(graph.did(issuer));
+    else unheard++;
   }
-  const support = contributions.length === 0 ? undefined : findSupport(state, target, hopsTo(edges, target));
+  const listed = largest(given);
+  const rest = given.length > listed.length ? withoutAll(given, listed) : [];
+  const chains = new ChainFinder(state, target);
+  const support = given.length === 0 ? undefined : findSupport(state, target, hopsTo(edges, target));
   return {
     evidence: state.evidence(target),
-    contributions,
+    contributions: listed.map((hop) => contributionOf(vector, hop, chains)),
+    unlisted: {
+      contributions: rest.length,
+      value: rest.reduce((sum, { value }) => sum + value, 0),
+      powerless: unheard,
+    },
     independentVouchers: countIndependent(state, target),
     powerless,
     ...(support && {
@@ -182,6 +201,34 @@ function work(
         exact: support.exact,
       },
     }),
+  };
+}
+
+/** The largest, in the order in which they came. */
+function largest(given: readonly Hop[]): readonly Hop[] {
+  if (given.length <= MOST_LISTED) return given;
+  const kept = new Set([...given].sort((a, b) => b.value - a.value).slice(0, MOST_LISTED));
+  return given.filter((hop) => kept.has(hop));
+}
+
+function withoutAll(given: readonly Hop[], listed: readonly Hop[]): Hop[] {
+  const known = new Set(listed);
+  return given.filter((hop) => !known.has(hop));
+}
+
+function contributionOf({ graph, state }: FlowVector, last: Hop, chains: ChainFinder): Contribution {
+  const { issuer, subject, confidence, value } = last;
+  const root = state.isRoot(issuer);
+  return {
+    voucher: graph.did(issuer),
+    vouch: vouchId(graph, issuer, subject),
+    root,
+    decay: root ? 1 : FLOW.mu,
+    power: root ? 1 : Math.min(1, powerOf(state, issuer)),
+    dilution: root ? 1 : Math.min(1, FLOW.K / graph.edges.outWeight[issuer]!),
+    weight: WEIGHT[confidence]!,
+    value,
+    chain: [...chains.strongest(issuer, FLOW.L - 1), last].map((hop) => step(graph, hop)),
   };
 }
 

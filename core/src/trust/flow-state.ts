@@ -89,6 +89,7 @@ export class FlowState {
   #evidence: Float64Array;
   #mark: Uint8Array;
   readonly #sum: Evidence = { evidence: 0, largest: 0 };
+  #steps = 0;
 
   constructor(graph: EdgeGraph, roots: Iterable<number>) {
     this.graph = graph;
@@ -109,6 +110,10 @@ export class FlowState {
   /** The shares with which layer k + 1 is computed: those after k hops, 1 ≤ k < L. */
   shares(k: number): Float64Array {
     return this.#layers[k]!;
+  }
+  /** Vouches that updates and questions have looked at so far: what bounds the work on a graph made to be slow. */
+  get steps(): number {
+    return this.#steps;
   }
   /** Bytes held beside the graph. */
   get byteLength(): number {
@@ -141,6 +146,8 @@ export class FlowState {
    * @param hops {@link hopsTo} of that agent, in a graph with all edges that the edits add
    */
   evidenceAfter(edits: readonly EdgeEdit[], agent: number, hops: Uint8Array): number {
+    for (const { issuer, subject } of edits)
+      this.#steps += this.#size("outgoing", issuer) + this.#size("incoming", subject);
     return this.graph.withEdits(edits, () => {
       const log: Change[] = [];
       try {
@@ -150,6 +157,11 @@ export class FlowState {
         for (const { layer, agent, before } of log.reverse()) this.#layer(layer)[agent] = before;
       }
     });
+  }
+
+  #size(direction: "incoming" | "outgoing", agent: number): number {
+    const { start, end } = this.graph[direction](agent);
+    return end - start;
   }
 
   #layer(k: number): Float64Array {
@@ -270,6 +282,7 @@ export class FlowState {
 
   #markOutgoing(agent: number, found: number[]): void {
     const run = this.graph.outgoing(agent);
+    this.#steps += run.end - run.start;
     for (let i = run.start; i < run.end; i++) {
       const u = run.peers[i]!;
       if (this.#mark[u] === 0) {
@@ -302,8 +315,10 @@ export class FlowState {
         this.#mark[u] = 0;
         if (this.#layers[1]![u]! < 0) continue;
         if (hops && hops[u]! > FLOW.L - k) continue;
+        const run = graph.incoming(u);
+        this.#steps += run.end - run.start;
         if (k === 1) this.#gatherRoots(u);
-        else gather(graph.incoming(u), this.#layers[k - 1]!, this.#sum);
+        else gather(run, this.#layers[k - 1]!, this.#sum);
         const { evidence, largest } = this.#sum;
         const value = k === FLOW.L ? evidence : shareOf(evidence - largest, graph.outWeight[u]!);
         const before = layer[u]!;

@@ -24,6 +24,7 @@ export function formatExplanation(explanation: Explanation, options: FormatOptio
   lines.push(...raiseLines(explanation, name));
   for (const { vouch, reason } of explanation.notCounted)
     lines.push(`not counted: ${name(vouch.issuer)}'s vouch, ${reason}`);
+  if (explanation.unlisted?.notCounted) lines.push(`not counted: ${explanation.unlisted.notCounted} more`);
   const parameters = Object.entries(provenance.parameters).map(([key, value]) => `${key}=${value}`);
   lines.push(`computed by ${provenance.metric} (${parameters.join(", ")})`);
   lines.push(`  roots ${provenance.roots}`);
@@ -39,10 +40,11 @@ function sumLines(explanation: Explanation, name: Name, most: number): string[] 
   const shown = ordered.slice(0, most);
   const rest = ordered.slice(most);
   const values = shown.map((contribution) => contribution.value);
-  if (rest.length > 0) values.push(rest.reduce((sum, { value }) => sum + value, 0));
+  const others = rest.length + (explanation.unlisted?.contributions ?? 0);
+  if (others > 0) values.push(rest.reduce((sum, { value }) => sum + value, explanation.unlisted?.value ?? 0));
   const column = roundedColumn(values, explanation.evidence);
   const lines = shown.map((contribution, i) => `  ${column[i] ?? ""}  ${chainText(contribution, name)}`);
-  if (rest.length > 0) lines.push(`  ${column.at(-1) ?? ""}  ${rest.length} more vouchers`);
+  if (others > 0) lines.push(`  ${column.at(-1) ?? ""}  ${others} more vouchers`);
   const total = explanation.evidence.toFixed(6);
   lines.push(`  ${total}  evidence${explanation.evidence > 1 ? ", of which at most 1 counts" : ""}`);
   return lines;
@@ -87,10 +89,11 @@ function supportLines({ independentVouchers, holdsUp }: Explanation, name: Name)
   return [...lines, `holds it up: ${edge}${caution}; without it ${formatScore(holdsUp.scoreAfter)}`];
 }
 
-function unknownLines({ powerless }: Explanation, name: Name): string[] {
+function unknownLines({ powerless, unlisted }: Explanation, name: Name): string[] {
   if (powerless.length === 0) return ["  nobody vouches for it"];
   const some = powerless.slice(0, 5).map(name).join(", ");
-  const more = powerless.length > 5 ? ` and ${powerless.length - 5} more` : "";
+  const others = powerless.length - 5 + (unlisted?.powerless ?? 0);
+  const more = others > 0 ? ` and ${others} more` : "";
   return ["  nobody your roots give power to vouches for it, directly or through others", `  who does: ${some}${more}`];
 }
 

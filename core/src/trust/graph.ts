@@ -97,6 +97,14 @@ export class TrustGraph {
     const edge = from < 0 || to < 0 ? undefined : this.edges.edge(from, to);
     return edge && this.#vouches[edge.ref];
   }
+  /** The vouches of one agent that count, by its number. */
+  *vouchesBy(issuer: number): Generator<VouchEdge> {
+    const run = this.edges.outgoing(issuer);
+    for (let i = run.start; i < run.end; i++) {
+      const vouch = this.#vouches[run.refs?.[i] ?? -1];
+      if (vouch) yield vouch;
+    }
+  }
   /** All vouches that count. */
   *vouches(): Generator<VouchEdge> {
     for (const { ref } of this.edges.all()) {

@@ -5,6 +5,8 @@ import { type Evidence, FLOW, type FlowState, gather } from "./flow-state.ts";
 
 /** Most removals that are computed for one explanation. */
 const MOST_TRIALS = 400;
+/** Vouches that are looked at for these removals in all; one removal may take more. */
+const MOST_STEPS = 4_000_000;
 
 /** The vouch on which a score depends most. */
 export interface Support {
@@ -47,20 +49,20 @@ export function findSupport(state: FlowState, target: number, hops: Uint8Array):
     loss = lost;
     best = { issuer, subject, evidenceAfter: after };
   };
-  const candidates = boundedEdges(state, slopes, floor);
-  const [first] = candidates;
-  if (!first) return undefined;
-  const likeliest = candidates.reduce((a, b) => (compare(a, b) <= 0 ? a : b), first);
-  attempt(likeliest);
+  const candidates = boundedEdges(state, slopes, floor, compare);
   // Bounds are sums of doubles too: a candidate must be worse by more than their rounding to be left out.
   const worthwhile = ({ bound }: Candidate): boolean => bound * (1 + 1e-9) >= loss;
-  const others = candidates.filter((candidate) => candidate !== likeliest && worthwhile(candidate)).sort(compare);
-  for (const [trial, candidate] of others.entries()) {
+  const enough = state.steps + MOST_STEPS;
+  let exact = true;
+  for (const [trial, candidate] of candidates.entries()) {
     if (!worthwhile(candidate)) break;
-    if (trial === MOST_TRIALS) return best && { ...best, exact: false };
+    if (trial > 0 && (trial > MOST_TRIALS || state.steps > enough)) {
+      exact = false;
+      break;
+    }
     attempt(candidate);
   }
-  return best && { ...best, exact: true };
+  return best && { ...best, exact };
 }
 
 /** Slopes of some agents: by how much the target's evidence can fall for each unit that theirs falls. */
@@ -106,9 +108,16 @@ function backwardSlopes(state: FlowState, target: number, hops: Uint8Array): Slo
   return slopes;
 }
 
-function boundedEdges(state: FlowState, slopes: readonly Slopes[], floor: (drop: number) => number): Candidate[] {
-  const candidates: Candidate[] = [];
+/** The edges whose removal may cost most, at most one more than are tried, in that order. */
+function boundedEdges(
+  state: FlowState,
+  slopes: readonly Slopes[],
+  floor: (drop: number) => number,
+  compare: (a: Candidate, b: Candidate) => number,
+): Candidate[] {
+  const found = new Strongest(MOST_TRIALS + 2, compare);
   const subjects = new Set(slopes.flatMap((layer) => layer.agents));
+  const shares = Array.from({ length: FLOW.L }, (_, i) => state.shares(Math.max(1, i)));
   for (const subject of subjects) {
     let total = 0;
     for (const { values } of slopes) total += values[subject]!;
@@ -116,15 +125,41 @@ function boundedEdges(state: FlowState, slopes: readonly Slopes[], floor: (drop:
     const run = state.graph.incoming(subject);
     for (let i = run.start; i < run.end; i++) {
       const issuer = run.peers[i]!;
+      if (shares[FLOW.L - 1]![issuer] === 0) continue;
       const confidence = run.confidences[i]!;
       let drop = 0;
       for (let k = 1; k <= FLOW.L; k++) {
-        const share = state.shares(Math.max(1, k - 1))[issuer]!;
+        const share = shares[k - 1]![issuer]!;
         if (k > 1 || share < 0) drop += slopes[k - 1]!.values[subject]! * contribution(share, confidence);
       }
       const bound = floor(drop);
-      if (bound > 0) candidates.push({ issuer, subject, bound });
+      if (bound > 0 && bound >= found.least) found.offer({ issuer, subject, bound });
     }
   }
-  return candidates;
+  return found.sorted();
+}
+
+/** The first few of many in some order, without holding the others. */
+class Strongest {
+  readonly #most: number;
+  readonly #compare: (a: Candidate, b: Candidate) => number;
+  #list: Candidate[] = [];
+  /** What is below this bound is not among them. */
+  least = 0;
+
+  constructor(most: number, compare: (a: Candidate, b: Candidate) => number) {
+    this.#most = most;
+    this.#compare = compare;
+  }
+
+  offer(candidate: Candidate): void {
+    this.#list.push(candidate);
+    if (this.#list.length < 4 * this.#most) return;
+    this.#list = this.sorted();
+    this.least = this.#list.at(-1)?.bound ?? 0;
+  }
+
+  sorted(): Candidate[] {
+    return this.#list.sort(this.#compare).slice(0, this.#most);
+  }
 }

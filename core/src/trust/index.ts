@@ -6,8 +6,10 @@ export {
   explainTrust,
   type HoldsUp,
   independentVouchers,
+  MOST_LISTED,
   type NotCounted,
   type RaiseOption,
+  type Unlisted,
 } from "./explain.ts";
 export { FLOW } from "./flow-state.ts";
 export { flow, FlowVector, scoreVector } from "./flow.ts";

@@ -83,18 +83,21 @@ function leastConfidence(
   const at = (confidence: number): number => state.evidenceAfter(edits([issuer], target, confidence), target, hops);
   const full = at(100);
   if (!reaches(full, threshold)) return undefined;
-  // Almost linear in the confidence: start at the estimate and walk to the least that suffices.
+  // Almost linear in the confidence: begin at the estimate, look beside it, then halve what is left.
   const missing = threshold - state.evidence(target);
-  let confidence = Math.min(100, Math.max(1, Math.ceil((100 * missing) / gain)));
-  let evidenceAfter = at(confidence);
-  while (!reaches(evidenceAfter, threshold)) evidenceAfter = at(++confidence);
-  while (confidence > 1) {
-    const less = at(confidence - 1);
-    if (!reaches(less, threshold)) break;
-    confidence--;
-    evidenceAfter = less;
+  let below = 0;
+  let enough = { confidence: 100, evidenceAfter: full };
+  let confidence = Math.min(99, Math.max(1, Math.ceil((100 * missing) / gain)));
+  for (let tries = 1; enough.confidence - below > 1; tries++) {
+    const evidenceAfter = at(confidence);
+    const suffices = reaches(evidenceAfter, threshold);
+    if (suffices) enough = { confidence, evidenceAfter };
+    else below = confidence;
+    const beside = confidence + (suffices ? -1 : 1);
+    const inside = beside > below && beside < enough.confidence;
+    confidence = tries < 3 && inside ? beside : (below + enough.confidence) >> 1;
   }
-  return { issuers: [issuer], confidence, evidenceAfter };
+  return { issuers: [issuer], ...enough };
 }
 
 /** Scores are compared as they are published. */

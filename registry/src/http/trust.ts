@@ -1,17 +1,22 @@
 import {
   type Did,
   explainTrust,
+  type FlowVector,
   fromUtf8,
   type KeyStatus,
+  type Logged,
   LruMap,
+  MOST_LISTED,
   type NotCounted,
   PeerageError,
   type ScoreEvidence,
-  type ScoreQuestion,
   toBase64,
+  TrustFollower,
+  type TrustGraph,
   trustScore,
   type View,
   type ViewHead,
+  type Vouch,
   type VouchRecord,
   vouchesBehind,
 } from "@peerage/core";
@@ -61,7 +66,9 @@ export function trustRoutes(service: Service): Route[] {
       handle: async (c, { query: { from, to, scope, at, evidence } }) => {
         const { view, checkpoint } = await viewAt(service, at);
         const roots = asked(from);
-        const { score, provenance } = trustScore(view.graph(scope), { roots, target: to, logSize: view.size });
+        const graph = graphOf(service, view, scope);
+        const { score, provenance } = trustScore(graph, { roots, target: to, logSize: view.size });
+        const behind = evidence ? vouchesBehind(view, { roots, target: to, scope }, graph) : undefined;
         return json(c, {
           from: roots,
           to,
@@ -70,7 +77,7 @@ export function trustRoutes(service: Service): Route[] {
           provenance,
           witnessed: view.witnessed,
           checkpoint: nameCheckpoint(service, checkpoint),
-          ...(evidence ? { evidence: await evidenceOf(service, view, { roots, target: to, scope }) } : {}),
+          ...(behind ? { evidence: await evidenceOf(service, view, behind) } : {}),
         });
       },
     }),
@@ -97,11 +104,13 @@ export function trustRoutes(service: Service): Route[] {
       handle: async (c, { query: { from, to, scope, at, threshold } }) => {
         const { view, checkpoint } = await viewAt(service, at);
         const roots = asked(from);
-        const explanation = explainTrust(view.graph(scope), {
+        const graph = graphOf(service, view, scope);
+        const explanation = explainTrust(graph, {
           roots,
+          ...(from ? {} : vectorOf(service, view, scope)),
           target: to,
           logSize: view.size,
-          notCounted: notCounted(view, to, scope),
+          notCounted: notCounted(view, graph, to, scope),
           ...(threshold === undefined ? {} : { threshold }),
         });
         return json(c, {
@@ -155,10 +164,29 @@ async function viewAt(service: Service, at: number | undefined): Promise<{ view:
   return { view: views.get(newest.view, head), checkpoint };
 }
 
-/** What a client needs to compute a score again; absent if it is too much for one answer. */
-async function evidenceOf(service: Service, view: View, question: ScoreQuestion): Promise<ScoreEvidence | undefined> {
-  const vouches = vouchesBehind(view, question);
-  if (!vouches) return undefined;
+// The newest view's graphs and the scores from the published roots go from view to view at the cost of what changed. They
+// change with the next view, so nothing of them is kept over an `await`.
+const followers = new WeakMap<Service, TrustFollower>();
+
+function followed(service: Service, view: View): TrustFollower | undefined {
+  if (view !== service.published.view) return undefined;
+  let follower = followers.get(service);
+  if (!follower) followers.set(service, (follower = new TrustFollower(service.roots)));
+  follower.follow(view);
+  return follower;
+}
+
+function graphOf(service: Service, view: View, scope: string): TrustGraph {
+  return followed(service, view)?.graph(scope) ?? view.graph(scope);
+}
+
+function vectorOf(service: Service, view: View, scope: string): { vector?: FlowVector } {
+  const vector = followed(service, view)?.vector(scope);
+  return vector ? { vector } : {};
+}
+
+/** What a client needs to compute a score again: the vouches, each with its proof. */
+async function evidenceOf(service: Service, view: View, vouches: readonly Logged<Vouch>[]): Promise<ScoreEvidence> {
   const statements = await Promise.all(
     vouches.map(async ({ index, statement }) => ({
       index,
@@ -174,12 +202,24 @@ function verdict(key: KeyStatus, score: number | "unknown"): { status: string; s
   return score === "unknown" ? { status: "unknown", score: null } : { status: "scored", score };
 }
 
+/** Vouches for an agent that are looked at for those that do not count: of more than so many, the first. */
+const MOST_LOOKED_AT = 20_000;
+
 /** Vouches for an agent that do not count in a scope, each with its reason. */
-function notCounted(view: View, did: Did, scope: string): NotCounted[] {
-  return (view.agent(did)?.received ?? []).flatMap((vouch) => {
-    const reason = reasonOf(vouch, scope);
-    return reason === undefined ? [] : [{ vouch: vouch.statement, reason }];
-  });
+function notCounted(view: View, graph: TrustGraph, did: Did, scope: string): NotCounted[] {
+  const received = view.statements.agent(did)?.received ?? [];
+  const issuers = new Set<Did>();
+  for (const { statement } of received.slice(0, MOST_LOOKED_AT)) {
+    if (graph.vouch(statement.issuer, did)?.id !== statement.id) issuers.add(statement.issuer);
+    if (issuers.size >= MOST_LISTED) break;
+  }
+  return view
+    .vouchesFor(did, (issuer) => issuers.has(issuer))
+    .flatMap((vouch) => {
+      const { id, issuer, subject } = vouch.statement;
+      const reason = reasonOf(vouch, scope);
+      return reason === undefined ? [] : [{ vouch: { id, issuer, subject }, reason }];
+    });
 }
 
 function reasonOf({ status, scopes, statement }: VouchRecord, scope: string): string | undefined {
