@@ -38,7 +38,7 @@ const examples = (): Record<string, string> => ({
 });
 
 /** Routes that answer nothing with 200 here; test/witness-protocol.test.ts and test/registry-notes.test.ts speak to them. */
-const elsewhere = ["/witness/add-checkpoint", "/witness/{hash}/checkpoint", "/v1/notes/{digest}"];
+const elsewhere = ["/witness/add-checkpoint", "/witness/{hash}/checkpoint", "/v1/notes/{digest}", "/metrics"];
 const writes = ["/v1/statements", "/v1/forks"];
 
 /** Answers are read to the end, but for the feed, which has none. */

@@ -10,6 +10,8 @@ import {
   PeerageError,
   ProofBuilder,
   type RegistryReader,
+  sha256,
+  toHex,
   trustScore,
   unixSeconds,
   type VerifierKey,
@@ -26,6 +28,7 @@ import { HeadFile } from "./keys/head-file.ts";
 import { type LogKeys, openLogKeys, ownPolicy } from "./keys/log-keys.ts";
 import { healFromMirrors, mirroredHeads, ownHeads } from "./log/heal.ts";
 import { findRollback, type OpenLog, openWritable, ownHead } from "./log/open-log.ts";
+import { type Mirror, openMirror } from "./mirror/mirror.ts";
 import type { NoteStore } from "./notes/note-store.ts";
 import { openSqliteNotes } from "./notes/sqlite-notes.ts";
 import { type Logger, silentLogger } from "./operations/logger.ts";
@@ -36,7 +39,8 @@ import type { Durability, LogReads } from "./store/log-store.ts";
 import { holdsLog } from "./store/open-store.ts";
 import type { OpenPostgresOptions } from "./store/postgres.ts";
 import { StoreReader } from "./store-reader.ts";
-import { PeerStore } from "./witness/peer-store.ts";
+import { openOwnMemory } from "./witness/own-memory.ts";
+import type { PeerStore } from "./witness/peer-store.ts";
 import { QuorumClient, type WitnessQuorum, type WitnessState } from "./witness/quorum.ts";
 import { Witness } from "./witness/witness.ts";
 
@@ -86,6 +90,8 @@ export interface RegistryOptions {
   readonly quorumPatienceMs?: number;
   /** vkeys of other logs that this registry cosigns: it is a witness of theirs. */
   readonly witnessFor?: readonly string[];
+  /** Base URLs of other registries, whose logs this one copies, verifies and serves under `/mirror/<origin hash>/`. */
+  readonly mirrorOf?: readonly string[];
   /** Base URLs of mirrors of this log: asked at the start whether they hold more, and then for what is missing. */
   readonly mirrors?: readonly string[];
 }
@@ -148,18 +154,45 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
     throw new RangeError("a registry is no witness of its own log");
   }
   const watched = (options.witnessFor ?? []).map(parseVerifierKey);
+  if (watched.length > 0 && isPostgresUrl(database)) {
+    throw new RangeError(
+      "several processes with one key must not each remember what they cosigned: let a witness stand apart",
+    );
+  }
   const log = await openGuarded(options, { database, keys, headFile, note, quorum });
   let peers: PeerStore | undefined;
   let notes: NoteStore | undefined;
+  let mirrors: readonly Mirror[] = [];
   try {
     notes = await openNotes(database, dataDir, log.reads);
-    peers = new PeerStore(join(dataDir, "witness.db"));
+    const memory = { isFirstStart: mayCreate, witnesses: watched.length > 0 };
+    peers = openOwnMemory(join(dataDir, "witness.db"), memory);
     const witness = new Witness({ signer: keys.witness, store: peers, logs: watched, now: clockOf(options) });
-    return await OpenRegistry.open(options, keys, log, { quorum, peers, witness, notes });
+    mirrors = await openMirrors(options);
+    return await OpenRegistry.open(options, keys, log, { quorum, peers, witness, notes, mirrors });
   } catch (error) {
+    for (const mirror of mirrors) await mirror[Symbol.asyncDispose]();
     await notes?.[Symbol.asyncDispose]();
     await log[Symbol.asyncDispose]();
     peers?.[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** Each in a folder of its own, named by its address. */
+async function openMirrors({ dataDir, mirrorOf = [], now, logger }: RegistryOptions): Promise<readonly Mirror[]> {
+  const opened: Mirror[] = [];
+  try {
+    for (const url of mirrorOf) {
+      const folder = join(dataDir, "mirrors", toHex(sha256(url)).slice(0, 16));
+      const onAlarm = (error: PeerageError): void => logger?.warn({ error, registry: url }, "a log is not followed");
+      opened.push(
+        await openMirror({ url, dataDir: folder, onAlarm, ...(now ? { now } : {}), ...(logger ? { logger } : {}) }),
+      );
+    }
+    return opened;
+  } catch (error) {
+    for (const mirror of opened) await mirror[Symbol.asyncDispose]();
     throw error;
   }
 }
@@ -219,6 +252,7 @@ interface Roles {
   readonly peers: PeerStore;
   readonly witness: Witness;
   readonly notes: NoteStore;
+  readonly mirrors: readonly Mirror[];
 }
 
 interface Parts extends Roles {
@@ -289,6 +323,7 @@ class OpenRegistry implements Registry {
       publicMetrics: options.publicMetrics ?? false,
       logger: this.#logger,
       waiting: () => log.writer?.sequencer.waiting ?? 0,
+      mirrors: parts.mirrors,
       witness: parts.witness,
       peers: parts.peers,
       quorum: parts.quorum,
@@ -368,6 +403,7 @@ class OpenRegistry implements Registry {
   async [Symbol.asyncDispose](): Promise<void> {
     this.drain();
     this.#metrics[Symbol.dispose]();
+    for (const mirror of this.#roles.mirrors) await mirror[Symbol.asyncDispose]();
     await this.#roles.notes[Symbol.asyncDispose]();
     await this.#log[Symbol.asyncDispose]();
     this.#roles.peers[Symbol.dispose]();

@@ -1,3 +1,4 @@
+import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
 import type { Hono } from "hono";
@@ -41,11 +42,30 @@ export async function serveRegistry(options: ServeOptions): Promise<RegistryServ
   const registry = await openRegistry(options);
   try {
     const { url, close } = await listen(registry.app, options);
-    return { registry, url, [Symbol.asyncDispose]: () => close(() => registry[Symbol.asyncDispose]()) };
+    const stop = (): Promise<void> => {
+      registry.drain();
+      return close(() => registry[Symbol.asyncDispose]());
+    };
+    return { registry, url, [Symbol.asyncDispose]: stop };
   } catch (error) {
     await registry[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/**
+ * Stops a server in order: it takes no more connections, and what is being answered may finish.
+ * @param graceMs after which it may not
+ */
+export async function closeServer(server: Server, graceMs: number = 5_000): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  // A connection that is kept alive becomes idle when its answer is out, not before.
+  const idle = setInterval(() => server.closeIdleConnections(), 20);
+  const late = setTimeout(() => server.closeAllConnections(), graceMs);
+  server.closeIdleConnections();
+  await closed;
+  clearInterval(idle);
+  clearTimeout(late);
 }
 
 async function listen(
@@ -61,12 +81,8 @@ async function listen(
   return {
     url: `http://${family === "IPv6" ? `[${address}]` : address}:${port}`,
     close: async (last) => {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      // What is being answered may finish; live feeds never would.
-      if ("closeIdleConnections" in server) server.closeIdleConnections();
+      await closeServer(server as Server);
       await last();
-      if ("closeAllConnections" in server) server.closeAllConnections();
-      await closed;
     },
   };
 }

@@ -4,8 +4,9 @@ import { agentRoutes } from "./agents.ts";
 import { feedRoutes } from "./feed.ts";
 import { logRoutes } from "./log.ts";
 import { metaRoutes } from "./meta.ts";
+import { metricsRoute } from "./metrics.ts";
 import { noteRoutes } from "./notes.ts";
-import { notFound, onError, problem } from "./problem.ts";
+import { notFound, onErrorWith, problem } from "./problem.ts";
 import { type Ctx, type Env, type Route, serveRoutes } from "./route.ts";
 import type { Service } from "./service.ts";
 import { statementRoutes } from "./statements.ts";
@@ -23,6 +24,7 @@ export function registryRoutes(service: Service): Route[] {
     ...feedRoutes(service),
     ...witnessRoutes(service),
     ...forkRoutes(service),
+    metricsRoute(service),
     ...metaRoutes(service, () => routes),
   ];
   return routes;
@@ -54,8 +56,18 @@ export function registryApp(service: Service): Hono<Env> {
       if (!c.res.headers.has("Cache-Control")) c.res.headers.set("Cache-Control", "public, max-age=1");
     },
     tag: () => etagOf(service),
+    observe: ({ method, path }, status, seconds) => {
+      service.metrics.request(method, path, status, seconds);
+      const fields = { method, route: path, status, ms: Math.round(seconds * 1_000) };
+      if (status >= 500) service.logger.warn(fields, "answered");
+      else if (method === "GET") service.logger.debug(fields, "answered");
+      else service.logger.info(fields, "answered");
+    },
   });
-  app.onError(onError);
+  app.onError(onErrorWith(service.logger));
+  for (const { path, app: copy } of service.mirrors) {
+    app.all(`${path}/*`, (c: Ctx) => copy.fetch(c.req.raw, c.env));
+  }
   app.notFound((c) => problem(c, notFound("nothing is here")));
   for (const path of new Set(routes.map(({ path }) => path))) {
     const methods = routes.filter((route) => route.path === path).map(({ method }) => method);

@@ -6,6 +6,8 @@ export interface FeedStreamOptions {
   readonly reads: LogReads;
   readonly published: Published;
   readonly limits: StreamLimits;
+  /** Once aborted, the stream ends and says why. */
+  readonly stopping: AbortSignal;
   /** Index of the first entry to send. */
   readonly from: number;
   readonly describeEntry: (entry: StoredEntry) => Promise<object>;
@@ -44,8 +46,14 @@ class FeedSource {
   }
 
   start(controller: ReadableStreamDefaultController<Uint8Array>): void {
-    const { published, limits } = this.#options;
-    this.#unsubscribe = published.subscribe(() => this.#wake?.());
+    const { published, limits, stopping } = this.#options;
+    const wake = (): void => this.#wake?.();
+    const unsubscribe = published.subscribe(wake);
+    stopping.addEventListener("abort", wake);
+    this.#unsubscribe = () => {
+      unsubscribe();
+      stopping.removeEventListener("abort", wake);
+    };
     this.#watch = setInterval(() => this.#checkStall(controller), Math.max(10, limits.stallMs / 4));
     this.#watch.unref();
     controller.enqueue(encoder.encode("retry: 5000\n\n"));
@@ -69,7 +77,7 @@ class FeedSource {
   }
 
   async #produce(): Promise<{ text: string; last?: true } | undefined> {
-    const { reads, published, describeEntry, describeCheckpoint } = this.#options;
+    const { reads, published, describeEntry, describeCheckpoint, stopping } = this.#options;
     const { checkpoint } = published;
     if (this.#next > checkpoint.size) return { text: closing("future-cursor"), last: true };
     if (checkpoint.size - this.#next > MAX_BEHIND) return { text: closing("too-far-behind"), last: true };
@@ -83,13 +91,15 @@ class FeedSource {
       this.#shown = checkpoint;
       text += event("checkpoint", describeCheckpoint(checkpoint));
     }
+    if (stopping.aborted) return { text: text + closing("shutting-down", 2_000), last: true };
     return text === "" ? undefined : { text };
   }
 
   async #waitThenProduce(): Promise<{ text: string; last?: true }> {
+    const { stopping } = this.#options;
     const published = await new Promise<boolean>((resolve) => {
       // A publication may have slipped in since there was nothing to send.
-      if (this.#ended || this.#shown !== this.#options.published.checkpoint) {
+      if (this.#ended || stopping.aborted || this.#shown !== this.#options.published.checkpoint) {
         resolve(true);
         return;
       }
@@ -127,6 +137,6 @@ function event(name: string, data: object, id?: number): string {
 }
 
 /** Tells why the stream ends; a browser that reconnects by itself should not do so soon. */
-function closing(reason: "future-cursor" | "too-far-behind"): string {
-  return `retry: 60000\n${event("closed", { reason })}`;
+function closing(reason: "future-cursor" | "too-far-behind" | "shutting-down", retryMs: number = 60_000): string {
+  return `retry: ${retryMs}\n${event("closed", { reason })}`;
 }

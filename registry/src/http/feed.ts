@@ -9,7 +9,6 @@ import { pageOf } from "./statements.ts";
 
 /** What was published, to read once or to listen to. */
 export function feedRoutes(service: Service): Route[] {
-  const open = { streams: 0 };
   const page = (path: string): Route =>
     route({
       method: "GET",
@@ -37,19 +36,19 @@ export function feedRoutes(service: Service): Route[] {
       answers: {
         200: {
           description:
-            "Events `statement` (id = log index), `checkpoint`, `closed` with reason `future-cursor` or `too-far-behind`; a reader that takes nothing is cut",
+            "Events `statement` (id = log index), `checkpoint`, `closed` with reason `future-cursor` or `too-far-behind`, `shutting-down`; a reader that takes nothing is cut",
           content: { "text/event-stream": null },
         },
       },
-      handle: (c, { query }) => stream(c, service, query.after, open),
+      handle: (c, { query }) => stream(c, service, query.after),
     }),
   ];
 }
 
-function stream(c: Ctx, service: Service, after: number | undefined, open: { streams: number }): Response {
+function stream(c: Ctx, service: Service, after: number | undefined): Response {
   const last = c.req.header("last-event-id");
   if (last !== undefined && !/^\d{1,15}$/.test(last)) throw badRequest("Last-Event-ID is not a log index");
-  if (open.streams >= service.streams.maximum) {
+  if (service.openStreams.count >= service.streams.maximum) {
     return problem(c, new PeerageError("ERR_REGISTRY_BUSY", "too many readers listen to the feed"));
   }
   const cursor = last === undefined ? after : Number(last);
@@ -59,12 +58,13 @@ function stream(c: Ctx, service: Service, after: number | undefined, open: { str
   // A body that nobody reads would hold its place for good.
   if (c.req.raw.method === "HEAD") return c.body(null);
   const leave = service.limits.stream(c);
-  open.streams++;
+  service.openStreams.count++;
   const { outgoing } = bindingsOf(c);
   const body = feedStream({
     reads: service.reads,
     published: service.published,
     limits: service.streams,
+    stopping: service.stopping,
     from: cursor === undefined ? service.published.checkpoint.size : cursor + 1,
     describeEntry: (entry) => describeEntry(service, entry),
     describeCheckpoint: ({ size, root, time, note }) => ({
@@ -75,7 +75,7 @@ function stream(c: Ctx, service: Service, after: number | undefined, open: { str
       note,
     }),
     onEnd: (cut) => {
-      open.streams--;
+      service.openStreams.count--;
       leave();
       // Without this the socket of a reader that takes nothing would stay open with what the kernel holds for it.
       if (cut) outgoing?.destroy();

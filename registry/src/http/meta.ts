@@ -19,6 +19,9 @@ const wellKnownSchema = z.object({
     .optional()
     .describe("Whose cosignatures checkpoints carry"),
   witnessFor: z.array(z.string()).describe("Origins of the logs that this registry cosigns"),
+  mirrors: z
+    .array(z.object({ origin: z.string(), path: z.string(), key: z.string().describe("vkey of type 0x04") }))
+    .describe("Logs of others that are copied here: where, and the key that says how far"),
   roots: z.array(z.string()),
   cadenceSeconds: z.object({ grown: z.int(), unchanged: z.int() }),
   limits: z.object({
@@ -47,7 +50,7 @@ export function metaRoutes(service: Service, all: () => readonly Route[]): Route
       summary: "Origin, keys, roots, cadence, limits",
       answers: { 200: { description: "The registry", content: { "application/json": wellKnownSchema } } },
       handle: (c) => {
-        const { keys, publicUrl, roots, limits, mode, streams, quorum, witness } = service;
+        const { keys, publicUrl, roots, limits, mode, streams, quorum, witness, mirrors } = service;
         return json(c, {
           origin: keys.origin,
           logKey: formatVerifierKey(keys.log.key),
@@ -63,6 +66,7 @@ export function metaRoutes(service: Service, all: () => readonly Route[]): Route
               }
             : {}),
           witnessFor: witness.logs.map(({ name }) => name),
+          mirrors: mirrors.map(({ origin, path, key }) => ({ origin, path, key: formatVerifierKey(key) })),
           roots,
           cadenceSeconds: { grown: quorum ? 10 : 1, unchanged: 600 },
           limits: {
@@ -109,7 +113,7 @@ export function metaRoutes(service: Service, all: () => readonly Route[]): Route
       summary: "Statements can be submitted and are published",
       answers: { 200: { description: "They are", content: { "text/plain": z.string() } } },
       handle: (c) => {
-        const why = service.notWritable();
+        const why = service.stopping.aborted ? "this registry is shutting down" : service.notWritable();
         if (why !== undefined) return problem(c, new PeerageError("ERR_REGISTRY_BUSY", why));
         c.header("Cache-Control", "no-store");
         return c.text("ready\n");

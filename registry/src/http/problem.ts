@@ -2,6 +2,7 @@ import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { type ErrorCode, isPeerageError, PeerageError } from "@peerage/core";
 import { z } from "zod";
+import type { Logger } from "../operations/logger.ts";
 import { RateLimitedError } from "../admission/rate-limited.ts";
 
 /** An error answer (RFC 9457). `code` is the stable word of the same error everywhere in Peerage. */
@@ -74,12 +75,21 @@ export function problem(c: Context, error: PeerageError, status?: ContentfulStat
   return c.body(JSON.stringify(body), code);
 }
 
-/** What a thrown error is to the outside. Anything unforeseen is named as such and says nothing else. */
-export function onError(error: Error, c: Context): Response {
-  if (isPeerageError(error) && statuses[error.code] !== undefined) return problem(c, error);
-  // The operator needs the cause, the client must not have it.
-  console.error("registry:", error);
-  return problem(c, new PeerageError("ERR_INTERNAL", "the registry failed to answer"), 500);
+/** The status that a thrown error becomes. */
+export function statusOf(error: unknown): number {
+  return (isPeerageError(error) ? statuses[error.code] : undefined) ?? 500;
+}
+
+/**
+ * What a thrown error is to the outside. Anything unforeseen is named as such and says nothing else; the operator, who
+ * needs the cause, gets it from `logger`.
+ */
+export function onErrorWith(logger: Logger): (error: Error, c: Context) => Response {
+  return (error, c) => {
+    if (isPeerageError(error) && statuses[error.code] !== undefined) return problem(c, error);
+    logger.error({ error }, "a request failed");
+    return problem(c, new PeerageError("ERR_INTERNAL", "the registry failed to answer"), 500);
+  };
 }
 
 /** A bad parameter. */

@@ -2,7 +2,7 @@ import { type Context, Hono } from "hono";
 import type { HttpBindings } from "@hono/node-server";
 import { PeerageError } from "@peerage/core";
 import { z } from "zod";
-import { badRequest } from "./problem.ts";
+import { badRequest, statusOf } from "./problem.ts";
 
 /** Hono's environment: node-server's request and response, absent when the app is called in process. */
 export interface Env {
@@ -59,6 +59,8 @@ export interface Around {
   readonly after: (c: Ctx, route: Route, tag: string) => void;
   /** Names the state of the registry. */
   readonly tag: () => string;
+  /** A request was answered, or failed with what becomes its status. */
+  readonly observe?: (route: Route, status: number, seconds: number) => void;
 }
 
 /** An app that serves the routes. Parameters that are unknown, repeated or malformed are refused, not ignored. */
@@ -68,7 +70,7 @@ export function serveRoutes(routes: readonly Route[], around: Around): Hono<Env>
     const { method, path, params = {}, query = {}, handle } = route;
     const paramSchema = z.object(params);
     const querySchema = z.strictObject(query);
-    app.on(method, path, async (c) => {
+    const answer = async (c: Ctx): Promise<Response> => {
       const early = around.before(c, route);
       if (early) return early;
       const given = Object.entries(c.req.queries()).map(([name, values]) => {
@@ -81,6 +83,18 @@ export function serveRoutes(routes: readonly Route[], around: Around): Hono<Env>
       c.res = await handle(c, input);
       around.after(c, route, tag);
       return c.res;
+    };
+    app.on(method, path, async (c) => {
+      const started = performance.now();
+      const observe = (status: number): void => around.observe?.(route, status, (performance.now() - started) / 1_000);
+      try {
+        const response = await answer(c);
+        observe(response.status);
+        return response;
+      } catch (error) {
+        observe(statusOf(error));
+        throw error;
+      }
     });
   }
   return app;

@@ -3,6 +3,9 @@ import type { Submission } from "../admission/admission.ts";
 import type { LogKeys } from "../keys/log-keys.ts";
 import type { TileSource } from "../log/tile-source.ts";
 import type { NoteStore } from "../notes/note-store.ts";
+import type { Mirror } from "../mirror/mirror.ts";
+import type { Logger } from "../operations/logger.ts";
+import type { Metrics } from "../operations/metrics.ts";
 import type { Published } from "../published.ts";
 import type { LogReads } from "../store/log-store.ts";
 import type { PeerStore } from "../witness/peer-store.ts";
@@ -25,9 +28,21 @@ export interface Service {
   /** Who may have statements logged, and how many: see {@link file://../admission/budgets.ts}. */
   readonly mode: "open" | "public" | "members";
   readonly streams: StreamLimits;
+  /** Live feeds at this moment. */
+  readonly openStreams: { count: number };
+  /** Aborted when the registry begins to stop: feeds end, and tell why. */
+  readonly stopping: AbortSignal;
+  readonly metrics: Metrics;
+  /** Shown to other machines too. */
+  readonly publicMetrics: boolean;
+  readonly logger: Logger;
+  /** Statements that wait for their batch. */
+  waiting(): number;
   /** This registry as a witness of other logs. */
   readonly witness: Witness;
   readonly peers: PeerStore;
+  /** Other logs, copied and served here. */
+  readonly mirrors: readonly Pick<Mirror, "path" | "app" | "origin" | "key">[];
   /** The witnesses of this registry's own log. */
   readonly quorum: QuorumClient | undefined;
   readonly now: () => Date;

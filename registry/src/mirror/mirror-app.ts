@@ -3,9 +3,10 @@ import { formatVerifierKey, type RegistryPin, type VerifierKey } from "@peerage/
 import { z } from "zod";
 import { json } from "../http/answers.ts";
 import { type LogService, logRoutes } from "../http/log.ts";
-import { notFound, onError, problem } from "../http/problem.ts";
+import { notFound, onErrorWith, problem } from "../http/problem.ts";
 import { type Env, type Route, route, serveRoutes } from "../http/route.ts";
 import { forkRoutes } from "../http/witness.ts";
+import type { Logger } from "../operations/logger.ts";
 import type { PeerStore } from "../witness/peer-store.ts";
 
 export interface MirrorService extends LogService {
@@ -14,11 +15,12 @@ export interface MirrorService extends LogService {
   readonly pin: RegistryPin;
   readonly mirrorKey: VerifierKey;
   readonly peers: PeerStore;
+  readonly logger: Logger;
 }
 
 /** The log's own read routes, under the name of the log. They write nothing and are open to every origin. */
 export function mirrorApp(service: MirrorService): Hono<Env> {
-  const { path, pin, mirrorKey, peers } = service;
+  const { path, pin, mirrorKey, peers, logger } = service;
   const forks = forkRoutes({ peers, now: () => new Date() }).filter(({ method }) => method === "GET");
   const routes: Route[] = [
     ...[...logRoutes(service), aboutRoute(pin, mirrorKey)].map((one) => ({ ...one, path: path + one.path })),
@@ -33,7 +35,7 @@ export function mirrorApp(service: MirrorService): Hono<Env> {
     after: () => undefined,
     tag: () => "",
   });
-  app.onError(onError);
+  app.onError(onErrorWith(logger));
   app.notFound((c) => problem(c, notFound("nothing is here")));
   return app;
 }

@@ -32,6 +32,7 @@ import { openEdge } from "../log/open-edge.ts";
 import { TileSource } from "../log/tile-source.ts";
 import type { StoredCheckpoint, StoredEntry } from "../store/log-store.ts";
 import { openSqliteStore, type SqliteLogStore } from "../store/sqlite.ts";
+import { type Logger, silentLogger } from "../operations/logger.ts";
 import { keepFork } from "../witness/forks.ts";
 import { PeerStore } from "../witness/peer-store.ts";
 import { mirrorApp } from "./mirror-app.ts";
@@ -51,6 +52,7 @@ export interface MirrorOptions {
   readonly followMs?: number;
   readonly now?: () => Date;
   readonly fetch?: typeof fetch;
+  readonly logger?: Logger;
   /** Called while the copy is made. */
   readonly onProgress?: (done: number, total: number) => void;
   /** A refresh failed; it is tried again. For a fork, `evidence` proves it. */
@@ -180,6 +182,7 @@ class OpenMirror implements Mirror {
       tiles,
       proofs: this.#proofs,
       peers,
+      logger: this.#options.logger ?? silentLogger,
       published: this,
     }));
   }

@@ -3,11 +3,12 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Hono } from "hono";
 import { noteSignerFromSeed, parseVerifierKey, PeerageError, type VerifierKey, WITNESS_TYPE } from "@peerage/core";
-import { onError, problem, notFound } from "../http/problem.ts";
+import { onErrorWith, problem, notFound } from "../http/problem.ts";
 import { type Env, serveRoutes } from "../http/route.ts";
 import { forkRoutes, witnessRoutes } from "../http/witness.ts";
 import { AddressLimits } from "../http/address-limits.ts";
 import type { Clients } from "../http/client-address.ts";
+import { type Logger, silentLogger } from "../operations/logger.ts";
 import { createKeyFile, readKeyFile } from "../keys/key-file.ts";
 import { PeerStore } from "./peer-store.ts";
 import { Witness } from "./witness.ts";
@@ -24,6 +25,7 @@ export interface OpenWitnessOptions {
   readonly writesPerMinute?: number;
   /** Whose address a request counts for; `direct` by default. */
   readonly clients?: Clients;
+  readonly logger?: Logger;
 }
 
 /** A witness in this process. */
@@ -68,7 +70,7 @@ export async function openWitness(options: OpenWitnessOptions): Promise<OpenWitn
     after: () => undefined,
     tag: () => "",
   });
-  app.onError(onError);
+  app.onError(onErrorWith(options.logger ?? silentLogger));
   app.notFound((c) => problem(c, notFound("nothing is here")));
   return { key: signer.key, app, witness, [Symbol.dispose]: () => store[Symbol.dispose]() };
 }

@@ -35,7 +35,8 @@ export class PeerStore implements Disposable {
         `CREATE TABLE IF NOT EXISTS peer (origin TEXT PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL,
            note TEXT NOT NULL) STRICT;
          CREATE TABLE IF NOT EXISTS fork (digest TEXT PRIMARY KEY, origin TEXT NOT NULL, evidence TEXT NOT NULL,
-           time INTEGER NOT NULL) STRICT`,
+           time INTEGER NOT NULL) STRICT;
+         CREATE TABLE IF NOT EXISTS memory (id INTEGER PRIMARY KEY CHECK (id = 1), lost INTEGER NOT NULL) STRICT`,
       );
     } catch (cause) {
       throw new PeerageError("ERR_STORE_CORRUPT", `what this witness saw cannot be read: ${path}`, { cause });
@@ -71,6 +72,15 @@ export class PeerStore implements Disposable {
   /** Replaces the note of a head that is still the newest, to carry one more signature. */
   amend(origin: string, size: number, note: string): void {
     this.#amend.run(note, origin, size);
+  }
+
+  /** True if this is not the first memory of its key, and what the other held is gone. */
+  get isLost(): boolean {
+    return this.#db.prepare("SELECT 1 FROM memory WHERE lost = 1").get() !== undefined;
+  }
+
+  markLost(): void {
+    this.#db.prepare("INSERT OR REPLACE INTO memory (id, lost) VALUES (1, 1)").run();
   }
 
   /** Keeps verified evidence of a fork: its JCS. */
