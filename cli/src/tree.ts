@@ -20,8 +20,8 @@ export const commands: readonly CommandSpec[] = [
   ...mcpCommands,
   ...approvalCommands,
   ...policyCommands,
-  ...spiffeCommands,
   ...keyCommands,
+  ...spiffeCommands,
   ...operateCommands,
 ];
 
@@ -31,6 +31,7 @@ export const parents: Readonly<Record<string, string>> = {
   names: "my own names for agents",
   note: "what people wrote to statements",
   calls: "what a guard has decided",
+  audit: "the log that proves it",
   approvals: "what waits for a person",
   approvers: "who may approve",
   history: "the signed steps that a call carries",

@@ -41,7 +41,7 @@ export const spiffeCommands: readonly CommandSpec[] = [
   {
     path: "spiffe show",
     text: "the own SPIFFE IDs, and the trust domains with the age of their bundles",
-    group: "mcp",
+    group: "operate",
     byDefault: true,
     flags: [bundle, socket, config, svid, key],
     examples: [
@@ -54,7 +54,7 @@ export const spiffeCommands: readonly CommandSpec[] = [
     path: "spiffe verify",
     args: "<file>",
     text: "check an X.509-SVID (PEM), a JWT-SVID or a binding against trust domains",
-    group: "mcp",
+    group: "operate",
     flags: [bundle, socket, config, ["--audience <value>", "the audience that a JWT-SVID, or a binding, is for"]],
     examples: [
       "peerage spiffe verify svid.pem --spiffe-bundle acme.example=acme.bundle.json",
@@ -65,7 +65,7 @@ export const spiffeCommands: readonly CommandSpec[] = [
   {
     path: "spiffe bind",
     text: "sign, by both keys, that this identity and the own SPIFFE ID belong together",
-    group: "mcp",
+    group: "operate",
     flags: [
       socket,
       svid,

@@ -26,6 +26,8 @@ export interface Watcher<T> {
   onState(state: T): void;
   /** The agent says that this workload has no identity. */
   onDenied?: () => void;
+  /** The agent does not know the method, now or later. */
+  onUnserved?: () => void;
   /** The stream broke off: what it said may no longer be so. */
   onBroken?: () => void;
 }
@@ -150,6 +152,7 @@ class Followed<T> {
     if (code === status.PERMISSION_DENIED) this.#watcher.onDenied?.();
     if (final.has(code)) {
       this.#log(`is not served here (${status[code]})`);
+      this.#watcher.onUnserved?.();
       return;
     }
     if (this.#failures++ === 0) this.#log(`broke off (${status[code]}): ${why}`);

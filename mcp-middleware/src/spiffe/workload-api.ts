@@ -11,7 +11,12 @@ import { svidInvalid } from "./refuse.ts";
 import type { JwtSource, WitSource, X509Source } from "./sources.ts";
 import { readTime } from "./token-time.ts";
 import { wimseAlgorithms } from "./wit-svid.ts";
-import { WorkloadApiClient, type WorkloadApiClientOptions } from "./workload-api-client.ts";
+import {
+  type StreamMethod,
+  type Watcher,
+  WorkloadApiClient,
+  type WorkloadApiClientOptions,
+} from "./workload-api-client.ts";
 import type { BundlesResponse, WitSvidMessage, WitSvidResponse, X509SvidMessage, X509SvidResponse } from "./workload-api-schema.ts"; // prettier-ignore
 import { createX509Identity, type X509Identity } from "./x509-svid.ts";
 
@@ -37,9 +42,10 @@ export class WorkloadApi implements X509Source, JwtSource, WitSource, Disposable
   readonly #domains: ReadonlySet<string>;
   readonly #now: () => Date;
   readonly #listeners = new Set<() => void>();
-  /** Settles with the first X.509-SVID. */
+  /** Settles when every stream that is needed has given its first state, or said that it has none to give. */
   readonly ready: Promise<void>;
-  #first: (() => void) | undefined;
+  readonly #awaited: Set<StreamMethod>;
+  readonly #allCame: () => void;
   readonly #up = new Set<"x509" | "jwt">();
   readonly #timer: NodeJS.Timeout;
   #identities: readonly X509Identity[] = [];
@@ -53,8 +59,12 @@ export class WorkloadApi implements X509Source, JwtSource, WitSource, Disposable
     this.#options = options;
     this.#domains = new Set(options.trustDomains ?? []);
     this.#now = options.now ?? ((): Date => new Date());
-    this.ready = new Promise((resolve) => (this.#first = resolve));
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    this.ready = promise;
+    this.#allCame = () => resolve(undefined);
     this.#client = new WorkloadApiClient(options);
+    this.#awaited = new Set(["FetchX509SVID"]);
+    if (this.#domains.size > 0) this.#awaited.add("FetchX509Bundles").add("FetchJWTBundles");
     this.#watchSvids();
     if (this.#domains.size > 0) this.#watchBundles();
     this.#timer = setInterval(() => this.#confirm(), options.confirmMs ?? CONFIRM_MS);
@@ -94,18 +104,18 @@ export class WorkloadApi implements X509Source, JwtSource, WitSource, Disposable
   }
 
   #watchSvids(): void {
-    this.#client.watch<X509SvidResponse>("FetchX509SVID", {
+    this.#watch<X509SvidResponse>("FetchX509SVID", {
       onState: (state) => this.#take("X.509-SVIDs", () => this.#setIdentities(state.svids)),
       onDenied: () => this.#setIdentities([]),
     });
-    this.#client.watch<WitSvidResponse>("FetchWITSVID", {
+    this.#watch<WitSvidResponse>("FetchWITSVID", {
       onState: (state) => this.#take("WIT-SVIDs", () => this.#setWits(state.svids)),
       onDenied: () => this.#setWits([]),
     });
   }
 
   #watchBundles(): void {
-    this.#client.watch<BundlesResponse>("FetchX509Bundles", {
+    this.#watch<BundlesResponse>("FetchX509Bundles", {
       onState: ({ bundles }) =>
         this.#take("X.509 bundles", () => {
           this.#x509 = this.#read(bundles, (value) => splitCertificates(Buffer.from(value)));
@@ -114,7 +124,7 @@ export class WorkloadApi implements X509Source, JwtSource, WitSource, Disposable
         }),
       onBroken: () => this.#up.delete("x509"),
     });
-    this.#client.watch<BundlesResponse>("FetchJWTBundles", {
+    this.#watch<BundlesResponse>("FetchJWTBundles", {
       onState: ({ bundles }) =>
         this.#take("JWT bundles", () => {
           this.#jwt = this.#read(bundles, parseJwks);
@@ -123,12 +133,30 @@ export class WorkloadApi implements X509Source, JwtSource, WitSource, Disposable
         }),
       onBroken: () => this.#up.delete("jwt"),
     });
-    this.#client.watch<BundlesResponse>("FetchWITBundles", {
+    this.#watch<BundlesResponse>("FetchWITBundles", {
       onState: ({ bundles }) =>
         this.#take("WIT bundles", () => {
           this.#wit = this.#read(bundles, parseJwks);
           this.#publish();
         }),
+    });
+  }
+
+  #watch<T>(method: StreamMethod, watcher: Watcher<T>): void {
+    const came = (): void => {
+      if (this.#awaited.delete(method) && this.#awaited.size === 0) this.#allCame();
+    };
+    this.#client.watch<T>(method, {
+      ...watcher,
+      onState: (state) => {
+        watcher.onState(state);
+        came();
+      },
+      onDenied: () => {
+        watcher.onDenied?.();
+        came();
+      },
+      onUnserved: came,
     });
   }
 
@@ -144,7 +172,6 @@ export class WorkloadApi implements X509Source, JwtSource, WitSource, Disposable
   #setIdentities(svids: readonly X509SvidMessage[]): void {
     this.#identities = byHint(svids).map(readIdentity);
     for (const listener of this.#listeners) listener();
-    if (this.#identities.length > 0) this.#first?.();
   }
 
   #setWits(svids: readonly WitSvidMessage[]): void {
