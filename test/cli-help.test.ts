@@ -19,7 +19,7 @@ describe("help", () => {
   start           init  demo  doctor  whoami
   trust           trust  vouch  unvouch  note  find  show  roots  names
   sign and check  sign  verify  history
-  mcp             proxy  guard  call  calls  approvals  approvers  policy
+  mcp             proxy  guard  call  calls  audit  approvals  approvers  policy
   operate         key  spiffe  registry  log  config  completion  help  version
 
   help  peerage help <command>   how one works, with two examples

@@ -34,6 +34,7 @@ export const parents: Readonly<Record<string, string>> = {
   audit: "the log that proves it",
   approvals: "what waits for a person",
   approvers: "who may approve",
+  console: "this machine's guards in a browser",
   history: "the signed steps that a call carries",
   policy: "what a guard admits",
   spiffe: "workload identities beside DIDs",

@@ -138,6 +138,9 @@ function recorder(signer: CallSigner): { signer: CallSigner; token: () => string
     get did() {
       return signer.did;
     },
+    get presentsHistory() {
+      return signer.presentsHistory;
+    },
     get audience() {
       return signer.audience;
     },

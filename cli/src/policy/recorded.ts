@@ -30,7 +30,8 @@ export async function recall(context: Context, text: string, options: Options): 
   return { call, recorded: reader.recorded(call.decision), policy: keptPolicy(reader, call) };
 }
 
-function keptPolicy(reader: AuditReader, { decision }: AuditedCall): Policy | undefined {
+/** The policy that decided a call, while the log keeps it. */
+export function keptPolicy(reader: AuditReader, { decision }: AuditedCall): Policy | undefined {
   const document = reader.policy(decision.policy);
   // What was in force once has been read before, so reading it again gives the same policy.
   return document && parsePolicy(JSON.stringify(document), {}, engines);

@@ -57,6 +57,16 @@ const approver = z.object({
 });
 
 /** What `data` holds in the answers of `peerage calls`, `approvals` and `approvers`. */
+const auditReport = z.object({
+  guard: did,
+  from: z.int(),
+  size: z.int(),
+  signed: z.int(),
+  open: z.int(),
+  archives: z.int(),
+  defect: z.object({ seq: z.int(), kind: z.string() }).optional(),
+});
+
 export const guardSchemas: Readonly<Record<string, z.ZodType>> = {
   // With --follow each line holds one record, of whatever kind, its place in `seq`.
   "calls list": z.union([
@@ -64,12 +74,23 @@ export const guardSchemas: Readonly<Record<string, z.ZodType>> = {
     z.object({ v: z.literal(1), seq: z.int(), kind: z.string(), at: time }),
   ]),
   "calls show": decision,
-  "calls verify": z.object({
-    guard: did,
-    size: z.int(),
-    signed: z.int(),
-    open: z.int(),
-    defect: z.object({ seq: z.int(), kind: z.string() }).optional(),
+  "calls verify": auditReport,
+  "audit verify": auditReport,
+  "calls replay": z.object({
+    counts: z.object({ same: z.int(), differs: z.int(), undecidable: z.int() }),
+    calls: z.array(
+      z.object({
+        seq: z.int(),
+        id: z.string(),
+        verdict: z.enum(["same", "differs", "undecidable"]),
+        recorded: z.enum(["admitted", "asked", "refused"]),
+        effect: z.enum(["allow", "ask", "deny"]).optional(),
+      }),
+    ),
+  }),
+  "audit export": z.object({ path: z.string(), format: z.enum(["ndjson", "otlp"]), lines: z.int(), records: z.int() }),
+  "audit rotate": z.object({
+    rotated: z.object({ path: z.string(), from: z.int(), to: z.int() }).nullable(),
   }),
   "approvals list": z.object({ items: z.array(item) }),
   "approvals show": item,
@@ -83,4 +104,6 @@ export const guardSchemas: Readonly<Record<string, z.ZodType>> = {
   }),
   "approvers add": approver,
   "approvers remove": approver,
+  "console open": z.object({ url: z.string(), console: z.string(), code: z.string(), expires: time }),
+  "console pair": approver,
 };

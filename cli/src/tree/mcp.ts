@@ -34,6 +34,7 @@ export const mcpCommands: readonly CommandSpec[] = [
       ["--upstream <url>", "the server behind an HTTP guard"],
       ["--public-url <url>", "the address that callers sign for"],
       ["--behind-proxy", "allow an address off loopback: TLS ends before it"],
+      ["--console [addr]", "serve the console beside an HTTP guard, at a port or host:port (127.0.0.1:7071)"],
       ["--refresh <seconds>", "how often the log is looked at (5)"],
       audit,
       ["--audit-args <how>", "of arguments record: digest, redacted (what rules read) or full"],

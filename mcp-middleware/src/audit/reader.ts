@@ -145,6 +145,15 @@ export class AuditReader implements Disposable {
     return this.#text("SELECT token FROM entry WHERE digest = ?", digest);
   }
 
+  /** The tokens of the entries of a run that this guard keeps, at most 256. */
+  entriesOf(run: string): readonly string[] {
+    return onDisk(() =>
+      this.#database
+        .prepare<[string], { token: string }>("SELECT token FROM entry WHERE run = ? ORDER BY seen LIMIT 256")
+        .all(run),
+    ).map(({ token }) => token);
+  }
+
   /** What a decision was made on, to try another policy on it; undefined where too little was recorded. */
   recorded(decision: DecisionBody): RecordedCall | undefined {
     const entry = (digest: Digest): ReturnType<typeof parseCarriedEntry> | undefined => {

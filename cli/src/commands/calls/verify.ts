@@ -1,12 +1,19 @@
-import { type AuditReport, verifyAudit } from "@peerage/mcp-middleware";
+import { existsSync } from "node:fs";
+import { open, readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import type { Did } from "@peerage/core";
+import { archivePath, type AuditReport, verifyAudit, verifyExport } from "@peerage/mcp-middleware";
 import { checkedDid } from "../../agents.ts";
 import type { Context } from "../../context.ts";
+import { CliError } from "../../errors.ts";
 import { findAuditFile } from "../../files/guard-files.ts";
+import { codeOf } from "../../files/safe-file.ts";
 import type { Result } from "../../output.ts";
 import type { Args } from "../../tree.ts";
 import { styledDid } from "../../ui/agent.ts";
 import type { Fact } from "../../ui/terminal.ts";
 import { count } from "../../ui/time.ts";
+import { visible } from "../../ui/visible.ts";
 
 const defects: Readonly<Record<NonNullable<AuditReport["defect"]>["kind"], string>> = {
   edited: "its text is not what was recorded",
@@ -20,12 +27,15 @@ const defects: Readonly<Record<NonNullable<AuditReport["defect"]>["kind"], strin
   policy: "a policy beside the records is not the one of its digest",
 };
 
-/** `peerage calls verify`: the whole audit log against its hash chain and the guard's signatures, offline. Exit 6 names the place. */
-export async function run(context: Context, { options }: Args): Promise<Result> {
-  const path = await findAuditFile(context, options);
+/**
+ * `peerage calls verify`, `peerage audit verify [file]`: a whole audit log, its archives included, or an export of one,
+ * against its hash chain and the guard's signatures, offline. Exit 6 names the place.
+ */
+export async function run(context: Context, { words: [file], options }: Args): Promise<Result> {
   const guard = options["guard"] === undefined ? undefined : checkedDid(String(options["guard"]));
-  const report = await verifyAudit(path, { guard });
-  const { size, signed, open, defect } = report;
+  const path = file === undefined ? await findAuditFile(context, options) : resolve(context.io.cwd, file);
+  const { report, archives } = await verified(path, guard);
+  const { size, signed, open: running, defect } = report;
   const { ui } = context;
   const facts: Fact[] = [
     {
@@ -44,16 +54,92 @@ export async function run(context: Context, { options }: Args): Promise<Result> 
           : `the first ${signed} by the guard; the last ${size - signed} not yet`,
     },
     { label: "guard", value: styledDid(ui, report.guard) },
+    ...(report.from === 0 ? [] : [archivedFact(report.from, archives)]),
     {
-      mark: open === 0 ? "ok" : "none",
+      mark: running === 0 ? "ok" : "none",
       label: "open",
-      value: open === 0 ? "every admitted call has its outcome" : `${count(open, "admitted call")} without an outcome`,
+      value:
+        running === 0 ? "every admitted call has its outcome" : `${count(running, "admitted call")} without an outcome`,
     },
   ];
   return {
     exit: defect ? 6 : 0,
-    data: report,
+    data: { ...report, archives },
     text: ui.facts(facts),
-    plain: [[report.guard, size, signed, open, defect?.seq ?? "", defect?.kind ?? ""]],
+    plain: [[report.guard, size, signed, running, defect?.seq ?? "", defect?.kind ?? ""]],
   };
+}
+
+interface Verified {
+  readonly report: AuditReport;
+  /** Archives that were verified, from the first record on without a gap. */
+  readonly archives: number;
+}
+
+/** A log or an export; of a log that was rotated its archives first, each where the one before ends. */
+async function verified(path: string, guard: Did | undefined): Promise<Verified> {
+  if (!(await isDatabase(path))) {
+    const {
+      records: _,
+      entries: _entries,
+      policies: _policies,
+      ...report
+    } = await verifyExport(await textOf(path), { guard });
+    return { report, archives: 0 };
+  }
+  const log = await verifyAudit(path, { guard });
+  let [at, archives] = [0, 0];
+  while (at < log.from) {
+    const archive = archivePath(path, at);
+    if (!existsSync(archive)) break;
+    const {
+      records: _,
+      entries: _entries,
+      policies: _policies,
+      ...report
+    } = await verifyExport(await textOf(archive), { guard: log.guard });
+    const isWhole =
+      report.defect === undefined && report.from === at && report.size > at && report.signed === report.size;
+    if (!isWhole)
+      return {
+        report: {
+          ...log,
+          signed: Math.min(log.signed, report.signed),
+          defect: report.defect ?? { seq: at, kind: "missing" },
+        },
+        archives,
+      };
+    at = report.size;
+    archives++;
+  }
+  return { report: log, archives: at === log.from ? archives : 0 };
+}
+
+function archivedFact(from: number, archives: number): Fact {
+  return archives > 0
+    ? {
+        mark: "ok",
+        label: "archives",
+        value: `${count(archives, "file")} with all ${from} records before, verified too`,
+      }
+    : {
+        mark: "warn",
+        label: "archives",
+        value: `the ${from} records before #${from} are not all here; the guard signed that they were`,
+      };
+}
+
+async function isDatabase(path: string): Promise<boolean> {
+  const head = Buffer.alloc(15);
+  try {
+    await using file = await open(path);
+    await file.read(head, 0, 15, 0);
+  } catch (error) {
+    throw new CliError("ERR_NOT_FOUND", `${visible(path, 200)} cannot be read (${codeOf(error) ?? "unknown"})`);
+  }
+  return head.toString("latin1") === "SQLite format 3";
+}
+
+async function textOf(path: string): Promise<string> {
+  return await readFile(path, "utf8");
 }
