@@ -23,7 +23,7 @@ export function signFetch(fetch: Fetch, signer: CallSigner, options: SignFetchOp
   return async (input, init) => {
     const url = new URL(input instanceof Request ? input.url : input);
     if (!isHttp(url) || canonicalAudience(url) !== endpoint || url.search !== search) return await fetch(input, init);
-    const signed = await signRequest(new Request(input, init), signer);
+    const signed = await signRequest(readRequest(input, init), signer);
     // A redirect would carry the proof, and perhaps a bearer token, to a place that nobody named.
     return observed(await fetch(url, { ...init, ...signed, redirect: "manual" }), signer);
   };
@@ -33,10 +33,32 @@ function isHttp(url: URL): boolean {
   return (url.protocol === "https:" || url.protocol === "http:") && url.username === "" && url.password === "";
 }
 
-async function signRequest(request: Request, signer: CallSigner): Promise<RequestInit> {
-  const headers = new Headers(request.headers);
-  const base = { method: request.method, headers, signal: request.signal };
-  if (headers.has(CALL_HEADER)) return { ...base, ...(request.body ? { body: await request.text() } : {}) };
+interface Outgoing {
+  readonly method: string;
+  readonly headers: Headers;
+  readonly signal: AbortSignal | null | undefined;
+  readonly text: () => string | Promise<string>;
+}
+
+/** What is sent. Both SDKs hand over a URL, and a body as text: then no `Request` need be made, which costs much. */
+function readRequest(input: string | URL | Request, init: RequestInit | undefined): Outgoing {
+  const body = init?.body ?? "";
+  if (!(input instanceof Request) && typeof body === "string") {
+    const { method = "GET", headers, signal } = init ?? {};
+    return { method: method.toUpperCase(), headers: new Headers(headers), signal, text: () => body };
+  }
+  const request = new Request(input, init);
+  const { method, headers, signal } = request;
+  return { method, headers: new Headers(headers), signal, text: () => request.text() };
+}
+
+async function signRequest(request: Outgoing, signer: CallSigner): Promise<RequestInit> {
+  const { method, headers, signal } = request;
+  const base = { method, headers, ...(signal ? { signal } : {}) };
+  if (headers.has(CALL_HEADER)) {
+    const text = await request.text();
+    return text === "" ? base : { ...base, body: text };
+  }
   if (request.method === "GET" || request.method === "DELETE") {
     const token = await signer.signHeader(streamSubject(request.method, (name) => headers.get(name)));
     if (token !== undefined) headers.set(CALL_HEADER, token);
@@ -70,36 +92,53 @@ export function responseSubject(response: JsonValue): { readonly method: "http/r
   return { method: "http/response", params: response };
 }
 
+type Bytes = Uint8Array<ArrayBuffer>;
+
 /** The same response, whose messages are shown to the signer as they are read. */
 function observed(response: Response, signer: CallSigner): Response {
   const type = response.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase();
   if (!response.body || (type !== "application/json" && type !== "text/event-stream")) return response;
-  const observer = type === "application/json" ? jsonObserver(signer) : sseObserver(signer);
-  const body = response.body.pipeThrough(observer);
+  const body = watched(
+    response.body as ReadableStream<Bytes>,
+    type === "application/json" ? whole(signer) : events(signer),
+  );
   return new Response(body, { status: response.status, statusText: response.statusText, headers: response.headers });
 }
 
-function sseObserver(signer: CallSigner): TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> {
-  const splitter = new SseSplitter({ onEvent: (raw) => see(signer, parseSseEvent(raw)?.data) });
-  return new TransformStream({
-    transform(chunk, controller) {
-      splitter.push(Buffer.from(chunk));
-      controller.enqueue(chunk);
-    },
-  });
+interface Watcher {
+  readonly chunk: (bytes: Bytes) => void;
+  readonly end: () => void;
 }
 
-function jsonObserver(signer: CallSigner): TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> {
-  const chunks: Uint8Array[] = [];
-  return new TransformStream({
-    transform(chunk, controller) {
-      chunks.push(chunk);
-      controller.enqueue(chunk);
+/** The same bytes at the same pace; each is handed on before it is looked at. */
+function watched(body: ReadableStream<Bytes>, watcher: Watcher): ReadableStream<Bytes> {
+  const reader = body.getReader();
+  return new ReadableStream<Bytes>(
+    {
+      async pull(controller) {
+        const { done, value } = await reader.read();
+        if (done) {
+          controller.close();
+          watcher.end();
+        } else {
+          controller.enqueue(value);
+          watcher.chunk(value);
+        }
+      },
+      cancel: (reason) => reader.cancel(reason),
     },
-    flush() {
-      see(signer, Buffer.concat(chunks).toString());
-    },
-  });
+    { highWaterMark: 0 },
+  );
+}
+
+function events(signer: CallSigner): Watcher {
+  const splitter = new SseSplitter({ onEvent: (raw) => see(signer, parseSseEvent(raw)?.data) });
+  return { chunk: (bytes) => splitter.push(Buffer.from(bytes)), end: () => undefined };
+}
+
+function whole(signer: CallSigner): Watcher {
+  const chunks: Bytes[] = [];
+  return { chunk: (bytes) => void chunks.push(bytes), end: () => see(signer, Buffer.concat(chunks).toString()) };
 }
 
 function see(signer: CallSigner, text: string | undefined): void {
