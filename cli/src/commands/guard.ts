@@ -1,9 +1,11 @@
 import { basename } from "node:path";
 import { exitCodeOf, runStdioGuard, startHttpGuard } from "@peerage/mcp-middleware";
 import { type Address, parseAddress } from "../address.ts";
+import type { ServedConsole } from "../console/serve.ts";
 import type { Context, Options } from "../context.ts";
 import { usage } from "../errors.ts";
 import { isLoopback } from "../files/config.ts";
+import { stateFolder } from "../files/guard-files.ts";
 import { buildGuard, type GuardParts } from "../guard/build.ts";
 import type { SpiffeServing } from "../spiffe/serve.ts";
 import { exitAfter, interrupted, stopSignal } from "../interrupt.ts";
@@ -66,6 +68,12 @@ async function serveHttp(context: Context, options: Options, parts: GuardParts, 
     log: (line) => parts.alarm(line),
   });
   parts.announce(`guarding ${visible(upstream.host)}`);
+  await using stack = new AsyncDisposableStack();
+  if (options["console"] !== undefined) {
+    const served = await serveGuardConsole(context, options, parts);
+    stack.use(served);
+    context.say(`    console    ${context.err.link(served.url)} ${context.err.dim("(peerage console open)")}`);
+  }
   context.say(`    connect    ${context.err.link(typeof publicUrl === "string" ? publicUrl : proxy.url)}`);
   return exitAfter(await stopped);
 }
@@ -80,6 +88,16 @@ async function spiffeOf(
   if (!parts.spiffe) return undefined;
   const { spiffeServing } = await import("../spiffe/serve.ts");
   return spiffeServing(parts.spiffe, options, { upstream, now: context.io.now, log: (line) => parts.alarm(line) });
+}
+
+/** The console over this guard's log, or over all of its state folder. Its code is loaded where it is asked for. */
+async function serveGuardConsole(context: Context, options: Options, parts: GuardParts): Promise<ServedConsole> {
+  const { CONSOLE_PORT, serveConsole } = await import("../console/serve.ts");
+  return serveConsole(context, {
+    listen: parseAddress(text(options["console"]), CONSOLE_PORT, false),
+    state: stateFolder(context, options),
+    audit: options["audit"] === undefined ? undefined : parts.auditPath,
+  });
 }
 
 function text(value: string | boolean | string[] | undefined): string | undefined {

@@ -32,6 +32,8 @@ import { Owned } from "../owned.ts";
 /** A guard with everything that it owns, and its voice. */
 export interface GuardParts extends AsyncDisposable {
   readonly guard: Guard;
+  /** The audit log that it records into. */
+  readonly auditPath: string;
   /** Where a flag asks for SPIFFE. */
   readonly spiffe: OpenedSpiffe | undefined;
   alarm(text: string): void;
@@ -100,6 +102,7 @@ export async function buildGuard(context: Context, options: Options): Promise<Gu
   const parts = opened.move();
   return {
     guard,
+    auditPath,
     spiffe,
     alarm,
     announce: (what) => {

@@ -20,8 +20,8 @@ import { RequestStates } from "./request-state.ts";
 import type { ApprovalWebhook } from "./webhook.ts";
 
 export interface ApprovalOptions {
-  /** Where a person answers an item, by its id; without it the command line is named. */
-  readonly url?: ((id: string) => string) | undefined;
+  /** Where a person answers an item, by its id; without it, or where there is no such place now, the command line is named. */
+  readonly url?: ((id: string) => string | undefined) | undefined;
   /** How long a call waits for an answer, once its caller was told to get one: 20 s, since clients give up after 60. */
   readonly waitSeconds?: number | undefined;
   /** Told of each new question, so that somebody can be told; it holds up nothing. */

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 
 const types = {
   "style.css": "text/css; charset=utf-8",
+  "console.css": "text/css; charset=utf-8",
   "site.js": "text/javascript; charset=utf-8",
   "icon.svg": "image/svg+xml",
 } as const;
@@ -11,7 +12,7 @@ const types = {
 export type AssetName = keyof typeof types;
 
 /** A part of the site that runs in browsers and is loaded where it is used. */
-export type IslandName = "verify" | "map" | "try";
+export type IslandName = "verify" | "map" | "try" | "console" | "approve";
 
 interface Asset {
   readonly path: string;

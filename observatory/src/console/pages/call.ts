@@ -1,0 +1,351 @@
+import { parseEntry, PeerageError, type Policy } from "@peerage/core";
+import type { ConsolePage } from "../ask.ts";
+import { fieldsOf, revealed } from "../fields.ts";
+import type { Ledger } from "../ledger.ts";
+import { present, shown } from "../live.ts";
+import { type Child, h, type Node } from "../node.ts";
+import { paths } from "../paths.ts";
+import { agent, caller, chain, moment, verdict } from "../rows.ts";
+import type { DecisionRecord, GuardCall } from "../source.ts";
+import { againWith, entriesOf, rulesOf, type TraceEntry, traceOf, type TraceRule, type TraceStep } from "../trace.ts";
+import { msText } from "../topology.ts";
+import { reasonText } from "../words.ts";
+
+export interface CallData {
+  readonly guard: string;
+  readonly decision: DecisionRecord;
+  readonly outcome?: GuardCall["outcome"];
+  readonly name?: string;
+  readonly subjectName?: string;
+  readonly steps: readonly TraceStep[];
+  /** Absent: no rule was asked, or what it was asked on is not kept. */
+  readonly rules?: readonly TraceRule[];
+  readonly history: readonly TraceEntry[];
+  /** The guard's receipt, if it came back with a later call. */
+  readonly receipt?: { readonly token: string; readonly step: string; readonly result: string };
+  /** Under the policy in force now. */
+  readonly again?: "allow" | "ask" | "deny";
+  readonly args?: readonly { readonly path: string; readonly value: string }[];
+}
+
+/** One call: what it claimed, how it was decided, on what, and how it ended. */
+export const call: ConsolePage<CallData> = {
+  load(asked) {
+    const { parameter, ledgers } = asked;
+    const [ledger, found] = findCall(ledgers, parameter);
+    const { decision, outcome } = found;
+    const { source } = ledger;
+    const recorded = source.recorded(decision);
+    const policy = readPolicy(ledger, decision.policy);
+    const today = ledger.policy === undefined ? undefined : readPolicy(ledger, ledger.policy);
+    const { caller: by, subject, input } = decision;
+    const args = input?.args;
+    return {
+      guard: ledger.name,
+      decision,
+      ...present("outcome", outcome),
+      ...present("name", by && asked.nameOf(by.did)),
+      ...present("subjectName", subject && asked.nameOf(subject)),
+      steps: traceOf(found, recorded),
+      ...present("rules", rulesOf(decision, recorded, policy)),
+      history: entriesOf(decision, source, asked),
+      ...present("receipt", receiptOf(ledger, decision)),
+      ...present("again", againWith(today, decision, recorded)),
+      ...present("args", args === undefined ? undefined : fieldsOf(args)),
+    };
+  },
+  title: ({ decision }) => `Call ${decision.seq}`,
+  view(data) {
+    const { decision, outcome, name } = data;
+    const { at, target, method, seq, caller: by } = decision;
+    return [
+      h(
+        "div",
+        { class: "head" },
+        h("h1", {}, h("bdi", {}, shown(target ?? method))),
+        h(
+          "p",
+          { class: "row big" },
+          verdict(decision.verdict),
+          caller({ ...present("did", by?.did), ...present("name", name), unverified: by?.unverified === true }),
+          moment(at),
+          ...(outcome?.ms === undefined ? [] : [h("span", { class: "muted" }, msText(outcome.ms))]),
+          h("span", { class: "muted" }, `record ${seq} of `, h("bdi", {}, data.guard)),
+        ),
+        ...(decision.reason === undefined
+          ? []
+          : [
+              h(
+                "p",
+                { class: "because" },
+                h("b", {}, reasonText(decision.reason)),
+                " ",
+                h("code", {}, decision.reason),
+              ),
+            ]),
+      ),
+      h(
+        "div",
+        { class: "columns wide-left" },
+        h("div", {}, decisionPanel(data), ...(data.rules ? [rulesPanel(data.rules)] : []), historyPanel(data)),
+        h("div", {}, claimsPanel(data), receiptPanel(data), furtherPanel(data)),
+      ),
+    ];
+  },
+  text: ({ decision, steps, outcome }) =>
+    [
+      `${decision.verdict}  ${decision.target ?? decision.method}  ${decision.caller?.did ?? "unsigned"}  ${decision.at}`,
+      ...steps.map(({ label, state, found }) => `  ${state.padEnd(7)} ${label.padEnd(18)} ${found ?? ""}`.trimEnd()),
+      ...(outcome ? [`  ${outcome.outcome}`] : []),
+      "",
+    ].join("\n"),
+};
+
+/** A call by its id, or by `#` and its place in the log of the guard that is named. */
+function findCall(ledgers: readonly Ledger[], word: string): readonly [Ledger, GuardCall] {
+  for (const ledger of ledgers) {
+    const row = ledger.byId(word);
+    const seq = row?.seq ?? (/^\d{1,12}$/.test(word) && ledgers.length === 1 ? Number(word) : undefined);
+    const found = seq === undefined ? undefined : ledger.source.call(seq);
+    if (found) return [ledger, found];
+  }
+  throw new PeerageError("ERR_NOT_FOUND", "no call in mind is such");
+}
+
+function readPolicy(ledger: Ledger, digest: DecisionRecord["policy"]): Policy | undefined {
+  try {
+    return ledger.source.policy(digest);
+  } catch {
+    return undefined; // of another version; its digest still stands
+  }
+}
+
+/** The receipt of a call, if its caller presented it since: guards hand receipts out, and keep those that come back. */
+function receiptOf({ source }: Ledger, { call: jti, run, caller: by }: DecisionRecord): CallData["receipt"] {
+  if (jti === undefined || by === undefined || run === undefined) return undefined;
+  for (const token of source.entriesOf(run)) {
+    try {
+      const { call: of, step, result, issuer } = parseEntry(token);
+      if (of === jti && issuer === source.did) return { token, step, result };
+    } catch {
+      // What does not verify is nobody's receipt.
+    }
+  }
+  return undefined;
+}
+
+const marks: Readonly<Record<TraceStep["state"], readonly [string, string, string]>> = {
+  held: ["✓", "holds", "ok"],
+  failed: ["✕", "does not hold", "bad"],
+  waits: ["◔", "waits", "warn"],
+  none: ["–", "asked nothing", "muted"],
+  later: ["·", "not reached", "muted"],
+};
+
+function decisionPanel({ steps }: CallData): Node {
+  return h(
+    "section",
+    { class: "panel", "aria-labelledby": "decision" },
+    h("h2", { id: "decision" }, "Decision, step by step"),
+    h(
+      "ol",
+      { class: "steps12" },
+      steps.map(({ label, asks, state, found, step }) => {
+        const [sign, word, tone] = marks[state];
+        return h(
+          "li",
+          { class: `${tone} ${state}`, "data-step": step },
+          h("span", { class: "sign", role: "img", "aria-label": word }, sign),
+          h("b", {}, label),
+          h(
+            "span",
+            { class: "found" },
+            ...(state === "failed" || state === "waits" ? [h("span", { class: "asks" }, `${asks}. `)] : []),
+            h("bdi", {}, state === "later" ? "not reached" : (found ?? asks)),
+          ),
+        );
+      }),
+    ),
+  );
+}
+
+function rulesPanel(rules: readonly TraceRule[]): Node {
+  const sorted = [...rules].sort((a, b) => Number(b.decided) - Number(a.decided));
+  return h(
+    "section",
+    { class: "panel", "aria-labelledby": "rules" },
+    h("h2", { id: "rules" }, "What the policy asked", h("span", { class: "aside" }, "the caller was not told")),
+    sorted.map((rule) =>
+      h(
+        "details",
+        { class: "rule", open: rule.decided },
+        h(
+          "summary",
+          {},
+          h("code", {}, h("bdi", {}, shown(rule.rule))),
+          " ",
+          h("span", { class: `chip ${ruleTone(rule)}` }, ruleWord(rule)),
+          ...(rule.because === undefined
+            ? []
+            : [" ", h("span", { class: "muted" }, h("bdi", {}, shown(rule.because)))]),
+        ),
+        h(
+          "table",
+          { class: "cards conditions" },
+          h(
+            "thead",
+            {},
+            h(
+              "tr",
+              {},
+              ["Holds", "Condition", "Wanted", "Found"].map((text) => h("th", {}, text)),
+            ),
+          ),
+          h(
+            "tbody",
+            {},
+            rule.conditions.map(({ condition, path, holds, wanted, found }) => {
+              const [sign, word, tone] = holds === true ? marks.held : holds === false ? marks.failed : marks.none;
+              const what = path === undefined ? condition : `${condition} ${revealed(path).slice(1, -1)}`;
+              return h(
+                "tr",
+                {},
+                h(
+                  "td",
+                  { "data-label": "Holds" },
+                  h("span", { class: `status ${tone}`, role: "img", "aria-label": word }, sign),
+                ),
+                h("td", { "data-label": "Condition" }, h("bdi", {}, what)),
+                h("td", { "data-label": "Wanted" }, h("bdi", {}, wanted)),
+                h("td", { "data-label": "Found" }, h("bdi", {}, found)),
+              );
+            }),
+          ),
+        ),
+      ),
+    ),
+  );
+}
+
+function ruleTone({ list, met }: TraceRule): string {
+  return met ? (list === "deny" ? "bad" : "ok") : "";
+}
+
+function ruleWord({ list, met, decided }: TraceRule): string {
+  if (list === "deny") return met ? "✕ denies" : "deny, not met";
+  return met ? "✓ allows" : decided ? "came nearest" : "does not allow";
+}
+
+function historyPanel({ history }: CallData): Node {
+  return h(
+    "section",
+    { class: "panel", "aria-labelledby": "history" },
+    h("h2", { id: "history" }, "History", h("span", { class: "aside" }, "signatures checked just now")),
+    history.length === 0
+      ? h("p", { class: "muted" }, "The call presented no signed steps, and the guard held none.")
+      : chain(history),
+  );
+}
+
+/** Facts as pairs; what is not known is left out. */
+export function facts(pairs: readonly (readonly [string, Child | undefined])[]): Node {
+  return h(
+    "dl",
+    { class: "facts" },
+    pairs.flatMap(([label, value]) =>
+      value === undefined ? [] : [h("div", {}, h("dt", {}, label), h("dd", {}, value))],
+    ),
+  );
+}
+
+function code(text: string | undefined): Node | undefined {
+  return text === undefined ? undefined : h("code", {}, h("bdi", {}, text));
+}
+
+function claimsPanel({ decision, subjectName, args }: CallData): Node {
+  const { caller: by, subject, method, target, req, call: jti, run, trace, view, policy, rule, id, input } = decision;
+  return h(
+    "section",
+    { class: "panel", "aria-labelledby": "claims" },
+    h("h2", { id: "claims" }, "What it claimed"),
+    facts([
+      ["agent", code(by?.did)],
+      ["on behalf of", subject === undefined ? undefined : agent({ did: subject, ...present("name", subjectName) })],
+      ["method", code(shown(method))],
+      ["target", target === undefined ? undefined : code(revealed(target))],
+      ["request", code(req)],
+      ["proof", code(jti)],
+      ["bound by", by?.binding],
+      ["run", code(run)],
+      ["trace", code(trace)],
+      ["rule", code(rule)],
+      ["policy", code(policy)],
+      ["log view", code(view)],
+      ["decision", code(id)],
+    ]),
+    ...(args
+      ? [
+          h(
+            "h3",
+            { class: "label" },
+            `Arguments, ${input?.argsAre === "redacted" ? "as far as rules name them" : "in full"}`,
+          ),
+          facts(args.map(({ path, value }) => [path, code(value)] as const)),
+        ]
+      : [h("p", { class: "muted small" }, "Arguments stand in the log as the digest of the request.")]),
+  );
+}
+
+function receiptPanel({ outcome, receipt, decision }: CallData): Node {
+  return h(
+    "section",
+    { class: "panel", "aria-labelledby": "receipt" },
+    h("h2", { id: "receipt" }, "How it ended"),
+    facts([
+      ["outcome", outcome?.outcome ?? (decision.verdict === "admitted" ? "still runs" : "never reached the tool")],
+      ["took", outcome?.ms === undefined ? undefined : msText(outcome.ms)],
+      ["result", code(outcome?.res)],
+      ["receipt", receipt ? `${receipt.step} / ${receipt.result}, ✓ signed by this guard` : undefined],
+    ]),
+    ...(receipt
+      ? [h("details", {}, h("summary", {}, "The receipt itself"), h("pre", {}, h("code", {}, receipt.token)))]
+      : [
+          h(
+            "p",
+            { class: "muted small" },
+            "The guard signs a receipt and hands it to the caller. It stands here once the caller presents it with a later call.",
+          ),
+        ]),
+  );
+}
+
+function furtherPanel({ decision, again, guard }: CallData): Node {
+  const today = { allow: "allow it", ask: "ask a person", deny: "refuse it" };
+  return h(
+    "section",
+    { class: "panel", "aria-labelledby": "further" },
+    h("h2", { id: "further" }, "Further"),
+    h(
+      "ul",
+      { class: "plainlist" },
+      ...(again === undefined ? [] : [h("li", {}, "Today’s policy would ", h("b", {}, today[again]), ".")]),
+      ...(decision.item === undefined
+        ? []
+        : [h("li", {}, h("a", { href: paths.approval(decision.item) }, "What the person was asked"))]),
+      ...(decision.caller === undefined
+        ? []
+        : [h("li", {}, h("a", { href: paths.agent(decision.caller.did) }, "Everything this agent did here"))]),
+      h(
+        "li",
+        {},
+        h(
+          "a",
+          { href: paths.calls({ target: decision.target ?? decision.method, guard }) },
+          "Calls of the same target",
+        ),
+      ),
+      h("li", {}, h("a", { href: paths.audit({ guard }) }, "Verify the log that says so")),
+      h("li", {}, "In a terminal: ", h("code", {}, `peerage calls show ${decision.seq}`)),
+    ),
+  );
+}

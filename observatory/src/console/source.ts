@@ -1,0 +1,184 @@
+import type { Did, Digest, JsonValue, Policy, RecordedCall } from "@peerage/core";
+
+// What the console reads of a guard, as its audit log and its store of approvals have it. Declared here, because the
+// observatory knows no guard: the command line passes the real ones.
+
+/** A decision as the audit log holds it. */
+export interface DecisionRecord {
+  readonly kind: "decision";
+  readonly seq: number;
+  readonly id: string;
+  /** RFC 3339. */
+  readonly at: string;
+  readonly verdict: "admitted" | "asked" | "refused";
+  readonly notification?: true;
+  /** The step of the pipeline that refused. */
+  readonly step?: string;
+  readonly reason?: string;
+  readonly detail?: string;
+  readonly caller?: {
+    readonly did: Did;
+    readonly kid: string;
+    readonly binding?: string;
+    readonly score?: number | "unknown";
+    readonly unverified?: true;
+  };
+  readonly subject?: Did;
+  readonly method: string;
+  readonly target?: string;
+  readonly req?: Digest;
+  readonly call?: string;
+  readonly run?: string;
+  readonly trace?: string;
+  readonly rule?: string;
+  readonly policy: Digest;
+  readonly view?: string;
+  readonly evidence?: readonly Digest[];
+  readonly spent?: readonly Digest[];
+  readonly item?: string;
+  readonly input?: {
+    readonly history?: readonly Digest[];
+    readonly held?: readonly Digest[];
+    readonly args?: JsonValue;
+    readonly argsAre?: "full" | "redacted";
+  };
+}
+
+export interface OutcomeRecord {
+  readonly kind: "outcome";
+  readonly id: string;
+  readonly at: string;
+  readonly outcome: "executed" | "errored" | "refused" | "cancelled" | "abandoned";
+  readonly sent?: false;
+  readonly ms?: number;
+  readonly res?: Digest;
+}
+
+export interface ApprovalRecord {
+  readonly kind: "approval";
+  readonly seq: number;
+  readonly at: string;
+  readonly event: "asked" | "approved" | "denied" | "timeout";
+  readonly item: string;
+  readonly caller: Did;
+  readonly req: Digest;
+  readonly entry: Digest;
+  readonly by?: Did;
+}
+
+/** A record of an audit log. */
+export type GuardRecord =
+  | DecisionRecord
+  | (OutcomeRecord & { readonly seq: number })
+  | ApprovalRecord
+  | { readonly kind: "start"; readonly seq: number; readonly at: string; readonly policy?: Digest }
+  | { readonly kind: "suppressed"; readonly seq: number; readonly at: string; readonly messages: number };
+
+/** A decision, and how the call ended. */
+export interface GuardCall {
+  readonly decision: DecisionRecord;
+  readonly outcome?: OutcomeRecord;
+}
+
+/** A request that waits, or waited, for a person. */
+export interface GuardItem {
+  readonly id: string;
+  readonly state: "open" | "approved" | "used" | "denied" | "timeout" | "lapsed" | "replaced";
+  readonly guard: Did;
+  readonly caller: Did;
+  readonly method: string;
+  readonly target: string;
+  readonly req: Digest;
+  readonly rule: string;
+  readonly policy: Digest;
+  readonly run: string;
+  readonly prev: readonly Digest[];
+  readonly approvers: readonly string[];
+  readonly self: boolean;
+  readonly count: number;
+  readonly filedAt: Date;
+  readonly expiresAt: Date;
+  readonly answers: readonly {
+    readonly digest: Digest;
+    readonly by: Did;
+    readonly result: "approved" | "denied";
+    readonly at: Date;
+  }[];
+  readonly request?: { readonly method: string; readonly params: JsonValue };
+}
+
+/** What verification of an audit log found. */
+export interface GuardAudit {
+  readonly guard: Did;
+  readonly size: number;
+  /** How many records, from the start, a valid checkpoint covers. */
+  readonly signed: number;
+  readonly open: number;
+  readonly defect?: { readonly seq: number; readonly kind: string };
+}
+
+/** One guard's stores. */
+export interface GuardSource {
+  /** The name of the log, unique on this machine: usually that of the guard's identity. */
+  readonly name: string;
+  readonly did: Did | undefined;
+  /** How many records there are. */
+  size(): number;
+  /** Records in their order, from a place on. */
+  records(from: number): Iterable<GuardRecord>;
+  /** One call by its place in the log. */
+  call(seq: number): GuardCall | undefined;
+  /** A policy that this guard has run. */
+  policy(digest: Digest): Policy | undefined;
+  /** The token of an entry that this guard keeps. */
+  entry(digest: Digest): string | undefined;
+  /** The tokens of all kept entries of a run. */
+  entriesOf(run: string): readonly string[];
+  /** What a decision was made on, as far as that was recorded. */
+  recorded(decision: DecisionRecord): RecordedCall | undefined;
+  /** The signed checkpoints in the log, oldest first. */
+  checkpoints(): readonly string[];
+  /** Verifies the whole log, without holding up anything else. */
+  verify(): Promise<GuardAudit>;
+  /** The items in these states, oldest first. */
+  items(states: readonly GuardItem["state"][]): readonly GuardItem[];
+  /** @throws {PeerageError} ERR_NOT_FOUND; ERR_STORE_CORRUPT if what is kept is not what was asked about */
+  item(id: string): GuardItem;
+  /** @throws {PeerageError} ERR_NOT_FOUND, ERR_APPROVAL_INVALID, ERR_APPROVAL_EXPIRED, ERR_AUDIT_UNAVAILABLE */
+  answer(id: string, token: string): GuardItem;
+}
+
+/** Who may look: a browser is handed a one-time code, and gets a session for it. */
+export interface ConsoleAccess {
+  /** Takes a code, once. @returns the token of a new session, or undefined */
+  redeem(code: string): Promise<string | undefined>;
+  /** True if a token is that of a session that has not ended. */
+  check(token: string): Promise<boolean>;
+  end(token: string): Promise<void>;
+}
+
+/** A browser's key that waits to be made an approver, see `peerage console pair`. */
+export interface ConsolePairing {
+  /** Hands a key in for a code. @returns false if the code is none, or was used */
+  offer(code: string, did: Did): Promise<boolean>;
+  /** What became of it. */
+  state(code: string): Promise<"waiting" | "added" | "refused" | "gone">;
+}
+
+export interface ConsoleOptions {
+  /** The guards of this machine; asked again and again, as new ones may begin to record. */
+  readonly guards: () => readonly GuardSource[];
+  readonly access: ConsoleAccess;
+  readonly pairing?: ConsolePairing | undefined;
+  /** The one origin that the console has: `http://127.0.0.1:7071`. Known once it listens. */
+  readonly origin: () => string;
+  /** The operator's own name for an agent, or the one it chose; made harmless here, the fingerprint always beside it. */
+  readonly names?: ((did: Did) => string | undefined) | undefined;
+  /** Where agents are explained to anybody: the observatory of the registry that the guards follow. */
+  readonly registryUrl?: string | undefined;
+  /** Reads a policy for a dry run. @throws {PeerageError} ERR_POLICY_INVALID */
+  readonly parsePolicy: (text: string) => Promise<Policy>;
+  readonly now?: (() => Date) | undefined;
+  /** How often the logs are looked at; 200 ms by default. */
+  readonly pollMs?: number | undefined;
+}
