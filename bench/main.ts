@@ -10,6 +10,7 @@ import { benchTrustQueries } from "./trust-queries.ts";
 const sections: Readonly<Record<string, () => Section | Promise<Section>>> = {
   proofs: benchProofs,
   guard: async () => (await import("./guard.ts")).benchGuard(),
+  policy: async () => (await import("./policy.ts")).benchPolicy(),
   registry: benchRegistry,
   trust: benchTrustQueries,
 };
