@@ -295,7 +295,8 @@ class OpenRegistry implements Registry {
         now,
         budgets: budgetsOf(options, log.reads, () => parts.published.view),
         members: options.members && new Set(options.members),
-        hasEvidence: (digest) => parts.peers.fork(digest) !== undefined,
+        hasEvidence: (digest, category) =>
+          (category === "log-ended" ? parts.peers.end(digest) : parts.peers.fork(digest)) !== undefined,
         onLogged: (index, statement) => parts.reader.remember(index, statement),
       });
     const open = !isPublic(options.publicUrl);

@@ -92,11 +92,7 @@ export class StoreReader implements RegistryReader {
     const own = await verifyCheckpoint(note, ownPolicy(keys));
     if (!quorum) return own;
     try {
-      const witnesses = quorum.witnesses.map(({ key }) => key);
-      const judged = await verifyCheckpoint(note, {
-        ...ownPolicy(keys),
-        quorum: { witnesses, threshold: quorum.threshold },
-      });
+      const judged = await verifyCheckpoint(note, { ...ownPolicy(keys), quorum: quorum.policy });
       // Its answers give the times of its own witness, which every checkpoint has, from before there was a quorum too.
       return own.time === undefined ? judged : { ...judged, time: own.time };
     } catch (error) {

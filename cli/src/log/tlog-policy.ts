@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { parseTlogPolicy, type TlogPolicy } from "@peerage/core";
+import { type CheckpointQuorum, parseTlogPolicy, type TlogPolicy } from "@peerage/core";
 import { CliError } from "../errors.ts";
 import { codeOf } from "../files/safe-file.ts";
 import { visible } from "../ui/visible.ts";
@@ -17,9 +17,8 @@ export async function readTlogPolicy(value: unknown): Promise<TlogPolicy | undef
 }
 
 /** What a reader asks of every checkpoint; undefined for `quorum none`. */
-export function quorumOf(
-  policy: TlogPolicy | undefined,
-): { readonly witnesses: readonly TlogPolicy["witnesses"][number]["key"][]; readonly threshold: number } | undefined {
+export function quorumOf(policy: TlogPolicy | undefined): CheckpointQuorum | undefined {
   if (!policy || policy.threshold === 0) return undefined;
-  return { witnesses: policy.witnesses.map(({ key }) => key), threshold: policy.threshold };
+  const { witnesses, threshold, group } = policy;
+  return { witnesses: witnesses.map(({ key }) => key), threshold, ...(group ? { group } : {}) };
 }

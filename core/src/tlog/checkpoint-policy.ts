@@ -1,5 +1,6 @@
 import { equalBytes } from "../encoding/bytes.ts";
 import type { VerifiedSignature } from "./note.ts";
+import { type QuorumGroup, quorumTime } from "./quorum.ts";
 import { checkpointError, LOG_TYPE, type VerifierKey, WITNESS_TYPE } from "./verifier-key.ts";
 
 /** A cosignature may be stamped this far ahead of the verifier's clock. */
@@ -14,7 +15,16 @@ export interface CheckpointPolicy {
   /** Type 0x04. If named, every checkpoint must carry its cosignature: it says when, and never counts in the quorum. */
   readonly operatorWitness?: VerifierKey;
   /** External witnesses, type 0x04, of which `threshold` must have cosigned. Absent: the log is unwitnessed. */
-  readonly quorum?: { readonly witnesses: readonly VerifierKey[]; readonly threshold: number };
+  readonly quorum?: CheckpointQuorum;
+}
+
+/** Whose cosignatures a verifier demands. */
+export interface CheckpointQuorum {
+  readonly witnesses: readonly VerifierKey[];
+  /** How many of them. */
+  readonly threshold: number;
+  /** Groups of groups, if it is not simply so many of them: then this decides, and holds exactly these witnesses. */
+  readonly group?: QuorumGroup;
 }
 
 /** Who cosigned, and when. */
@@ -71,7 +81,7 @@ export function judgeCosignatures(
       !(operatorWitness && isSamePublicKey(key, operatorWitness)) &&
       counting.findIndex((other) => isSamePublicKey(other.key, key)) === i,
   );
-  const reached = quorum && external.map(({ time }) => time).sort((a, b) => a - b)[quorum.threshold - 1];
+  const reached = quorum && timeOfQuorum(quorum, external);
   if (quorum && reached === undefined) throw checkpointError("quorum");
 
   const time = reached ?? own?.time;
@@ -80,6 +90,14 @@ export function judgeCosignatures(
     cosignatures: [...(own ? [own] : []), ...external].map(({ key, time }) => ({ name: key.name, time })),
     witnessed: quorum !== undefined,
   };
+}
+
+function timeOfQuorum(
+  { group, threshold }: CheckpointQuorum,
+  external: readonly { readonly key: VerifierKey; readonly time: number }[],
+): number | undefined {
+  if (group) return quorumTime(group, (witness) => external.find(({ key }) => isSamePublicKey(key, witness))?.time);
+  return external.map(({ time }) => time).sort((a, b) => a - b)[threshold - 1];
 }
 
 /** True if both are the same named key of the same type. */

@@ -6,7 +6,20 @@ export {
   type SignedCheckpoint,
   verifyCheckpoint,
 } from "./checkpoint.ts";
-export { type CheckpointPolicy, MAX_STAMP_AHEAD_SECONDS, type WitnessTime } from "./checkpoint-policy.ts";
+export {
+  type QuorumGroup,
+  type QuorumMember,
+  quorumOverlap,
+  quorumTime,
+  smallestQuorum,
+  witnessesOfQuorum,
+} from "./quorum.ts";
+export {
+  type CheckpointPolicy,
+  type CheckpointQuorum,
+  MAX_STAMP_AHEAD_SECONDS,
+  type WitnessTime,
+} from "./checkpoint-policy.ts";
 export { CompactRange } from "./compact-range.ts";
 export { cosign, type Cosignature, formatCosignature, parseCosignature, verifyCosignature } from "./cosignature.ts";
 export { type ForkEvidence, forkEvidence, LogForkedError, verifyExtension, verifyForkEvidence } from "./fork.ts";
@@ -68,11 +81,21 @@ export {
 export {
   type AddCheckpoint,
   addSignatureLines,
+  checkQuorumGroup,
   checkQuorumRule,
   formatAddCheckpoint,
   originHash,
   parseAddCheckpoint,
   parseSignatureLines,
 } from "./witness-protocol.ts";
-export { ML_DSA_SIGNATURE_BYTES, ML_DSA_TYPE, type MlDsaCosignature, mlDsaCosignatures } from "./ml-dsa.ts";
+export {
+  ML_DSA_SIGNATURE_BYTES,
+  ML_DSA_TYPE,
+  type MlDsaCosignature,
+  mlDsaCosignatures,
+  type MlDsaKey,
+  parseMlDsaKey,
+  verifyMlDsaCosignature,
+} from "./ml-dsa.ts";
+export { type LogEnd, verifyLogEnd } from "./log-end.ts";
 export { parseTlogPolicy, type PolicyParty, type TlogPolicy } from "./policy-file.ts";

@@ -1,4 +1,5 @@
 import { PeerageError } from "../errors.ts";
+import { type QuorumGroup, type QuorumMember, smallestQuorum } from "./quorum.ts";
 import { parseVerifierKey, LOG_TYPE, type VerifierKey, WITNESS_TYPE } from "./verifier-key.ts";
 
 /** A log or witness of a policy file, with the address if one is given. */
@@ -12,15 +13,18 @@ export interface TlogPolicy {
   readonly logs: readonly PolicyParty[];
   /** The witnesses of the quorum; others that the file names are left out. */
   readonly witnesses: readonly PolicyParty[];
-  /** How many of them must have cosigned; 0 for `quorum none`. */
+  /** How many of them must have cosigned, at least where there are groups of groups; 0 for `quorum none`. */
   readonly threshold: number;
+  /** The rule itself, if the quorum is a group of groups. */
+  readonly group?: QuorumGroup;
 }
 
 const MAX_POLICY_CHARACTERS = 65_536;
+const MAX_DEPTH = 16;
 
 /**
- * Parses a policy file. The quorum is `none`, a witness, or a group of witnesses; a group of groups is refused, as
- * nothing here could judge it.
+ * Parses a policy file. The quorum is `none`, a witness, or a group of witnesses and groups. A witness that counts twice
+ * in it is refused: nobody could tell how many bad ones it stands.
  * @throws {PeerageError} ERR_CONFIG_INVALID
  * @see https://c2sp.org/tlog-policy
  */
@@ -45,8 +49,9 @@ export function parseTlogPolicy(text: string): TlogPolicy {
       const [name, size = "", ...members] = items;
       if (name === undefined || isTaken(name)) throw invalid(i, "the name is missing or taken");
       if (new Set(members).size !== members.length) throw invalid(i, "a member is named twice");
-      if (members.some((member) => groups.has(member))) throw invalid(i, "a group of groups is not supported");
-      if (!members.every((member) => witnesses.has(member))) throw invalid(i, "a member is not defined before");
+      if (!members.every((member) => witnesses.has(member) || groups.has(member))) {
+        throw invalid(i, "a member is not defined before");
+      }
       groups.set(name, { threshold: parseThreshold(i, size, members.length), members });
     } else if (word === "quorum") {
       const [name, ...rest] = items;
@@ -59,8 +64,36 @@ export function parseTlogPolicy(text: string): TlogPolicy {
   }
   if (quorum === undefined) throw invalid(0, "there is no quorum line");
   if (quorum === "none") return { logs, witnesses: [], threshold: 0 };
-  const group = groups.get(quorum) ?? { threshold: 1, members: [quorum] };
-  return { logs, witnesses: group.members.flatMap((name) => witnesses.get(name) ?? []), threshold: group.threshold };
+  const { threshold, members } = groups.get(quorum) ?? { threshold: 1, members: [quorum] };
+  if (members.every((name) => witnesses.has(name))) {
+    return { logs, witnesses: members.flatMap((name) => witnesses.get(name) ?? []), threshold };
+  }
+  return { logs, ...nestedQuorum(quorum, witnesses, groups) };
+}
+
+function nestedQuorum(
+  quorum: string,
+  witnesses: ReadonlyMap<string, PolicyParty>,
+  groups: ReadonlyMap<string, { threshold: number; members: readonly string[] }>,
+): Pick<TlogPolicy, "witnesses" | "threshold" | "group"> {
+  const parties: PolicyParty[] = [];
+  const build = (name: string, depth: number): QuorumMember => {
+    const party = witnesses.get(name);
+    if (party) {
+      if (parties.includes(party)) throw invalid(0, `the witness ${name} counts twice in the quorum`);
+      parties.push(party);
+      return party.key;
+    }
+    return buildGroup(name, depth);
+  };
+  // Groups are defined before they are named, so this ends; each adds a witness that is not counted twice, so soon.
+  const buildGroup = (name: string, depth: number): QuorumGroup => {
+    if (depth > MAX_DEPTH) throw invalid(0, `groups stand in groups to a depth of at most ${MAX_DEPTH}`);
+    const { threshold, members } = groups.get(name) ?? { threshold: 1, members: [] };
+    return { threshold, members: members.map((one) => build(one, depth + 1)) };
+  };
+  const group = buildGroup(quorum, 1);
+  return { witnesses: parties, threshold: smallestQuorum(group), group };
 }
 
 function parseParty(line: number, items: readonly string[], type: number, known: readonly PolicyParty[]): PolicyParty {

@@ -153,7 +153,7 @@ describe("a policy file", () => {
       text.replace(key(1, 1), key(1, 4)),
       text.replace("# ours", "wítness"),
       text.replace("\t", "\u000b"),
-      text.replace("quorum G", `group H any G\nquorum H`),
+      text.replace("quorum G", `group H 2 G A\nquorum H`),
     ];
     for (const file of bad)
       expect(

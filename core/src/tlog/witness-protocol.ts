@@ -5,6 +5,7 @@ import { sha256Hex } from "../encoding/sha256.ts";
 import { HASH_BYTES, isSize } from "./merkle.ts";
 import { formatNote, parseNote } from "./note.ts";
 import type { NoteSignature } from "./note.ts";
+import { type QuorumGroup, quorumOverlap } from "./quorum.ts";
 
 /** Most hashes that a consistency proof has. */
 const MAX_HASHES = 63;
@@ -69,6 +70,15 @@ export function addSignatureLines(note: string, lines: readonly NoteSignature[])
 /** The name of a log in addresses: the SHA-256 of its origin, lower-case hexadecimal. */
 export function originHash(origin: string): string {
   return sha256Hex(origin);
+}
+
+/** As {@link checkQuorumRule}, for groups of groups. @throws {RangeError} */
+export function checkQuorumGroup(group: QuorumGroup, faulty: number): void {
+  const overlap = quorumOverlap(group);
+  if (overlap > faulty) return;
+  throw new RangeError(
+    `two quorums of these groups may have only ${overlap} witnesses in common, which does not stand ${faulty} bad ones`,
+  );
 }
 
 /**

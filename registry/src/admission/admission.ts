@@ -3,6 +3,7 @@ import {
   type Did,
   type Digest,
   PeerageError,
+  type Report,
   type Statement,
   unixSeconds,
   type Verified,
@@ -27,8 +28,8 @@ export interface AdmissionOptions {
   readonly reads: LogReads;
   readonly sequencer: Sequencer;
   readonly now: () => Date;
-  /** True if this registry holds, and has verified, evidence of a fork with this digest. */
-  readonly hasEvidence?: (digest: Digest) => boolean;
+  /** True if this registry holds, and has verified, evidence with this digest for a report of this category. */
+  readonly hasEvidence?: (digest: Digest, category: Report["category"]) => boolean;
   /** A statement has got its index. */
   /** Budgets of issuers; without it there are none. */
   readonly budgets?: IssuerBudgets | undefined;
@@ -147,8 +148,9 @@ export class Admission {
   /** A report about a log rests on evidence that this registry has checked itself: see `POST /v1/forks`. */
   #checkEvidence(statement: Statement): void {
     if (statement.kind !== "Report") return;
-    if (!statement.category.startsWith("log-")) return;
-    if (!statement.evidence.every((digest) => this.#hasEvidence?.(digest) === true)) {
+    const { category, evidence } = statement;
+    if (!category.startsWith("log-")) return;
+    if (!evidence.every((digest) => this.#hasEvidence?.(digest, category) === true)) {
       throw new PeerageError("ERR_STATEMENT_INVALID", "evidence about a log is submitted before the report of it", {
         detail: "evidence",
       });

@@ -1,6 +1,14 @@
-import { isPeerageError, parseJson, verifyForkEvidence } from "@peerage/core";
+import {
+  type Digest,
+  isJsonObject,
+  isPeerageError,
+  type JsonValue,
+  parseJson,
+  verifyForkEvidence,
+  verifyLogEnd,
+} from "@peerage/core";
 import { z } from "zod";
-import { keepFork } from "../witness/forks.ts";
+import { keepEnd, keepFork } from "../witness/forks.ts";
 import { json } from "./answers.ts";
 import { readBody } from "./body.ts";
 import { limit } from "./parameters.ts";
@@ -56,22 +64,26 @@ export function witnessRoutes(service: Pick<Service, "witness">): Route[] {
 
 /** Proofs that logs contradicted themselves: anyone brings them, anyone checks them. */
 export function forkRoutes(service: Pick<Service, "peers" | "now">): Route[] {
+  const keep = async (value: JsonValue): Promise<Digest> => {
+    const isEnd = isJsonObject(value) && value["type"] === "LogEnd";
+    if (isEnd) return keepEnd(service.peers, await verifyLogEnd(value), service.now());
+    return keepFork(service.peers, await verifyForkEvidence(value), service.now());
+  };
   return [
     route({
       method: "POST",
       path: "/v1/forks",
-      summary: "Show evidence of a fork; a report of category log-fork may then name its digest",
-      body: { type: "application/json", description: "A ForkEvidence" },
+      summary: "Show evidence about a log; a report of category log-fork or log-ended may then name its digest",
+      body: { type: "application/json", description: "A ForkEvidence, or a LogEnd with the log's last head" },
       answers: {
-        200: { description: "It proves a fork", content: { "application/json": z.object({ digest: z.string() }) } },
+        200: { description: "It holds", content: { "application/json": z.object({ digest: z.string() }) } },
       },
       handle: async (c) => {
         const body = await readBody(c);
         try {
-          const evidence = await verifyForkEvidence(parseJson(body));
-          return json(c, { digest: keepFork(service.peers, evidence, service.now()) });
+          return json(c, { digest: await keep(parseJson(body)) });
         } catch (error) {
-          if (isPeerageError(error)) throw badRequest(`this proves no fork: ${error.message}`);
+          if (isPeerageError(error)) throw badRequest(`this proves nothing about a log: ${error.message}`);
           throw error;
         }
       },

@@ -1,4 +1,12 @@
-import { canonicalize, type Digest, digest, type ForkEvidence, unixSeconds, type Verified } from "@peerage/core";
+import {
+  canonicalize,
+  type Digest,
+  digest,
+  type ForkEvidence,
+  type LogEnd,
+  unixSeconds,
+  type Verified,
+} from "@peerage/core";
 import type { PeerStore } from "./peer-store.ts";
 
 /** The digest by which a report names evidence of a fork. */
@@ -11,5 +19,12 @@ export function keepFork(store: PeerStore, evidence: Verified<ForkEvidence>, now
   const name = forkDigest(evidence);
   const text = canonicalize({ ...evidence, proof: [...evidence.proof] });
   store.addFork({ digest: name, origin: evidence.origin, evidence: text, time: unixSeconds(now) });
+  return name;
+}
+
+/** Keeps the last head of a log that has ended. @returns the digest by which a report names it */
+export function keepEnd(store: PeerStore, end: Verified<LogEnd>, now: Date): Digest {
+  const name = digest({ ...end });
+  store.addEnd({ digest: name, origin: end.origin, evidence: canonicalize({ ...end }), time: unixSeconds(now) });
   return name;
 }

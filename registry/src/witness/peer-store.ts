@@ -36,6 +36,8 @@ export class PeerStore implements Disposable {
            note TEXT NOT NULL) STRICT;
          CREATE TABLE IF NOT EXISTS fork (digest TEXT PRIMARY KEY, origin TEXT NOT NULL, evidence TEXT NOT NULL,
            time INTEGER NOT NULL) STRICT;
+         CREATE TABLE IF NOT EXISTS ended (digest TEXT PRIMARY KEY, origin TEXT NOT NULL, evidence TEXT NOT NULL,
+           time INTEGER NOT NULL) STRICT;
          CREATE TABLE IF NOT EXISTS memory (id INTEGER PRIMARY KEY CHECK (id = 1), lost INTEGER NOT NULL) STRICT`,
       );
     } catch (cause) {
@@ -90,6 +92,17 @@ export class PeerStore implements Disposable {
 
   fork(digest: Digest): string | undefined {
     return this.#getFork.get(digest);
+  }
+
+  /** Keeps the verified last head of a log that has ended: its JCS. */
+  addEnd(end: { digest: Digest; origin: string; evidence: string; time: number }): void {
+    this.#db
+      .prepare("INSERT OR IGNORE INTO ended (digest, origin, evidence, time) VALUES (?, ?, ?, ?)")
+      .run(end.digest, end.origin, end.evidence, end.time);
+  }
+
+  end(digest: Digest): string | undefined {
+    return this.#db.prepare<[string], string>("SELECT evidence FROM ended WHERE digest = ?").pluck().get(digest);
   }
 
   /** At most `limit` pieces of evidence, oldest first. */

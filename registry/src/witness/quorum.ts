@@ -1,5 +1,7 @@
 import {
   addSignatureLines,
+  checkQuorumGroup,
+  type CheckpointQuorum,
   checkQuorumRule,
   equalBytes,
   formatAddCheckpoint,
@@ -10,6 +12,8 @@ import {
   originHash,
   parseSignatureLines,
   PeerageError,
+  type QuorumGroup,
+  quorumTime,
   type VerifierKey,
 } from "@peerage/core";
 
@@ -25,6 +29,8 @@ export interface WitnessQuorum {
   readonly witnesses: readonly WitnessParty[];
   /** How many must have cosigned. */
   readonly threshold: number;
+  /** Groups of groups, if it is not simply so many: then this decides, and holds exactly these witnesses. */
+  readonly group?: QuorumGroup;
   /** How many of them may be bad without two versions of the log getting a quorum each; 0 by default. */
   readonly faulty?: number;
   /** For one request; 5,000 by default. */
@@ -57,7 +63,8 @@ export class QuorumClient {
   /** @throws {RangeError} if the numbers leave room for two versions of the log, or a witness is named twice */
   constructor(quorum: WitnessQuorum) {
     const { witnesses, threshold, faulty = 0 } = quorum;
-    checkQuorumRule({ witnesses: witnesses.length, threshold, faulty });
+    if (quorum.group) checkQuorumGroup(quorum.group, faulty);
+    else checkQuorumRule({ witnesses: witnesses.length, threshold, faulty });
     for (const [i, { key }] of witnesses.entries()) {
       if (witnesses.some((other, j) => i < j && equalBytes(other.key.publicKey.bytes, key.publicKey.bytes))) {
         throw new RangeError("a witness is named twice");
@@ -65,6 +72,12 @@ export class QuorumClient {
     }
     this.#quorum = quorum;
     this.threshold = threshold;
+  }
+
+  /** What a reader asks of the checkpoints that this one collects for. */
+  get policy(): CheckpointQuorum {
+    const { witnesses, threshold, group } = this.#quorum;
+    return { witnesses: witnesses.map(({ key }) => key), threshold, ...(group ? { group } : {}) };
   }
 
   get witnesses(): readonly WitnessParty[] {
@@ -88,20 +101,31 @@ export class QuorumClient {
     proof: (from: number) => Promise<readonly Uint8Array[]>,
   ): Promise<QuorumAnswer> {
     const lines: NoteSignature[] = [];
+    const cosigned = new Set<VerifierKey>();
     let ahead: number | undefined;
     const stop = new AbortController();
     await new Promise<void>((resolve) => {
       const asked = this.witnesses.map(async (witness) => {
         const answer = await this.#ask(witness, note, size, proof, stop.signal);
-        if (typeof answer === "object") lines.push(answer);
-        else if (answer !== undefined && answer > size) ahead = Math.max(ahead ?? 0, answer);
-        if (lines.length >= this.threshold) resolve();
+        if (typeof answer === "object") {
+          lines.push(answer);
+          cosigned.add(witness.key);
+        } else if (answer !== undefined && answer > size) {
+          ahead = Math.max(ahead ?? 0, answer);
+        }
+        if (this.#isReached(cosigned)) resolve();
       });
       void Promise.all(asked).then(() => resolve());
     });
     stop.abort();
-    if (lines.length < this.threshold) return { reached: false, count: lines.length, ahead };
+    if (!this.#isReached(cosigned)) return { reached: false, count: lines.length, ahead };
     return { reached: true, note: addSignatureLines(note, lines) };
+  }
+
+  #isReached(cosigned: ReadonlySet<VerifierKey>): boolean {
+    const { group } = this.#quorum;
+    if (!group) return cosigned.size >= this.threshold;
+    return quorumTime(group, (key) => (cosigned.has(key) ? 0 : undefined)) !== undefined;
   }
 
   /** One witness's line, the size that it has seen if that is greater than ours, or nothing. Never throws. */
