@@ -1,31 +1,29 @@
 import { mkdir } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { type Did, formatProblem, parsePolicy } from "@peerage/core";
+import { type Did, formatProblem, type Policy } from "@peerage/core";
 import {
   AuditLog,
   createGuard,
   type Guard,
-  type PolicyWatch,
   readDenyAll,
   type RecordedArguments,
   type ReplayStore,
   SqliteReplayStore,
-  watchPolicy,
 } from "@peerage/mcp-middleware";
 import { findAgent } from "../agents.ts";
 import type { Context, Options } from "../context.ts";
-import { describeError, usage } from "../errors.ts";
+import { usage } from "../errors.ts";
 import { auditFileOf, denyAllMarker, stateFolder } from "../files/guard-files.ts";
 import { tilde } from "../files/paths.ts";
-import { codeOf } from "../files/safe-file.ts";
 import { FollowedTrust } from "../follow.ts";
 import { directoryOf, maxAgeSeconds } from "../network.ts";
-import { engines, membersOf, prepareEngines, readPolicySource, unreadable } from "../policy/source.ts";
+import { adaptersOf } from "../policy/adapters.ts";
 import type { OpenedSpiffe } from "../spiffe/open.ts";
 import { styledDid } from "../ui/agent.ts";
 import { count } from "../ui/time.ts";
 import { visible } from "../ui/visible.ts";
 import { decisionPrinter } from "./decisions.ts";
+import { LiveAdapters, openPolicy } from "./policy.ts";
 import { openWebhook } from "./webhook.ts";
 import { Owned } from "../owned.ts";
 
@@ -57,7 +55,12 @@ export async function buildGuard(context: Context, options: Options): Promise<Gu
   const roots = await rootsOf(context, options);
   const state = stateFolder(context, options);
   await using opened = new Owned();
-  const policy = opened.use(await openPolicy(context, path, { identity: identity.did, roots, state, alarm }));
+  const adapters = new LiveAdapters(adaptersOf(context, options));
+  const opening = { identity: identity.did, roots, alarm };
+  const policy = opened.use(await openPolicy(context, path, { ...opening, state, adapters }));
+  const shadowPath = options["shadowPolicy"];
+  const shadow =
+    typeof shadowPath === "string" ? opened.use(await openPolicy(context, shadowPath, opening)) : undefined;
   const url = await context.registry();
   const refresh = seconds(options["refresh"] ?? "5");
   const trust =
@@ -83,6 +86,8 @@ export async function buildGuard(context: Context, options: Options): Promise<Gu
     await createGuard({
       identity,
       policy: () => policy.current,
+      adapters: () => adapters.current,
+      shadow: shadow && ((): Policy => shadow.current),
       trust,
       spiffe: spiffe?.spiffe.verifier,
       replay,
@@ -122,41 +127,6 @@ export async function buildGuard(context: Context, options: Options): Promise<Gu
     },
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
   };
-}
-
-/** The policy in force, taken up anew whenever its text or the marker that denies all changes. */
-async function openPolicy(
-  context: Context,
-  path: string,
-  {
-    identity,
-    roots,
-    state,
-    alarm,
-  }: { identity: Did; roots: readonly Did[]; state: string; alarm: (text: string) => void },
-): Promise<PolicyWatch> {
-  const alarmed = (problem: unknown): void => alarm(describeError(problem).message);
-  const { me = [] } = await membersOf(context);
-  const members = { me: [...new Set([identity, ...me])], roots };
-  try {
-    await readPolicySource(path);
-    // A policy that comes later may have a `when`; by then the engine is there, and the start did not wait for it.
-    setTimeout(() => void prepareEngines().catch(alarmed), 1_000).unref();
-    return await watchPolicy(path, {
-      parse: (source) => parsePolicy(source, members, engines),
-      denyAll: denyAllMarker(state),
-      now: context.io.now,
-      onChange: ({ digest }) => alarm(`policy ${digest.slice(0, 19)}… is in force now`),
-      onAlarm: (problem) =>
-        alarm(
-          codeOf(problem) === "ENOENT"
-            ? "the policy is gone: everything is denied"
-            : `the policy cannot be read, the one before stays in force: ${describeError(problem).message}`,
-        ),
-    });
-  } catch (error) {
-    throw unreadable(path, error);
-  }
 }
 
 /** Loaded where a flag asks for it: with SPIFFE off it costs nothing. */

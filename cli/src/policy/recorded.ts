@@ -44,3 +44,30 @@ export function* recordedCalls(reader: AuditReader): Generator<{ readonly id: st
     if (call) yield { id: decision.id, call };
   }
 }
+
+/** A recorded call that the rules of a policy decided, and how. */
+export interface DecidedCall {
+  readonly id: string;
+  readonly target: string;
+  readonly at: string;
+  readonly call: RecordedCall;
+  readonly effect: "allow" | "ask" | "deny";
+}
+
+/** Recorded calls whose end was the rules' word: not a counter's, an adapter's or an approval's that came or did not. */
+export function* decidedCalls(reader: AuditReader): Generator<DecidedCall> {
+  for (const { decision } of reader.calls()) {
+    const effect = effectOf(decision);
+    const call = effect && reader.recorded(decision);
+    if (!effect || !call) continue;
+    yield { id: decision.id, target: call.input.target, at: decision.at, call, effect };
+  }
+}
+
+const ruled = new Set(["ERR_POLICY_DENIED", "ERR_TRUST_INSUFFICIENT", "ERR_SPIFFE_REQUIRED", "ERR_APPROVAL_DENIED"]);
+
+function effectOf({ verdict, step, reason, rule, also }: AuditedCall["decision"]): DecidedCall["effect"] | undefined {
+  if (verdict === "admitted") return rule === undefined ? undefined : "allow";
+  if (verdict === "asked") return "ask";
+  return step === "policy" && reason !== undefined && ruled.has(reason) && also === undefined ? "deny" : undefined;
+}

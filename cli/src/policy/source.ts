@@ -17,9 +17,12 @@ import { findIdentity, identityNames } from "../files/identities.ts";
 import { codeOf } from "../files/safe-file.ts";
 import { visible } from "../ui/visible.ts";
 
-const loaded: { compileWhen?: CompileWhen } = {};
+const loaded: { compileWhen?: CompileWhen; readonly adapters: "any" } = { adapters: "any" };
 
-/** What carries out the parts of the language that need more than core; complete after {@link prepareEngines}. */
+/**
+ * What carries out the parts of the language that need more than core; complete after {@link prepareEngines}. Adapters
+ * have any name: commands that look at a policy ask none of them, and a guard has its own.
+ */
 export const engines: PolicyEngines = loaded;
 
 /** Loads the CEL engine if one of these texts has a `when`, or if none is given. */

@@ -25,12 +25,14 @@ export const policySchemas: Readonly<Record<string, z.ZodType>> = {
     strangers: z.array(
       z.object({ rule: z.string(), kind: z.string(), targets: z.array(z.string()), wants: z.array(z.string()) }),
     ),
+    also: z.array(z.string()),
   }),
   "policy test": z.object({
     path: z.string(),
     digest,
     passed: z.int(),
     failed: z.int(),
+    undecidable: z.int().optional(),
     tests: z.array(
       z.object({
         name: z.string(),

@@ -6,6 +6,11 @@ export const passphraseFile: Flag = ["--passphrase-file <path>", "read the key's
 export const root: Flag = ["--root <agent>", "start trust from here instead (repeatable)", { many: true }];
 export const maxAge: Flag = ["--max-age <seconds>", "how old the log may be (86400)"];
 export const policy: Flag = ["--policy <file>", "the deny-by-default policy"];
+export const also: Flag = [
+  "--also <name=where>",
+  "an adapter that the policy names: a .cedar file or an OPA's URL (repeatable)",
+  { many: true },
+];
 
 export const audit: Flag = ["--audit <file>", "the guard's audit log, if it is kept elsewhere"];
 export const state: Flag = ["--state <folder>", "where the guard keeps audit, approvals and used proofs"];

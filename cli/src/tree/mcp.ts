@@ -1,4 +1,4 @@
-import { audit, dryRun, maxAge, passphraseFile, policy, root, state } from "./flags.ts";
+import { also, audit, dryRun, maxAge, passphraseFile, policy, root, state } from "./flags.ts";
 import { callerSpiffeFlags, guardSpiffeFlags } from "./spiffe.ts";
 import type { CommandSpec } from "./spec.ts";
 
@@ -28,6 +28,8 @@ export const mcpCommands: readonly CommandSpec[] = [
     wraps: true,
     flags: [
       policy,
+      also,
+      ["--shadow-policy <file>", "a policy to ask beside it: recorded, without effect"],
       root,
       maxAge,
       ["--http [addr]", "guard over HTTP, at a port or host:port (127.0.0.1:7070)"],

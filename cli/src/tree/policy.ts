@@ -1,4 +1,4 @@
-import { audit, dryRun, passphraseFile, policy, state } from "./flags.ts";
+import { also, audit, dryRun, passphraseFile, policy, state } from "./flags.ts";
 import type { CommandSpec } from "./spec.ts";
 
 const group = "mcp";
@@ -10,6 +10,7 @@ export const policyCommands: readonly CommandSpec[] = [
     args: "[path]",
     text: "load a policy as a guard would: warnings, digest, what strangers could do",
     group,
+    flags: [also],
     examples: ["peerage policy check policy.yaml", "peerage policy check policy.yaml --json"],
     load: () => import("../commands/policy/check.ts"),
   },
@@ -32,9 +33,10 @@ export const policyCommands: readonly CommandSpec[] = [
   {
     path: "policy test",
     args: "[path]",
-    text: "play the cases of *.test.yaml; exit 1 if one fails",
+    text: "play the cases of *.test.yaml, or recorded calls; exit 1 if one fails",
     group,
-    examples: ["peerage policy test policy.yaml", "peerage policy test policy/"],
+    flags: [also, ["--calls", "play what this guard has recorded: each call must end as it did"], audit, state],
+    examples: ["peerage policy test policy.yaml", "peerage policy test policy/ --calls"],
     load: () => import("../commands/policy/test.ts"),
   },
   {

@@ -7,8 +7,11 @@ import { readInput, type Facts, type PolicyInput } from "./input.ts";
 import { isInForce, isMet, judgeAllow, judgedCall, type GuardMemory, type RuleOutcome } from "./judge.ts";
 import type { Policy } from "./load.ts";
 
-/** What a decision can fail by; `target`: no allow rule is about this target, caller and time. */
-export type FailedCondition = "policy" | "input" | "deny" | "target" | ConditionKind;
+/**
+ * What a decision can fail by; `target`: no allow rule is about this target, caller and time; `also`: an adapter, asked
+ * after {@link decide}, does not allow.
+ */
+export type FailedCondition = "policy" | "input" | "deny" | "target" | "also" | ConditionKind;
 
 /** One condition that was not met, for the operator; a caller learns the kind of refusal only. */
 export interface Failure {

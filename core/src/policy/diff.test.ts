@@ -1,9 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { callInput, people, requestOf, TestRun } from "../../../test/_history.ts";
+import { member } from "../json/types.ts";
 import { diffPolicies, replayCalls, type RecordedCall } from "./diff.ts";
 import { parsePolicy } from "./load.ts";
 import { completeInput } from "./complete-input.ts";
 import { decide } from "./decide.ts";
+import type { PolicyInput } from "./input.ts";
 import { parsePolicyTests, testPolicy } from "./policy-tests.ts";
 
 const at = Date.UTC(2026, 10, 20, 12) / 1000;
@@ -75,11 +77,11 @@ describe("testPolicy", () => {
     `allow: [{id: a, tools: x, agents: "*", args: {n: 1}}, {id: p, tools: p, agents: "*", approval: {by: "${alice.did}"}}]`,
   );
 
-  it("names the case and what differs, and explains it", () => {
+  it("names the case and what differs, and explains it", async () => {
     const tests = parsePolicyTests(
       "tests:\n- {name: one, input: {tool: x, args: {n: 1}}, expect: allow, rule: a}\n- {name: two, input: {tool: x}, expect: allow, rule: a}\n- {name: three, input: {tool: p}, expect: ask, reason: ERR_APPROVAL_DENIED}",
     );
-    const results = testPolicy(one, tests);
+    const results = await testPolicy(one, tests);
     expect(results.map(({ name, passed, differs }) => ({ name, passed, differs }))).toEqual([
       { name: "one", passed: true, differs: [] },
       { name: "two", passed: false, differs: ["expect: allow, not deny", "rule: a, not none"] },
@@ -89,7 +91,7 @@ describe("testPolicy", () => {
     expect(results[0]).not.toHaveProperty("explanation");
   });
 
-  it("refuses a test file with a word it does not know, and says where", () => {
+  it("refuses a test file with a word it does not know, and says where", async () => {
     for (const [text, message] of [
       ["tests:\n- {name: a, input: {}, expect: maybe}", "t.test.yaml, line 2, tests[0].expect"],
       ["tests:\n- {name: a, input: {}, expect: deny, why: x}", "`why`"],
@@ -98,7 +100,24 @@ describe("testPolicy", () => {
     ] as const) {
       expect(() => parsePolicyTests(text, "t.test.yaml"), text).toThrow(message);
     }
-    expect(() => testPolicy(one, [{ name: "a", input: { file: "f.json" }, expect: "deny" }])).toThrow("f.json");
+    const unread = testPolicy(one, [{ name: "a", input: { file: "f.json" }, expect: "deny" }]);
+    await expect(unread).rejects.toThrow("f.json");
+  });
+
+  it("asks the adapters where the rules allow, and says which did not", async () => {
+    const also = parsePolicy(
+      'apiVersion: peerage.dev/v1\nkind: Policy\nalso: [a]\nallow: [{id: x, tools: x, agents: "*"}]',
+      {},
+      { adapters: "any" },
+    );
+    const tests = parsePolicyTests(
+      "tests:\n- {name: one, input: {tool: x, args: {n: 1}}, expect: allow, rule: x}\n- {name: two, input: {tool: x, args: {n: 2}}, expect: deny}\n- {name: three, input: {tool: y}, expect: deny}",
+    );
+    const ask = ({ args }: PolicyInput) => ({ allow: member(args, "n") === 1, reasons: ["not 1"] });
+    const [one, two, three] = await testPolicy(also, tests, undefined, { a: { version: "a", ask } });
+    expect([one?.passed, two?.passed, three?.passed]).toEqual([true, true, true]);
+    expect(two?.decision).toMatchObject({ failed: [{ condition: "also", path: "a: not 1" }] });
+    expect((await testPolicy(also, tests))[1]?.differs).toEqual(["expect: deny, not allow"]);
   });
 
   it("completes an input: a stranger's call, a line of entries, an approval of this very request", () => {

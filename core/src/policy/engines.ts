@@ -13,8 +13,11 @@ export type CompileWhen = (expression: string) => When;
 export interface PolicyEngines {
   /** For `when`. */
   readonly compileWhen?: CompileWhen;
-  /** The names of the adapters that the guard can ask, for `also`. */
-  readonly adapters?: readonly string[];
+  /**
+   * The names of the adapters that the guard can ask, for `also`; `any` for tools that decide about no call, and say what
+   * the rules say.
+   */
+  readonly adapters?: readonly string[] | "any";
 }
 
 /** Compiles every `when` of a document once; a problem for each that cannot be. */
@@ -49,7 +52,7 @@ export function compileExpressions(
 /** A problem for each name under `also` that nobody here answers to. */
 export function missingAdapters({ also = [] }: PolicyDocument, { adapters = [] }: PolicyEngines): PolicyProblem[] {
   return also.flatMap((name, index) =>
-    adapters.includes(name)
+    adapters === "any" || adapters.includes(name)
       ? []
       : [{ path: ["also", index], message: `there is no adapter ${name} here; the policy would run without it` }],
   );

@@ -300,11 +300,11 @@ describe("examples/policy/gitops", () => {
   const read = (name: string) => readFileSync(new URL(`gitops/${name}`, folder), "utf8");
   const policy = parsePolicy(files.map((name) => ({ name, text: read(name) })));
 
-  it("is one document, without a warning, and passes its tests", () => {
+  it("is one document, without a warning, and passes its tests", async () => {
     expect(policy.document.allow.map(({ id }) => id)).toEqual(["writers", "readers", "refund"]);
     expect(policy.warnings).toEqual([]);
     const tests = parsePolicyTests(read("policy.test.yaml"), "policy.test.yaml");
-    const results = testPolicy(policy, tests, (file) => JSON.parse(read(file)));
+    const results = await testPolicy(policy, tests, (file) => JSON.parse(read(file)));
     expect(results.filter(({ passed }) => !passed)).toEqual([]);
     expect(results).toHaveLength(6);
   });

@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { askAdapters, type PolicyAdapters } from "./adapters/adapter.ts";
+import type { PolicyInput } from "./input.ts";
 import { policyInvalid } from "./problem.ts";
 import { completeInput, type PartialInput } from "./complete-input.ts";
 import { decide, type Decision } from "./decide.ts";
@@ -64,22 +66,36 @@ export function parsePolicyTests(source: string, file?: string): readonly Policy
 /**
  * Runs tests through the very function that decides calls. Nothing is used up: a test says what would be decided.
  * @param readFile gives the partial input that a case names by `{file}`
+ * @param adapters asked where the rules allow, as a guard would; without them the rules alone are tested
  */
 export function testPolicy(
   policy: Policy,
   tests: readonly PolicyTest[],
   readFile: (file: string) => PartialInput = noFiles,
-): readonly PolicyTestResult[] {
+  adapters?: PolicyAdapters,
+): Promise<readonly PolicyTestResult[]> {
   const memory = { spent: () => false };
-  return tests.map((test) => {
+  const run = async (test: PolicyTest): Promise<PolicyTestResult> => {
     const { file } = test.input as { file?: unknown };
     const input = completeInput(typeof file === "string" ? readFile(file) : (test.input as PartialInput));
-    const decision = decide(policy, input, memory);
+    const ruled = decide(policy, input, memory);
+    const decision = adapters ? await narrowed(ruled, adapters, input) : ruled;
     const differs = differences(test, decision);
     const passed = differs.length === 0;
     const explanation = passed ? undefined : explainDecision(policy, input, memory);
     return { name: test.name, passed, differs, decision, ...(explanation && { explanation }) };
-  });
+  };
+  return Promise.all(tests.map(run));
+}
+
+async function narrowed(decision: Decision, adapters: PolicyAdapters, input: PolicyInput): Promise<Decision> {
+  if (decision.effect !== "allow" || decision.obligations.adapters.length === 0) return decision;
+  const answers = await askAdapters(decision.obligations.adapters, adapters, input);
+  const failed = answers.flatMap(({ adapter, allow, reasons }) =>
+    allow ? [] : [{ condition: "also" as const, path: [adapter, ...reasons].join(": ") }],
+  );
+  if (failed.length === 0) return decision;
+  return { effect: "deny", policy: decision.policy, reason: "ERR_POLICY_DENIED", failed };
 }
 
 function differences(test: PolicyTest, decision: Decision): string[] {

@@ -12,6 +12,8 @@ type Parse = (source: PolicySource) => Policy | Promise<Policy>;
 export interface PolicyWatchOptions {
   /** Reads a policy; `parsePolicy` without members or engines by default. */
   readonly parse?: Parse | undefined;
+  /** Files beside the policy that it is read with, such as an adapter's: if one changes, the policy is read anew. */
+  readonly beside?: readonly string[] | undefined;
   /** Path of the marker that denies everything, whatever the policy says; see {@link setDenyAll}. */
   readonly denyAll?: string | undefined;
   /** Told of a document that cannot be used, and of one that is gone. */
@@ -35,13 +37,16 @@ const SETTLE_MS = 20;
  */
 export async function watchPolicy(path: string, options: PolicyWatchOptions = {}): Promise<PolicyWatch> {
   const source = await readSource(path);
+  const beside = await readBeside(options.beside);
   const parse = options.parse ?? ((text: PolicySource): Policy => parsePolicy(text));
-  return new PolicyWatch(path, options, parse, await parse(source), fingerprint(source));
+  return new PolicyWatch(path, options, parse, await parse(source), fingerprint(source, beside));
 }
 
 /** The policy in force. Hand `() => watch.current` to a guard. */
 export class PolicyWatch implements Disposable {
   readonly #path: string;
+  /** The names of the watched files within their folders. */
+  readonly #names: ReadonlySet<string>;
   readonly #options: PolicyWatchOptions;
   readonly #parse: Parse;
   readonly #marker: DenyAllMarker | undefined;
@@ -60,13 +65,15 @@ export class PolicyWatch implements Disposable {
   constructor(path: string, options: PolicyWatchOptions, parse: Parse, policy: Policy, seen: string) {
     this.#parse = parse;
     this.#path = path;
+    this.#names = new Set([path, ...(options.beside ?? [])].map((file) => basename(file)));
     this.#options = options;
     this.#policy = policy;
     this.#seen = seen;
     this.#marker = options.denyAll === undefined ? undefined : new DenyAllMarker(options.denyAll);
     this.#timer = setInterval(() => void this.look(), options.pollMs ?? 5_000).unref();
     // The folder sees a file that is replaced by another; the path itself, files within a directory.
-    for (const place of new Set([dirname(path), path])) this.#watch(place);
+    const besides = (options.beside ?? []).map((file) => dirname(file));
+    for (const place of new Set([dirname(path), path, ...besides])) this.#watch(place);
   }
 
   /** The policy that decides now. The marker is looked for at every call. */
@@ -109,7 +116,7 @@ export class PolicyWatch implements Disposable {
       this.#unreadable(error);
       return;
     }
-    const seen = fingerprint(source);
+    const seen = fingerprint(source, await readBeside(this.#options.beside));
     if (seen === this.#seen) return;
     this.#seen = seen;
     try {
@@ -149,7 +156,7 @@ export class PolicyWatch implements Disposable {
     try {
       const watcher = watch(place, { persistent: false }, (_event, name) => {
         // What else happens in the folder is of no interest, but for links that are switched there.
-        if (place === this.#path || name === null || name === basename(this.#path) || name.startsWith("..")) {
+        if (place === this.#path || name === null || this.#names.has(name) || name.startsWith("..")) {
           this.#lookAfter(SETTLE_MS);
         }
       });
@@ -178,8 +185,13 @@ async function readSource(path: string): Promise<PolicySource> {
   return Promise.all(names.map(async (name) => ({ name, text: await readFile(join(path, name), "utf8") })));
 }
 
-function fingerprint(source: PolicySource): string {
-  return JSON.stringify(source);
+/** The texts of files beside the policy; one that is not there is no text, which its reader will complain about. */
+function readBeside(files: readonly string[] = []): Promise<readonly (string | null)[]> {
+  return Promise.all(files.map((file) => readFile(file, "utf8").catch(() => null)));
+}
+
+function fingerprint(source: PolicySource, beside: readonly (string | null)[]): string {
+  return JSON.stringify([source, beside]);
 }
 
 function isSameProblem(a: unknown, b: unknown): boolean {

@@ -1,6 +1,7 @@
-import { formatProblem } from "@peerage/core";
+import { formatProblem, type PolicyAdapter } from "@peerage/core";
 import type { Context } from "../../context.ts";
 import type { Result } from "../../output.ts";
+import { adaptersOf } from "../../policy/adapters.ts";
 import { loadPolicy, policyPath } from "../../policy/source.ts";
 import { strangerRules } from "../../policy/strangers.ts";
 import type { Args } from "../../tree.ts";
@@ -9,9 +10,11 @@ import { count } from "../../ui/time.ts";
 import { visible } from "../../ui/visible.ts";
 
 /** `peerage policy check`: loads a policy as a guard would; its warnings, its digest, and what a stranger could do. */
-export async function run(context: Context, { words: [word] }: Args): Promise<Result> {
+export async function run(context: Context, { words: [word], options }: Args): Promise<Result> {
   const path = await policyPath(context, word);
   const { digest, document, warnings } = await loadPolicy(context, path);
+  const { also = [] } = document;
+  const loaded = await adaptersOf(context, options).load(["also", ...also].join(" "));
   const strangers = strangerRules(document);
   const { ui } = context;
   const rules = `${count(document.allow.length, "allow rule")}, ${count(document.deny?.length ?? 0, "deny rule")}`;
@@ -28,11 +31,18 @@ export async function run(context: Context, { words: [word] }: Args): Promise<Re
       label: "strangers",
       value: visible([`${kind} ${targets.join(", ")} (${rule})`, ...wants].join("; "), 400),
     })),
+    ...also.map((name) => adapterFact(name, loaded[name])),
   ];
   if (strangers.length === 0) facts.push({ mark: "ok", label: "strangers", value: "can do nothing" });
   return {
-    data: { path, digest, allow: document.allow.length, deny: document.deny?.length ?? 0, warnings, strangers },
+    data: { path, digest, allow: document.allow.length, deny: document.deny?.length ?? 0, warnings, strangers, also },
     text: ui.facts(facts),
     plain: [[path, digest, warnings.length, strangers.length]],
   };
+}
+
+function adapterFact(name: string, adapter: PolicyAdapter | undefined): Fact {
+  if (adapter)
+    return { mark: "ok", label: "also", value: `${name} must allow as well: ${visible(adapter.version, 200)}` };
+  return { label: "also", value: `${name} must allow as well, which a guard is told by --also ${name}=…` };
 }
