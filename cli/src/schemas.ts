@@ -94,6 +94,14 @@ export const dataSchemas: Readonly<Record<string, z.ZodType>> = {
     note: z.object({ salt: z.string(), text: z.string() }).optional(),
     noteDigest: digest.optional(),
   }),
+  "log report": z.object({
+    registry: z.string(),
+    origin: z.string(),
+    category: z.enum(["log-fork", "log-ended"]),
+    evidence: digest,
+    id: digest,
+    index: z.int(),
+  }),
   "note show": z.object({
     digest,
     note: z.object({

@@ -2,7 +2,7 @@ import type { Server } from "node:http";
 import { serve } from "@hono/node-server";
 import type { Did } from "@peerage/core";
 import { createObservatory } from "@peerage/observatory";
-import type { Registry } from "@peerage/registry";
+import { closeServer, type Registry } from "@peerage/registry";
 import { Hono } from "hono";
 import { type Address, urlOf } from "./address.ts";
 import { CliError } from "./errors.ts";
@@ -42,8 +42,8 @@ export async function serveApp(
   return {
     url,
     [Symbol.asyncDispose]: async () => {
-      server.closeAllConnections();
-      await new Promise((done) => server.close(done));
+      registry.drain();
+      await closeServer(server);
     },
   };
 }

@@ -6,6 +6,7 @@ import type { Context } from "../context.ts";
 import { usage } from "../errors.ts";
 import { tilde } from "../files/paths.ts";
 import { exitAfter, stopSignal } from "../interrupt.ts";
+import { announce, loggerOf } from "../log/logging.ts";
 import type { Args } from "../tree.ts";
 import { visible } from "../ui/visible.ts";
 
@@ -20,14 +21,15 @@ export async function run(context: Context, { options }: Args): Promise<number> 
   const name = text(options["name"]) ?? `${listen.host}:${listen.port}`;
   const dataDir = resolve(context.io.cwd, text(options["data"]) ?? join(context.paths.data, "witness"));
   const signal = stopSignal();
-  using witness = await openWitness({ dataDir, name, logs, now: context.io.now });
+  const logger = loggerOf(context, options, "logFormat");
+  using witness = await openWitness({ dataDir, name, logs, now: context.io.now, ...(logger ? { logger } : {}) });
   await using server = await serveApp(witness.app, listen);
-  const { err } = context;
-  context.say(`  ${err.good(err.mark.on)} witness    ${err.link(`${server.url}/witness`)}`);
-  context.say(`    key        ${formatVerifierKey(witness.key)}`);
-  for (const log of logs) context.say(`    watches    ${visible(log, 200)}`);
-  context.say(`    data       ${tilde(context.paths, dataDir)}`);
-  context.say(`    ${err.dim("Ctrl-C stops it")}`);
+  announce(context, logger, "witness", {
+    address: `${server.url}/witness`,
+    key: formatVerifierKey(witness.key),
+    watches: logs.map((log) => visible(log, 200)).join(" "),
+    data: tilde(context.paths, dataDir),
+  });
   return exitAfter(await signal);
 }
 

@@ -8,6 +8,7 @@ import { isRegistryUrl } from "../files/config.ts";
 import { tilde } from "../files/paths.ts";
 import { exitAfter, stopSignal } from "../interrupt.ts";
 import { keepEvidence } from "../log/evidence.ts";
+import { announce, loggerOf } from "../log/logging.ts";
 import { quorumOf, readTlogPolicy } from "../log/tlog-policy.ts";
 import type { Result } from "../output.ts";
 import type { Args } from "../tree.ts";
@@ -31,6 +32,7 @@ export async function run(context: Context, { words: [word = ""], options }: Arg
   const quorum = quorumOf(await readTlogPolicy(options["witnessPolicy"]));
   const name = text(options["name"]);
   const progress = new Progress(context, "copying the log");
+  const logger = loggerOf(context, options);
   const signal = once ? undefined : stopSignal();
   await using mirror = await openMirror({
     url,
@@ -40,8 +42,11 @@ export async function run(context: Context, { words: [word = ""], options }: Arg
     ...(name === undefined ? {} : { name }),
     ...(quorum ? { quorum } : {}),
     onProgress: (done, total) => progress.show(done, total),
+    ...(logger ? { logger } : {}),
     onAlarm: (error, evidence) => {
-      context.warn(`the registry is not followed: ${describeError(error).message}`);
+      const { message } = describeError(error);
+      if (logger) logger.warn({ code: error.code, reason: message }, "the registry is not followed");
+      else context.warn(`the registry is not followed: ${message}`);
       if (!evidence) return;
       void keepEvidence(context, options, [evidence]).then((paths) =>
         paths.forEach((path) => context.warn(`evidence is kept in ${visible(path, 400)}`)),
@@ -64,7 +69,7 @@ export async function run(context: Context, { words: [word = ""], options }: Arg
     hash: originHash(origin),
     data: dataDir,
   };
-  const { ui, err } = context;
+  const { ui } = context;
   if (once || !signal) {
     return {
       data: facts,
@@ -82,12 +87,13 @@ export async function run(context: Context, { words: [word = ""], options }: Arg
     };
   }
   await using server = await serveApp(mirror.app, listen);
-  context.say(`  ${err.good(err.mark.on)} mirror     ${err.link(server.url + path)}`);
-  context.say(`    of         ${url}, ${visible(origin, 200)}`);
-  context.say(`    copied     ${count(checkpoint.size, "entry")}`);
-  context.say(`    cosigns    ${facts.key}`);
-  context.say(`    data       ${tilde(context.paths, dataDir)}`);
-  context.say(`    ${err.dim("Ctrl-C stops it")}`);
+  announce(context, logger, "mirror", {
+    address: server.url + path,
+    of: `${url}, ${visible(origin, 200)}`,
+    copied: count(checkpoint.size, "entry"),
+    cosigns: facts.key,
+    data: tilde(context.paths, dataDir),
+  });
   return exitAfter(await signal);
 }
 

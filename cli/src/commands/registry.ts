@@ -1,12 +1,14 @@
 import { join, resolve } from "node:path";
 import { type Did, formatVerifierKey, type TlogPolicy } from "@peerage/core";
-import { openRegistry, type WitnessQuorum } from "@peerage/registry";
+import { type Clients, openRegistry, type WitnessQuorum } from "@peerage/registry";
 import { parseAddress } from "../address.ts";
 import { findAgent } from "../agents.ts";
 import type { Context } from "../context.ts";
 import { describeError, usage } from "../errors.ts";
+import { isLoopback } from "../files/config.ts";
 import { tilde } from "../files/paths.ts";
 import { exitAfter, stopSignal } from "../interrupt.ts";
+import { announce, loggerOf } from "../log/logging.ts";
 import { readTlogPolicy } from "../log/tlog-policy.ts";
 import { serveApp } from "../serve.ts";
 import type { Args } from "../tree.ts";
@@ -17,38 +19,91 @@ export const REGISTRY_PORT = 7075;
 
 /** `peerage registry serve`: a registry and its observatory on one address. */
 export async function run(context: Context, { options }: Args): Promise<number> {
-  const listen = parseAddress(text(options["listen"]), REGISTRY_PORT, options["behindProxy"] === true);
+  const listen = parseAddress(text(options["listen"]), REGISTRY_PORT, options["behindProxy"] !== undefined);
   const dataDir = resolve(context.io.cwd, text(options["data"]) ?? join(context.paths.data, "registry"));
-  const given = (options["root"] as string[] | undefined) ?? [];
-  const roots: Did[] = await Promise.all(given.map(async (word) => (await findAgent(context, word)).did));
+  const roots = await agents(context, options["root"]);
+  const members = await agents(context, options["member"]);
   const publicUrl = text(options["publicUrl"]);
   const witnesses = witnessesOf(await readTlogPolicy(options["witnessPolicy"]));
+  const database = databaseOf(context, options["database"]);
+  const clients = clientsOf(options["behindProxy"], listen.host, publicUrl);
+  const logger = loggerOf(context, options);
   const signal = stopSignal();
   await using registry = await openRegistry({
     dataDir,
     roots,
+    clients,
     now: context.io.now,
     ...(publicUrl === undefined ? {} : { publicUrl }),
+    ...(database === undefined ? {} : { database }),
+    ...(members.length > 0 ? { members } : {}),
     ...(witnesses ? { witnesses } : {}),
-    witnessFor: (options["witnessFor"] as string[] | undefined) ?? [],
-    mirrors: (options["mirror"] as string[] | undefined) ?? [],
+    ...(logger ? { logger } : {}),
+    publicMetrics: options["metrics"] === true,
+    witnessFor: many(options["witnessFor"]),
+    mirrorOf: many(options["mirrorOf"]).map((url) => url.replace(/\/+$/, "")),
+    mirrors: many(options["mirror"]),
     onFailure: (error) => {
-      context.warn(`the registry stops: ${describeError(error).message}`);
+      const { message } = describeError(error);
+      if (logger) logger.error({ reason: message }, "registry stops");
+      else context.warn(`the registry stops: ${message}`);
       // Nobody knows what of the last write is on the disk: nothing more may be answered, and the next start reads it.
       process.exit(1);
     },
+  }).catch((error: unknown) => {
+    // What the operator asked for cannot be: a quorum too small, hops that are no addresses.
+    throw error instanceof RangeError ? usage(error.message) : error;
   });
   await using server = await serveApp(registry, listen, { roots, publicUrl });
-  const { err } = context;
-  context.say(`  ${err.good(err.mark.on)} registry   ${err.link(server.url)}`);
-  context.say(`    origin     ${registry.origin}`);
-  const seal = witnesses ? `${witnesses.threshold} of ${witnesses.witnesses.length} witnesses` : "unwitnessed";
-  context.say(`    log        ${count(registry.view.size, "entry")}, ${seal}`);
-  context.say(`    key        ${formatVerifierKey(registry.logKey)}`);
-  context.say(`    data       ${tilde(context.paths, dataDir)}`);
-  if (registry.readOnly !== undefined) context.warn(`read-only: ${registry.readOnly}`);
-  context.say(`    ${err.dim("Ctrl-C stops it")}`);
-  return exitAfter(await signal);
+  announce(context, logger, "registry", {
+    address: server.url,
+    origin: registry.origin,
+    log: `${count(registry.view.size, "entry")}, ${sealOf(witnesses)}`,
+    key: formatVerifierKey(registry.logKey),
+    data: tilde(context.paths, dataDir),
+    ...(database === undefined ? {} : { database: new URL(database).host }),
+  });
+  const warn = (message: string): void => (logger ? logger.warn({}, message) : context.warn(message));
+  if (registry.readOnly !== undefined) warn(`read-only: ${registry.readOnly}`);
+  if (clients === "unknown") warn("nothing is limited by address: name the proxy, --behind-proxy <its address>");
+  const stopped = await signal;
+  logger?.info({ signal: stopped }, "registry stops in order");
+  return exitAfter(stopped);
+}
+
+function sealOf(witnesses: WitnessQuorum | undefined): string {
+  if (!witnesses) return "unwitnessed";
+  const { threshold, group, witnesses: all } = witnesses;
+  return `${group ? "at least " : ""}${threshold} of ${all.length} witnesses`;
+}
+
+/**
+ * Whose addresses are known: those of the peers, unless something stands in front. Behind a proxy that is not named all
+ * would share one, and so would they behind whatever carries a public address to this machine's loopback.
+ */
+function clientsOf(behindProxy: unknown, host: string, publicUrl: string | undefined): Clients {
+  if (typeof behindProxy === "string") return behindProxy.split(",").map((hop) => hop.trim());
+  const isFronted = publicUrl !== undefined && isLoopback(host) && !isLoopback(new URL(publicUrl).hostname);
+  return behindProxy === true || isFronted ? "unknown" : "direct";
+}
+
+/** A password does not belong where `ps` shows it. */
+function databaseOf({ io }: Context, given: unknown): string | undefined {
+  const flag = text(given);
+  if (flag !== undefined && URL.canParse(flag) && new URL(flag).password !== "") {
+    throw usage("a password in a flag can be read by others", "PEERAGE_DATABASE, PGPASSWORD or a .pgpass file");
+  }
+  const url = flag ?? io.env["PEERAGE_DATABASE"];
+  if (url !== undefined && !/^postgres(?:ql)?:\/\//.test(url)) throw usage("a database is postgres://…");
+  return url;
+}
+
+async function agents(context: Context, given: unknown): Promise<Did[]> {
+  return Promise.all(many(given).map(async (word) => (await findAgent(context, word)).did));
+}
+
+function many(given: unknown): readonly string[] {
+  return (given as readonly string[] | undefined) ?? [];
 }
 
 /** Witnesses that can be asked: each needs an address. */
@@ -58,7 +113,8 @@ function witnessesOf(policy: TlogPolicy | undefined): WitnessQuorum | undefined 
     if (url === undefined) throw usage(`the witness ${key.name} has no address in the policy file`);
     return { key, url };
   });
-  return { witnesses, threshold: policy.threshold };
+  const { threshold, group } = policy;
+  return { witnesses, threshold, ...(group ? { group } : {}) };
 }
 
 function text(value: unknown): string | undefined {

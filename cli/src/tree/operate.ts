@@ -1,10 +1,16 @@
-import { dryRun, maxAge } from "./flags.ts";
+import { dryRun, maxAge, passphraseFile } from "./flags.ts";
 import type { CommandSpec, Flag } from "./spec.ts";
 
 const witness: Flag = ["--witness <url>", "a witness of the log to compare with (repeatable)", { many: true }];
 const mirror: Flag = ["--mirror <url>", "a mirror of the log to compare with (repeatable)", { many: true }];
 const witnessPolicy: Flag = ["--witness-policy <file>", "a C2SP tlog-policy: what must have cosigned"];
 const evidence: Flag = ["--evidence <folder>", "where proofs of a fork are kept"];
+
+const proxies = "allow an address off loopback: TLS ends before it; whose word on addresses counts";
+const logLines: readonly Flag[] = [
+  ["--log <format>", "a line on stderr for every event: json or text"],
+  ["--log-level <level>", "debug, info, warn or error (info)"],
+];
 
 /** Commands for operators. */
 export const operateCommands: readonly CommandSpec[] = [
@@ -20,7 +26,12 @@ export const operateCommands: readonly CommandSpec[] = [
       ["--witness-policy <file>", "a C2SP tlog-policy: whose cosignatures a head needs before it is shown"],
       ["--witness-for <vkey>", "cosign another log as its witness (repeatable)", { many: true }],
       ["--mirror <url>", "a mirror of this log, to heal from after a restore (repeatable)", { many: true }],
-      ["--behind-proxy", "allow an address off loopback: TLS ends before it"],
+      ["--mirror-of <url>", "copy and serve another registry's log as well (repeatable)", { many: true }],
+      ["--member <agent>", "log statements of these alone (repeatable)", { many: true }],
+      ["--database <url>", "postgres://… instead of a file; a password goes into PEERAGE_DATABASE"],
+      ["--behind-proxy [addresses]", proxies],
+      ["--metrics", "show /metrics to other machines too"],
+      ...logLines,
     ],
     examples: ["peerage registry serve", "peerage registry serve --listen 7080 --data ./registry"],
     load: () => import("../commands/registry.ts"),
@@ -39,6 +50,7 @@ export const operateCommands: readonly CommandSpec[] = [
       ["--once", "copy what there is and end"],
       evidence,
       ["--behind-proxy", "allow an address off loopback: TLS ends before it"],
+      ...logLines,
     ],
     examples: [
       "peerage registry mirror https://observatory.example",
@@ -68,8 +80,8 @@ export const operateCommands: readonly CommandSpec[] = [
     path: "log audit",
     text: "verify all of the log from entry 0 on, and compare what others saw",
     group: "operate",
-    flags: [witness, mirror, witnessPolicy, evidence, maxAge],
-    examples: ["peerage log audit", "peerage log audit --mirror https://mirror.example"],
+    flags: [["--full", "every entry from 0 on, as it does anyway"], witness, mirror, witnessPolicy, evidence, maxAge],
+    examples: ["peerage log audit --full", "peerage log audit --mirror https://mirror.example"],
     load: () => import("../commands/log-audit.ts").then(({ audit }) => ({ run: audit })),
   },
   {
@@ -81,6 +93,18 @@ export const operateCommands: readonly CommandSpec[] = [
     load: () => import("../commands/log-audit.ts").then(({ watch }) => ({ run: watch })),
   },
   {
+    path: "log report",
+    args: "<file|url>",
+    text: "report a forked log by its proof, or one that ended by its address, to a registry",
+    group: "operate",
+    flags: [passphraseFile],
+    examples: [
+      "peerage log report fork-1f2e3d4c.json",
+      "peerage log report https://old.example --registry https://new.example",
+    ],
+    load: () => import("../commands/log-report.ts"),
+  },
+  {
     path: "log witness",
     text: "cosign the heads of logs, each only if it extends the one before",
     group: "operate",
@@ -90,6 +114,8 @@ export const operateCommands: readonly CommandSpec[] = [
       ["--listen <addr>", "port or host:port (127.0.0.1:7078)"],
       ["--data <folder>", "where its memory and key are kept"],
       ["--behind-proxy", "allow an address off loopback: TLS ends before it"],
+      ["--log-format <format>", "a line on stderr for every event: json or text"],
+      ["--log-level <level>", "debug, info, warn or error (info)"],
     ],
     examples: [
       "peerage log witness --log local/z6Mk+1f2e3d4c+AQID",

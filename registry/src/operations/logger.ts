@@ -1,5 +1,4 @@
 import { once } from "node:events";
-import { Writable } from "node:stream";
 import pino from "pino";
 
 /** What a registry tells its operator while it runs. No network address is ever in it, and no content of a request. */
@@ -41,10 +40,13 @@ export function createLogger(options: {
 }
 
 /** Writes lines to a stream for as long as it takes them; a full pipe must not fill the memory. */
-export function lineWriter(out: Writable, most: number = 1_000_000): (line: string) => void {
+export function lineWriter(
+  out: NodeJS.WritableStream & { readonly writableLength?: number },
+  most: number = 1_000_000,
+): (line: string) => void {
   let lost = 0;
   return (line) => {
-    if (out.writableLength > most) {
+    if ((out.writableLength ?? 0) > most) {
       lost++;
       if (lost === 1) void once(out, "drain").then(() => (lost = 0));
       return;
