@@ -69,7 +69,7 @@ class Store implements GuardSource, Disposable {
     this.#path = path;
     this.#reader = new AuditReader(path);
     // A log without its tables is one that is just being made.
-    void this.#reader.size;
+    if (this.#reader.guard === undefined) throw new Error("nothing is recorded yet");
     this.#approvals = new ApprovalStore(path, { now });
   }
 

@@ -56,7 +56,7 @@ export function layout(title: string, body: readonly Node[], { path, query, wait
                 </nav>`
               : ""
           }
-          <p class="private"><span aria-hidden="true">◍</span> private, this machine only</p>
+          <p class="private"><span class="dot" aria-hidden="true"></span>private, this machine only</p>
         </header>
         <main id="main">${main}</main>
         <footer>

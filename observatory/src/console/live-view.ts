@@ -94,7 +94,9 @@ function segment(href: string, text: string, here: boolean): Node {
 
 function folded({ folded: { agents, calls, tools }, lens, guard, window }: LiveData): Node {
   const quiet = [
-    agents > 0 ? `${agents} quieter ${agents === 1 ? "agent" : "agents"} with ${calls} calls` : undefined,
+    agents > 0
+      ? `${agents} quieter ${agents === 1 ? "agent" : "agents"} with ${calls} ${calls === 1 ? "call" : "calls"}`
+      : undefined,
     tools > 0 ? `${tools} more ${tools === 1 ? "target" : "targets"}` : undefined,
   ].filter((part) => part !== undefined);
   const meaning = {

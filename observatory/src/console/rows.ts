@@ -66,7 +66,7 @@ export function caller({ did, name, unverified }: Pick<CallLine, "did" | "name" 
     "span",
     { class: "row tight" },
     agent({ did, ...(name === undefined ? {} : { name }) }),
-    ...(unverified ? [h("span", { class: "chip bad" }, "not verified")] : []),
+    ...(unverified ? [h("span", { class: "chip bad" }, "not proven")] : []),
   );
 }
 

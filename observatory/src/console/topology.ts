@@ -23,7 +23,7 @@ const wide: Columns = {
   kind: "wide",
   width: 1132,
   row: 60,
-  top: 46,
+  top: 6,
   words: 252,
   sigil: 278,
   size: 32,
@@ -36,7 +36,7 @@ const narrow: Columns = {
   kind: "narrow",
   width: 358,
   row: 84,
-  top: 40,
+  top: 4,
   words: undefined,
   sigil: 13,
   size: 25,
@@ -57,12 +57,13 @@ export function topology(data: LiveData): Node[] {
 function picture(data: LiveData, columns: Columns): Node {
   const { agents, tools, gate } = data;
   const rows = Math.max(agents.length, tools.length, 3);
-  const height = columns.top + rows * columns.row + 40;
+  const height = columns.top + rows * columns.row + (columns.kind === "wide" ? 8 : 26);
   const spread = (i: number, n: number): number =>
     Math.round(columns.top + ((rows - n) / 2 + i + 0.5) * columns.row + (columns.kind === "narrow" ? 4 : 0));
   const [left, right] = columns.gate;
-  const gateTop = columns.top + 4;
-  const gateHeight = rows * columns.row - 8;
+  // Shorter than the columns beside it, so that lines run together towards it.
+  const gateHeight = Math.round(rows * columns.row * (columns.kind === "wide" ? 0.66 : 0.8));
+  const gateTop = Math.round(columns.top + (rows * columns.row - gateHeight) / 2);
   const port = (i: number, n: number): number => Math.round(gateTop + ((i + 0.5) * gateHeight) / Math.max(1, n));
   const width = widths(data, columns.most);
   const moves = agents.length + tools.length <= MOST_MOVING;
@@ -103,7 +104,7 @@ function picture(data: LiveData, columns: Columns): Node {
     ...tools.map((tool, i) => toolNode(tool, columns, spread(i, tools.length), data)),
     h(
       "text",
-      { class: "under", x: (left + right) / 2, y: height - 12 },
+      { class: "under", x: (left + right) / 2, y: columns.kind === "wide" ? gateTop + gateHeight + 24 : height - 5 },
       [
         gate.policy === undefined ? undefined : `policy ${gate.policy.slice(7, 15)}`,
         gate.p50 === undefined ? undefined : `p50 ${msText(gate.p50)}`,
@@ -167,7 +168,7 @@ function toolFlow(tool: LiveTool, columns: Columns, port: number, y: number, wid
 function flow(tone: string, d: string, width: number): Node[] {
   return [
     h("path", { class: `flow ${tone}`, d, "stroke-width": width }),
-    h("path", { class: "drift", d, "stroke-width": Math.max(1.2, Math.round(width * 3.5) / 10) }),
+    h("path", { class: "drift", d, "stroke-width": Math.max(1, Math.round(width * 2.2) / 10) }),
   ];
 }
 
@@ -178,7 +179,7 @@ function curve(x0: number, y0: number, x1: number, y1: number): string {
 
 function agentNode(agent: LiveAgent, columns: Columns, y: number): Node {
   const { did, name } = agent;
-  const who = name ?? (did === undefined ? "unsigned calls" : fingerprintText(did));
+  const who = name ?? (did === undefined ? "calls without proof" : fingerprintText(did));
   const score = agent.score === undefined ? undefined : scoreText(agent.score);
   const numbers = [
     h("tspan", {}, [score, `${agent.admitted} ok`].filter((part) => part !== undefined).join(" · ")),
@@ -241,7 +242,7 @@ function toolNode(tool: LiveTool, columns: Columns, y: number, { guard, window }
       { class: "rule", x: left + inset, y: y + 14 },
       waits && columns.kind === "narrow"
         ? `◔ ${tool.waiting} waiting`
-        : cut(tool.rule, columns.kind === "wide" ? 38 : 20),
+        : cut(tool.rule, columns.kind === "wide" ? (waits ? 28 : 38) : 19),
     ),
     ...(waits && columns.kind === "wide" ? [words] : []),
   );

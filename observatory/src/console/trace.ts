@@ -115,9 +115,7 @@ function passed(
     }
     case "key":
       if (!caller) return unsigned;
-      return held(
-        decision.view === undefined ? "the identity’s own key; no registry is followed" : `active in ${decision.view}`,
-      );
+      return held(viewText(decision.view));
     case "trust": {
       if (caller?.score === undefined) return { state: "none" };
       const scores = Object.entries(recorded?.input.trust ?? {}).map(
@@ -183,7 +181,7 @@ export function rulesOf(
       wanted: visible(wanted),
       ...(isUnrecorded && readsArguments.has(condition)
         ? { found: "arguments are not recorded (--audit-args)" }
-        : { ...present("holds", holds), found: visible(found) }),
+        : { ...present("holds", holds), found: visible(condition === "trust" ? shortNumbers(found) : found) }),
     }));
     return { ...rule, decided: rule.rule === nearest, ...present("because", because), conditions: told };
   });
@@ -242,4 +240,16 @@ export function entryAt(
   } catch {
     return { step: "does not verify", result: "", state: "broken" };
   }
+}
+
+/** The snapshot of the log that a key was looked up in: its origin and size; the root stands among the claims. */
+function viewText(view: string | undefined): string {
+  if (view === undefined) return "the identity’s own key; no registry is followed";
+  const [origin = "", size] = view.split(" ");
+  return size === undefined ? `active in ${view}` : `active, at size ${size} of ${origin}`;
+}
+
+/** Seconds and scores without the digits that say nothing. */
+function shortNumbers(text: string): string {
+  return text.replace(/\b(\d+\.\d\d)\d+/g, "$1");
 }

@@ -34,6 +34,8 @@ const reasons: Readonly<Record<string, string>> = {
   ERR_APPROVAL_DENIED: "a person said no",
   ERR_APPROVAL_EXPIRED: "approval has expired",
   ERR_APPROVAL_INVALID: "approval does not hold",
+  ERR_TRUST_INSUFFICIENT: "not trusted enough",
+  ERR_POLICY_DENIED: "no rule allows it",
   ERR_RATE_LIMITED: "over its limit",
   ERR_AUDIT_UNAVAILABLE: "audit log cannot be written",
   ERR_UPSTREAM_UNAVAILABLE: "server behind the guard is down",
@@ -101,7 +103,8 @@ export function whyText(row: Row, policy: Policy | undefined): string {
   if (reason === "ERR_POLICY_DENIED") {
     if (detail === undefined || detail === "") return "no rule allows it";
     const [first = ""] = detail.split(", ");
-    return `fails ${first}`;
+    const [name, condition] = first.split(" ");
+    return condition === "deny" ? `denied by rule ${name ?? ""}` : `fails ${first}`;
   }
   return reasonText(reason ?? "");
 }

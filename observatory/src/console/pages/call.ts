@@ -2,7 +2,7 @@ import { parseEntry, PeerageError, type Policy } from "@peerage/core";
 import type { ConsolePage } from "../ask.ts";
 import { fieldsOf, revealed } from "../fields.ts";
 import type { Ledger } from "../ledger.ts";
-import { present, shown } from "../live.ts";
+import { lineOf, policyReader, present, shown } from "../live.ts";
 import { type Child, h, type Node } from "../node.ts";
 import { paths } from "../paths.ts";
 import { agent, caller, chain, moment, verdict } from "../rows.ts";
@@ -15,6 +15,8 @@ export interface CallData {
   readonly guard: string;
   readonly decision: DecisionRecord;
   readonly outcome?: GuardCall["outcome"];
+  /** Why it was decided so, in a line. */
+  readonly why?: string;
   readonly name?: string;
   readonly subjectName?: string;
   readonly steps: readonly TraceStep[];
@@ -35,6 +37,7 @@ export const call: ConsolePage<CallData> = {
     const [ledger, found] = findCall(ledgers, parameter);
     const { decision, outcome } = found;
     const { source } = ledger;
+    const row = ledger.byId(decision.id);
     const recorded = source.recorded(decision);
     const policy = readPolicy(ledger, decision.policy);
     const today = ledger.policy === undefined ? undefined : readPolicy(ledger, ledger.policy);
@@ -44,6 +47,7 @@ export const call: ConsolePage<CallData> = {
       guard: ledger.name,
       decision,
       ...present("outcome", outcome),
+      ...present("why", row && lineOf(row, asked, policyReader(ledgers)).why),
       ...present("name", by && asked.nameOf(by.did)),
       ...present("subjectName", subject && asked.nameOf(subject)),
       steps: traceOf(found, recorded),
@@ -78,7 +82,7 @@ export const call: ConsolePage<CallData> = {
               h(
                 "p",
                 { class: "because" },
-                h("b", {}, reasonText(decision.reason)),
+                h("b", {}, h("bdi", {}, data.why ?? reasonText(decision.reason))),
                 " ",
                 h("code", {}, decision.reason),
               ),

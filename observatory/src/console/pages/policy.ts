@@ -225,7 +225,7 @@ function head({ guards, guard, digest, since, calls, unmatched, rules }: PolicyD
       h(
         "span",
         { class: idle > 0 ? "chip warn" : "chip ok" },
-        idle > 0 ? `${idle} rules never hit` : "✓ every rule was hit",
+        idle > 0 ? `${idle} ${idle === 1 ? "rule" : "rules"} never hit` : "✓ every rule was hit",
       ),
       ...(unmatched > 0 ? [h("span", { class: "chip bad" }, `✕ ${unmatched} refused, no rule near`)] : []),
     ),
