@@ -25,7 +25,10 @@ export { MemoryReplayStore, type Nonce, type ReplayLimits, type ReplayStore } fr
 export { SqliteReplayStore } from "./guard/replay-sqlite.ts";
 export { clearDenyAll, type DenyAll, denyEverything, readDenyAll, setDenyAll } from "./guard/deny-all.ts";
 export { type PolicySource, PolicyWatch, type PolicyWatchOptions, watchPolicy } from "./guard/policy-watch.ts";
+export { socketFetch } from "./guard/policy-socket.ts";
 export type { ShadowAnswer } from "./guard/policy-shadow.ts";
+export type { AfterVerdict, BeforeVerdict, GuardHooks, HookCall } from "./guard/hooks.ts";
+export { checkMode, MAX_SHADOW_DAYS, type Mode } from "./guard/mode.ts";
 export { errorNumber, REFUSAL_META } from "./guard/refusal.ts";
 export { type Advertisement, receiptOf } from "./guard/results.ts";
 export { type LifecycleMethod, lifecycleMethods, type Synthetic } from "./guard/subject.ts";

@@ -15,7 +15,7 @@ import type { Trace } from "../guard/trace.ts";
 import type { Connection } from "../guard/sessions.ts";
 import type { Context } from "../guard/types.ts";
 import { type AskForm, elicitation, formFor, type Question } from "./form.ts";
-import type { ApprovalItem } from "./item.ts";
+import type { ApprovalItem, ItemState } from "./item.ts";
 import { RequestStates } from "./request-state.ts";
 import type { ApprovalWebhook } from "./webhook.ts";
 
@@ -72,6 +72,11 @@ export class ApprovalDesk {
   /** The seal of what a caller carries from the question to the retry. */
   get states(): RequestStates {
     return (this.#states ??= new RequestStates(this.#parts.audit.secret("request-state")));
+  }
+
+  /** What became of an item; undefined if there is none. */
+  stateOf(item: string): ItemState | undefined {
+    return this.#parts.audit.items.get(item)?.state;
   }
 
   /**

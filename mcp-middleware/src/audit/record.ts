@@ -57,6 +57,8 @@ export interface DecisionBody {
   readonly id: string;
   readonly at: string;
   readonly verdict: "admitted" | "asked" | "refused";
+  /** Refused, and went on all the same: the guard only watched. */
+  readonly mode?: "shadow";
   /** It has no answer, so no outcome follows. */
   readonly notification?: true;
   readonly step?: Step;

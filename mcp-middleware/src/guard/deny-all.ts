@@ -13,7 +13,16 @@ export interface DenyAll {
 /** A policy that denies everything; `because` stands in it as its name. */
 export function denyEverything(because: string): Policy {
   const metadata = { name: `deny-all: ${because}`.slice(0, 500) };
-  return parsePolicy(JSON.stringify({ apiVersion: "peerage.dev/v1", kind: "Policy", metadata, allow: [] }));
+  const policy = parsePolicy(JSON.stringify({ apiVersion: "peerage.dev/v1", kind: "Policy", metadata, allow: [] }));
+  brakes.add(policy);
+  return policy;
+}
+
+const brakes = new WeakSet<Policy>();
+
+/** True for a policy of {@link denyEverything}: the operator's brake, which holds in every mode. */
+export function isDenyAll(policy: Policy): boolean {
+  return brakes.has(policy);
 }
 
 /**

@@ -1,58 +1,42 @@
 import {
-  type ApprovalAsk,
   canonicalAudience,
   CheckBudget,
   type Digest,
   isPeerageError,
   type JsonValue,
-  member,
   parseJson,
   PeerageError,
   type Policy,
 } from "@peerage/core";
-import { ApprovalDesk, isWaiting, nobodyToAsk, QUESTION_PREFIX } from "../approval/desk.ts";
-import type { Question } from "../approval/form.ts";
+import { ApprovalDesk, nobodyToAsk, QUESTION_PREFIX } from "../approval/desk.ts";
+import { askPerson } from "./asking.ts";
 import type { Recorded } from "../audit/audit-log.ts";
 import type { Outcome } from "../audit/record.ts";
 import { copyJson } from "./json-value.ts";
 import { forwardable, type Inbound, readMessage } from "./message.ts";
 import { checkStandardHeaders } from "./headers.ts";
+import type { About, Open } from "./about.ts";
+import { askAfter, askBefore, hookCall } from "./hooks.ts";
+import { checkMode, goesOnInShadow, isShadow, withoutIdentity } from "./mode.ts";
 import type { GuardOptions } from "./options.ts";
 import { consider, judge, type PipelineParts } from "./pipeline.ts";
 import { asksAdapters, checkAdapters } from "./policy-adapters.ts";
 import { RateLimited, RateLimiter } from "./rates.ts";
 import { Recorder } from "./recorder.ts";
-import { refusalReply } from "./refusal.ts";
+import { refusalReply, withheld } from "./refusal.ts";
 import { MemoryReplayStore } from "./replay.ts";
-import { type DecidedOn, digestOf, Responder } from "./responder.ts";
-import { attachReceipt, isErrored } from "./results.ts";
+import { digestOf, Responder } from "./responder.ts";
+import { isErrored } from "./results.ts";
 import { idOf } from "./salvage-id.ts";
-import { checkIdFree, type Connection, Sessions } from "./sessions.ts";
+import { checkIdFree, Sessions } from "./sessions.ts";
 import { lifecycleMethods, subjectOf, type Synthetic, syntheticSubject } from "./subject.ts";
-import { asJudged, decisionRecord, newTrace, type Trace } from "./trace.ts";
-import type { Admission, Caller, Context, DecisionRecord, Guard, JsonRpcMessage } from "./types.ts";
+import { asJudged, decisionRecord, learn, newTrace, type Trace } from "./trace.ts";
+import type { Admission, Caller, Context, DecisionRecord, Guard, JsonRpcMessage, Verdict } from "./types.ts";
 
 export type { GuardOptions } from "./options.ts";
-
-/** Largest HTTP body and stdio line: the SDKs' own limits. */
+/** Largest HTTP body and stdio line: the SDKs' own. */
 export const MAX_BODY_BYTES: number = 4 * 1024 * 1024;
 export const MAX_LINE_BYTES: number = 10 * 1024 * 1024;
-
-/** What is kept of a decision until its response comes. */
-interface Open extends DecidedOn {
-  readonly connection: Connection;
-  readonly recorded: Recorded | undefined;
-}
-
-/** What a refusal is about, as far as its answer depends on it. */
-interface About {
-  readonly inbound?: Inbound | undefined;
-  readonly salvagedId?: string | number | null | undefined;
-  readonly httpMethod?: "http/get" | "http/delete" | undefined;
-  readonly question?: Question | undefined;
-  /** The receipt that goes with the question. */
-  readonly receipt?: string | undefined;
-}
 
 /** The guard without its self-test; {@link createGuard} is the way to make one. */
 export class GuardCore implements Guard {
@@ -74,9 +58,11 @@ export class GuardCore implements Guard {
       identity: options.identity,
       audiences: this.audiences,
       receipts: options.receipts ?? true,
+      isShadow: () => isShadow(options.mode, this.#now()),
       now: () => this.#now(),
       alarm: (problem) => this.#alarm(problem),
     });
+    checkMode(options.mode, this.#now());
     const { audit, identity } = options;
     if (options.approvals && !audit) throw new TypeError("approvals are kept in an audit log: give one");
     if (audit && audit.guard !== this.did) throw new TypeError("the audit log is of another identity");
@@ -139,7 +125,7 @@ export class GuardCore implements Guard {
 
   async settle(decision: DecisionRecord, response: JsonRpcMessage): Promise<JsonRpcMessage> {
     const open = this.#open.get(decision);
-    const shaped = this.#responder.shape(decision, open, response);
+    const shaped = await this.#afterHook(open, decision, this.#responder.shape(decision, open, response));
     const res = digestOf(shaped);
     this.#finish(decision, isErrored(shaped) ? "errored" : "executed", res);
     return this.#responder.sign(decision, shaped, res);
@@ -187,9 +173,50 @@ export class GuardCore implements Guard {
     if (inbound.kind === "response") {
       return this.#answered(trace, inbound) ?? this.#forward(trace, context, inbound, inbound.message);
     }
-    if (trace.ask) return this.#ask(trace, context, inbound);
-    this.#learn(trace, inbound);
-    return this.#forward(trace, context, inbound, forwardable(asJudged(inbound, trace)));
+    if (trace.ask) {
+      // In a shadow nobody is asked, and nobody waits.
+      if (isShadow(this.#options.mode, trace.now)) throw new PeerageError(trace.ask.reason, "a person would be asked");
+      return this.#ask(trace, context, inbound);
+    }
+    learn(trace, inbound);
+    return this.#goOn(trace, context, inbound);
+  }
+
+  /** The operator's own code is asked last, and may change what goes on. While it is, the id of the request is taken. */
+  #goOn(
+    trace: Trace,
+    context: Context,
+    inbound: Exclude<Inbound, { kind: "response" }>,
+  ): Admission | Promise<Admission> {
+    const message = forwardable(asJudged(inbound, trace));
+    const { hooks, mode } = this.#options;
+    const call = hooks?.before && !isShadow(mode, trace.now) ? hookCall(trace, message, this.did) : undefined;
+    if (!hooks || !call) return this.#forward(trace, context, inbound, message);
+    trace.step = "policy";
+    return this.#holdingId(trace, inbound, () => askBefore(hooks, call, message))
+      .then((changed) => this.#forward(trace, context, inbound, changed))
+      .catch((error: unknown) => this.#refuse(trace, context, error, { inbound }));
+  }
+
+  async #holdingId<T>(trace: Trace, inbound: Inbound | undefined, wait: () => Promise<T>): Promise<T> {
+    const id = inbound?.kind === "request" ? inbound.id : undefined;
+    if (id !== undefined) this.#sessions.begin(trace.connection, id, trace.caller?.did);
+    try {
+      return await wait();
+    } finally {
+      if (id !== undefined) this.#sessions.finish(trace.connection, id);
+    }
+  }
+
+  async #afterHook(open: Open | undefined, decision: DecisionRecord, shaped: JsonRpcMessage): Promise<JsonRpcMessage> {
+    const { hooks } = this.#options;
+    if (!hooks?.after || !open?.hooked) return shaped;
+    try {
+      return await askAfter(hooks, open.hooked, shaped);
+    } catch (error) {
+      this.#alarm(error);
+      return withheld(decision.requestId ?? null, this.#now());
+    }
   }
 
   /** The rules have allowed: adapters must as well. While they are asked, the id of the request is taken. */
@@ -199,14 +226,8 @@ export class GuardCore implements Guard {
     about: About,
     go: () => Admission | Promise<Admission>,
   ): Promise<Admission> {
-    const id = about.inbound?.kind === "request" ? about.inbound.id : undefined;
     try {
-      if (id !== undefined) this.#sessions.begin(trace.connection, id, trace.caller?.did);
-      try {
-        await this.#checkAdapters(trace);
-      } finally {
-        if (id !== undefined) this.#sessions.finish(trace.connection, id);
-      }
+      await this.#holdingId(trace, about.inbound, () => this.#checkAdapters(trace));
       return await go();
     } catch (error) {
       return this.#refuse(trace, context, error, about);
@@ -219,14 +240,6 @@ export class GuardCore implements Guard {
       policy: () => this.#policy(),
       judgeAgain: () => this.#judgeAgain(trace),
     });
-  }
-
-  /** What the guard needs to know of a message that it admits: what a client can do, and whom it no longer waits for. */
-  #learn(trace: Trace, inbound: Exclude<Inbound, { kind: "response" }>): void {
-    if (inbound.method === "initialize") trace.connection.capabilities = member(inbound.params, "capabilities");
-    if (inbound.method !== "notifications/cancelled") return;
-    const id = member(inbound.params, "requestId");
-    if (typeof id === "string" || typeof id === "number") trace.connection.waiting.get(id)?.();
   }
 
   /** The answer to a question of the guard's own: consumed here, whatever it says. An invented one is told to nobody. */
@@ -247,51 +260,17 @@ export class GuardCore implements Guard {
       // While it is filed and waits, its id is taken.
       this.#sessions.begin(connection, inbound.id, proof.issuer);
       try {
-        about = await this.#question(desk, ask.approval, trace, context, inbound);
+        about = await askPerson(desk, ask.approval, trace, context, inbound, () => this.#judgeAgain(trace));
         await this.#checkAdapters(trace);
       } finally {
         this.#sessions.finish(connection, inbound.id);
       }
       if (trace.ask) throw new PeerageError(trace.ask.reason, "a person must approve this call", { detail: "asked" });
-      return this.#forward(trace, context, inbound, forwardable(asJudged(inbound, trace)));
+      return await this.#goOn(trace, context, inbound);
     } catch (error) {
       const isAsked = isPeerageError(error) && error.code === trace.ask?.reason && error.detail === "asked";
       return this.#refuse(trace, context, error, isAsked ? about : { inbound });
     }
-  }
-
-  /** Asks, and waits where that helps. Afterwards `trace.ask` says whether somebody must still approve. */
-  async #question(
-    desk: ApprovalDesk,
-    ask: ApprovalAsk,
-    trace: Trace,
-    context: Context,
-    inbound: Extract<Inbound, { kind: "request" }>,
-  ): Promise<About> {
-    let filed = await desk.file(trace, ask);
-    if (filed.item.state === "approved") {
-      // Approved while the question was being asked, or approved and not enough any more.
-      this.#reconsider(trace, filed.item.id);
-      if (!trace.ask) return { inbound };
-      filed = await desk.file(trace, trace.ask.approval, true);
-    }
-    const { item, isNew, receipt } = filed;
-    trace.item = item.id;
-    const question = desk.question(inbound, context, trace, item);
-    if (isWaiting(question.form, isNew) && (await desk.wait(question, inbound, context, trace.connection))) {
-      this.#reconsider(trace, item.id);
-    }
-    return { inbound, question, receipt };
-  }
-
-  /** After the wait: everything but the proof is judged anew. @throws {PeerageError} why it is refused */
-  #reconsider(trace: Trace, item: string): void {
-    this.#judgeAgain(trace);
-    if (!trace.ask) return;
-    trace.item = item;
-    const state = this.#options.audit?.items.get(item)?.state;
-    if (state === "open" || state === "approved") return;
-    throw new PeerageError("ERR_APPROVAL_EXPIRED", "nobody approved this call in time", { detail: state ?? "gone" });
   }
 
   #judgeAgain(trace: Trace): void {
@@ -329,6 +308,7 @@ export class GuardCore implements Guard {
       input: trace.input,
       isModern: subject?.modern !== undefined,
       recorded,
+      hooked: this.#options.hooks?.after && hookCall(trace, message, this.did),
     });
     return { admitted: true, message, ...(caller ? { caller } : {}), decision: record };
   }
@@ -340,6 +320,12 @@ export class GuardCore implements Guard {
     const detail = isPeerageError(error) ? error.detail : undefined;
     const verdict = { admitted: false, step: trace.step, reason, ...(detail === undefined ? {} : { detail }) } as const;
     try {
+      if (goesOnInShadow(this.#options.mode, trace, reason))
+        return this.#letPass(trace, record, { ...verdict, isShadow: true }, about.inbound);
+    } catch (problem) {
+      this.#alarm(problem);
+    }
+    try {
       this.#recorder?.refused(trace, record, verdict);
       this.#options.onDecision?.(record, verdict);
     } catch (problem) {
@@ -350,15 +336,32 @@ export class GuardCore implements Guard {
     const { reply, status } = refusalReply(refusal, context);
     const refused = { admitted: false, step: trace.step, reason, status, decision: record } as const;
     if (!reply) return refused;
-    const isReceipted = trace.spent && about.inbound?.kind === "request";
-    if (!isReceipted) return { ...refused, reply };
-    if (about.receipt !== undefined && this.#options.receipts !== false) {
-      return { ...refused, reply: attachReceipt(reply, about.receipt) };
+    if (!trace.spent || about.inbound?.kind !== "request") return { ...refused, reply };
+    return this.#responder
+      .refusal(record, reply, about.receipt)
+      .then((receipted) => ({ ...refused, reply: receipted }));
+  }
+
+  /** In a shadow: recorded as refused, and let through all the same. */
+  #letPass(
+    trace: Trace,
+    refused: DecisionRecord,
+    verdict: Verdict & { admitted: false },
+    inbound: Inbound | undefined,
+  ): Admission {
+    const { connection, policy, subject } = trace;
+    const record = withoutIdentity(refused);
+    if (record.requestId !== undefined) this.#sessions.begin(connection, record.requestId, undefined);
+    let recorded: Recorded | undefined;
+    try {
+      recorded = this.#recorder?.refused(trace, refused, verdict);
+      this.#options.onDecision?.(refused, verdict);
+    } catch (problem) {
+      this.#alarm(problem);
     }
-    return this.#responder.receipt(record, reply, { result: "refused" }).then((receipt) => ({
-      ...refused,
-      reply: receipt === undefined ? reply : attachReceipt(reply, receipt),
-    }));
+    const isModern = subject?.modern !== undefined;
+    this.#open.set(record, { connection, policy, input: undefined, isModern, recorded, hooked: undefined });
+    return { admitted: true, message: inbound ? forwardable(inbound) : { method: record.method }, decision: record };
   }
 
   #trace(context: Context): Trace {

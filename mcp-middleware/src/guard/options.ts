@@ -1,6 +1,8 @@
 import type { Policy, PolicyAdapters, Signer, SpiffeVerifier } from "@peerage/core";
 import type { ApprovalOptions } from "../approval/desk.ts";
 import type { AuditLog } from "../audit/audit-log.ts";
+import type { GuardHooks } from "./hooks.ts";
+import type { Mode } from "./mode.ts";
 import type { ReplayStore } from "./replay.ts";
 import type { LifecycleMethod } from "./subject.ts";
 import type { TrustSource } from "./trust.ts";
@@ -35,6 +37,10 @@ export interface GuardOptions {
   readonly audit?: AuditLog | undefined;
   /** How a person is asked, where an audit log is there. */
   readonly approvals?: ApprovalOptions | undefined;
+  /** `enforce` by default. */
+  readonly mode?: Mode | undefined;
+  /** The operator's own code around each tool call and list; not asked in a shadow. */
+  readonly hooks?: GuardHooks | undefined;
   readonly now?: (() => Date) | undefined;
   /** Sees each decision before anything is forwarded or answered; if it throws, the message is refused. */
   readonly onDecision?: ((record: DecisionRecord, verdict: Verdict) => void) | undefined;

@@ -57,11 +57,22 @@ export class Recorder {
     );
   }
 
-  /** Records that a message is refused, or that a person is asked. @throws {PeerageError} ERR_AUDIT_UNAVAILABLE */
-  refused(trace: Trace, record: DecisionRecord, verdict: Verdict & { admitted: false }): void {
-    if (this.#isSuppressed(trace.spent ? "refused" : "unverified")) return;
+  /**
+   * Records that a message is refused, or that a person is asked.
+   * @returns what its outcome will refer to, where it goes on all the same
+   * @throws {PeerageError} ERR_AUDIT_UNAVAILABLE
+   */
+  refused(trace: Trace, record: DecisionRecord, verdict: Verdict & { admitted: false }): Recorded | undefined {
+    if (this.#isSuppressed(trace.spent ? "refused" : "unverified")) return undefined;
     const keep = trace.ask && trace.history ? { keep: trace.history.entries } : {};
-    this.#audit.decide(this.#body(trace, record, verdict), keep, trace.policy);
+    const isOpen = verdict.isShadow === true && record.requestId !== undefined;
+    const body = this.#body(trace, record, verdict);
+    const recorded = this.#audit.decide(
+      verdict.isShadow ? { ...body, mode: "shadow" } : body,
+      isOpen ? { ...keep, isOpen } : keep,
+      trace.policy,
+    );
+    return isOpen ? recorded : undefined;
   }
 
   /** Records how an admitted call ended. @throws {PeerageError} ERR_AUDIT_UNAVAILABLE */

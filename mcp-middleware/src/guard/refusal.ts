@@ -109,6 +109,17 @@ const hints: Readonly<Partial<Record<ErrorCode, string>>> = {
   ERR_HEADER_MISMATCH: "a header is not what the body says.",
 };
 
+/** The answer in place of one that a hook keeps back. The call was made; what came of it is not told. */
+export function withheld(id: string | number | null, now: Date): JsonRpcMessage {
+  const reason = "ERR_GUARD_FAULT";
+  const message = `Refused (${reason}): the answer is withheld.`;
+  return {
+    jsonrpc: "2.0",
+    id,
+    error: { code: -31500, message, data: { reason, retryable: false, now: now.toISOString() } },
+  };
+}
+
 /** `Refused (ERR_…): what to do.`, naming the tool but no other text of the caller. */
 export function refusalText(refusal: Refusal): string {
   const { reason, inbound, question } = refusal;

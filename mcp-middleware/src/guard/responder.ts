@@ -26,6 +26,7 @@ export interface ResponderOptions {
   readonly identity: Signer;
   readonly audiences: ReadonlySet<string>;
   readonly receipts: boolean;
+  readonly isShadow: () => boolean;
   readonly now: () => Date;
   readonly alarm: (problem: unknown) => void;
 }
@@ -43,6 +44,13 @@ export class Responder {
     if (isEmpty(decision, shaped)) return shaped;
     const receipt = await this.receipt(decision, shaped, { res });
     return receipt === undefined ? shaped : attachReceipt(shaped, receipt);
+  }
+
+  /** A refusal with the receipt that there is of it, or with one made now. */
+  async refusal(decision: DecisionRecord, reply: JsonRpcMessage, made: string | undefined): Promise<JsonRpcMessage> {
+    const known = this.#options.receipts ? made : undefined;
+    const receipt = known ?? (await this.receipt(decision, reply, { result: "refused" }));
+    return receipt === undefined ? reply : attachReceipt(reply, receipt);
   }
 
   /** A done call is never turned into an error: a receipt that cannot be made is an alarm, and undefined. */
@@ -76,20 +84,21 @@ export class Responder {
   shape(decision: DecisionRecord, on: DecidedOn | undefined, response: JsonRpcMessage): JsonRpcMessage {
     const { method, requestId } = decision;
     const { audiences, receipts, now, alarm } = this.#options;
+    const isShadow = this.#options.isShadow();
     if (isAdvertised(method)) {
       const aud = [...audiences];
       const maxAgeSeconds = MAX_CALL_LIFETIME_SECONDS;
       return advertise(response, {
         v: 1,
         aud,
-        required: true,
+        required: !isShadow,
         maxAgeSeconds,
         history: true,
         receipts,
-        mode: "enforce",
+        mode: isShadow ? "shadow" : "enforce",
       });
     }
-    if (!isList(method)) return response;
+    if (!isList(method) || isShadow || decision.isShadow) return response;
     try {
       const { policy, input, isModern = false } = on ?? {};
       return filterList(method, response, isModern, (use, target) => {

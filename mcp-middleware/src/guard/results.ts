@@ -22,7 +22,8 @@ export interface Advertisement extends JsonObject {
   readonly maxAgeSeconds: number;
   readonly history: boolean;
   readonly receipts: boolean;
-  readonly mode: "enforce";
+  /** `shadow`: what is refused is recorded, and goes on all the same. */
+  readonly mode: "enforce" | "shadow";
 }
 
 /** True for the methods whose result carries the advertisement. */

@@ -7,6 +7,7 @@ import {
   type ErrorCode,
   type History,
   isJsonObject,
+  member,
   type Obligations,
   type Policy,
   type PolicyInput,
@@ -62,6 +63,14 @@ export interface Trace {
 /** Of a message of which nothing is known yet. */
 export function newTrace(now: Date, connection: Connection): Trace {
   return { ...blank, step: "parse", now, connection };
+}
+
+/** What the guard needs to know of a message that it admits: what a client can do, and whom it no longer waits for. */
+export function learn(trace: Trace, inbound: Exclude<Inbound, { kind: "response" }>): void {
+  if (inbound.method === "initialize") trace.connection.capabilities = member(inbound.params, "capabilities");
+  if (inbound.method !== "notifications/cancelled") return;
+  const id = member(inbound.params, "requestId");
+  if (typeof id === "string" || typeof id === "number") trace.connection.waiting.get(id)?.();
 }
 
 /** What adapters and `settle` get of a decision. */

@@ -82,6 +82,8 @@ export interface DecisionRecord {
   readonly rule?: string;
   /** The entries that counted for it. */
   readonly evidence: readonly Digest[];
+  /** It was refused and went on all the same, because the guard only watches. */
+  readonly isShadow?: true;
 }
 
 /** The verdict on one message. */
@@ -114,6 +116,8 @@ export type Verdict =
       readonly reason: ErrorCode;
       /** A finer word for the operator; never sent. */
       readonly detail?: string;
+      /** It goes on all the same, because the guard only watches. */
+      readonly isShadow?: true;
     };
 
 /** Admits or refuses MCP messages; free of any SDK and transport. */
