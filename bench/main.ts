@@ -13,6 +13,7 @@ const sections: Readonly<Record<string, () => Section | Promise<Section>>> = {
   policy: async () => (await import("./policy.ts")).benchPolicy(),
   registry: benchRegistry,
   trust: benchTrustQueries,
+  spiffe: async () => (await import("./spiffe.ts")).benchSpiffe(),
 };
 
 const asked = process.argv.slice(2).filter((word) => !word.startsWith("--"));

@@ -1,6 +1,6 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { equalBytes } from "@peerage/core";
-import { bitStringOf, checkInteger, children, type Der, expectTag, rawOf, readWhole, sequence, smallIntegerOf, tags, timeOf } from "./der.ts"; // prettier-ignore
+import { bitStringOf, checkInteger, children, type Der, expectTag, latin1Of, rawOf, readWhole, sequence, smallIntegerOf, tags, timeOf } from "./der.ts"; // prettier-ignore
 import { type Extensions, readExtensions } from "./extensions.ts";
 import { acceptableKeyType, type KeyType } from "./key-info.ts";
 import { svidInvalid } from "./refuse.ts";
@@ -69,9 +69,8 @@ export function parseCertificate(der: Uint8Array): Certificate {
   };
 }
 
-function nameOf(der: Der): string {
-  const { buffer, byteOffset, length } = rawOf(der);
-  return Buffer.from(buffer, byteOffset, length).toString("latin1");
+function nameOf({ bytes, start, end }: Der): string {
+  return latin1Of(bytes, start, end);
 }
 
 function readVersion(der: Der | undefined): number {
@@ -101,9 +100,13 @@ function readOptional(rest: readonly Der[]): Der | undefined {
   return extensions;
 }
 
+/** As PEM, of which OpenSSL knows by its first line what it is; with DER it tries one decoder after another, for twice as long. */
 function readKey(spki: Uint8Array): KeyObject {
+  const text = Buffer.from(spki.buffer, spki.byteOffset, spki.length).toString("base64");
+  let lines = "";
+  for (let at = 0; at < text.length; at += 64) lines += `${text.slice(at, at + 64)}\n`;
   try {
-    return createPublicKey({ key: Buffer.from(spki), format: "der", type: "spki" });
+    return createPublicKey(`-----BEGIN PUBLIC KEY-----\n${lines}-----END PUBLIC KEY-----\n`);
   } catch (cause) {
     throw svidInvalid("key", cause);
   }

@@ -1,4 +1,3 @@
-import { toHex } from "@peerage/core";
 import { svidInvalid } from "./refuse.ts";
 
 /** One element of DER (ITU-T X.690): the tag byte and where it and its content stand in `bytes`. */
@@ -88,69 +87,84 @@ export function rawOf(der: Der): Uint8Array {
   return der.bytes.subarray(der.start, der.end);
 }
 
+// A view of a few bytes costs more than reading them, and a certificate has some forty elements: the readers below
+// look at the bytes in their place.
+
 /** BOOLEAN: FF or 00, no other byte. @throws {PeerageError} ERR_SVID_INVALID */
 export function booleanOf(der: Der): boolean {
-  const [value, ...more] = contentOf(expectTag(der, tags.boolean));
-  if (more.length > 0 || (value !== 0 && value !== 0xff)) throw malformed();
+  const { bytes, content, end } = expectTag(der, tags.boolean);
+  const value = bytes[content];
+  if (end - content !== 1 || (value !== 0 && value !== 0xff)) throw malformed();
   return value === 0xff;
 }
 
 /** A non-negative INTEGER below 2^31, in its shortest form. @throws {PeerageError} ERR_SVID_INVALID */
 export function smallIntegerOf(der: Der): number {
-  const content = contentOf(checkInteger(der));
-  if (content.length > 4 || (content[0] ?? 0) >= 0x80) throw malformed();
-  return content.reduce((sum, byte) => sum * 256 + byte, 0);
+  const { bytes, content, end } = checkInteger(der);
+  if (end - content > 4 || (bytes[content] ?? 0) >= 0x80) throw malformed();
+  let sum = 0;
+  for (let at = content; at < end; at++) sum = sum * 256 + (bytes[at] ?? 0);
+  return sum;
 }
 
 /** An INTEGER of any size in its shortest form. @throws {PeerageError} ERR_SVID_INVALID */
 export function checkInteger(der: Der | undefined): Der {
   const integer = expectTag(der, tags.integer);
-  const [first, second] = contentOf(integer);
-  if (first === undefined) throw malformed();
-  if (second !== undefined && ((first === 0 && second < 0x80) || (first === 0xff && second >= 0x80))) throw malformed();
+  const { bytes, content, end } = integer;
+  if (end === content) throw malformed();
+  const [first = 0, second = 0] = [bytes[content], bytes[content + 1]];
+  if (end - content > 1 && ((first === 0 && second < 0x80) || (first === 0xff && second >= 0x80))) throw malformed();
   return integer;
 }
 
 /** BIT STRING: the bytes, and how many bits of the last one are unused and must be 0. */
 export function bitStringOf(der: Der | undefined): { readonly bytes: Uint8Array; readonly unused: number } {
-  const content = contentOf(expectTag(der, tags.bitString));
-  const unused = content[0];
-  const bytes = content.subarray(1);
-  if (unused === undefined || unused > 7 || (bytes.length === 0 && unused > 0)) throw malformed();
-  if (((bytes.at(-1) ?? 0) & ((1 << unused) - 1)) !== 0) throw malformed();
-  return { bytes, unused };
+  const { bytes, content, end } = expectTag(der, tags.bitString);
+  const unused = bytes[content] ?? 0;
+  const length = end - content - 1;
+  if (length < 0 || unused > 7 || (length === 0 && unused > 0)) throw malformed();
+  if (length > 0 && ((bytes[end - 1] ?? 0) & ((1 << unused) - 1)) !== 0) throw malformed();
+  return { bytes: bytes.subarray(content + 1, end), unused };
 }
 
 /** OBJECT IDENTIFIER as hexadecimal of its content: compared, never shown. @throws {PeerageError} ERR_SVID_INVALID */
 export function oidOf(der: Der | undefined): string {
-  const content = contentOf(expectTag(der, tags.oid));
-  if (content.length === 0 || (content.at(-1) ?? 0) >= 0x80) throw malformed();
+  const { bytes, content, end } = expectTag(der, tags.oid);
+  if (content === end || (bytes[end - 1] ?? 0) >= 0x80) throw malformed();
   let starts = true;
-  for (const byte of content) {
+  let out = "";
+  for (let at = content; at < end; at++) {
+    const byte = bytes[at] ?? 0;
     if (starts && byte === 0x80) throw malformed();
     starts = byte < 0x80;
+    out += hexPairs[byte] ?? "";
   }
-  return toHex(content);
+  return out;
 }
+
+const hexPairs = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
 /** UTCTime or GeneralizedTime with seconds and `Z` (RFC 5280 section 4.1.2.5), as Unix seconds. */
 export function timeOf(der: Der | undefined): number {
   if (der === undefined) throw malformed();
-  const content = contentOf(der);
+  const { bytes, content, end } = der;
   const isShort = der.tag === tags.utcTime;
   if (!isShort) expectTag(der, tags.generalizedTime);
-  if (content.length !== (isShort ? 13 : 15) || content.at(-1) !== 0x5a) throw malformed();
-  // Two digits each: century (not in UTCTime), year, month, day, hour, minute, second.
-  const pairs: number[] = [];
-  for (let i = 0; i < content.length - 1; i += 2) pairs.push(digitOf(content[i]) * 10 + digitOf(content[i + 1]));
-  if (isShort) pairs.unshift((pairs[0] ?? 0) < 50 ? 20 : 19);
-  const [century = 0, short = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = pairs;
-  const year = century * 100 + short;
+  if (end - content !== (isShort ? 13 : 15) || bytes[end - 1] !== 0x5a) throw malformed();
+  const at = isShort ? content : content + 2;
+  const short = pairAt(bytes, at);
+  const year = (isShort ? (short < 50 ? 20 : 19) : pairAt(bytes, content)) * 100 + short;
+  const [month, day, hour] = [pairAt(bytes, at + 2), pairAt(bytes, at + 4), pairAt(bytes, at + 6)];
+  const [minute, second] = [pairAt(bytes, at + 8), pairAt(bytes, at + 10)];
   const date = new Date(Date.UTC(year, month - 1, day, hour, minute, second));
   // An instant that does not exist, such as the 30th of February, comes back as another one.
   const exists = date.getUTCMonth() === month - 1 && date.getUTCDate() === day && date.getUTCHours() === hour;
   if (!exists || year < 1_000 || minute > 59 || second > 59) throw malformed();
   return date.getTime() / 1000;
+}
+
+function pairAt(bytes: Uint8Array, at: number): number {
+  return digitOf(bytes[at]) * 10 + digitOf(bytes[at + 1]);
 }
 
 function digitOf(byte: number | undefined): number {
@@ -160,9 +174,14 @@ function digitOf(byte: number | undefined): number {
 
 /** IA5String content. @throws {PeerageError} ERR_SVID_INVALID if a byte is not ASCII */
 export function asciiOf(der: Der): string {
-  const bytes = contentOf(der);
-  if (bytes.some((byte) => byte > 0x7f)) throw malformed();
-  return Buffer.from(bytes).toString("latin1");
+  const { bytes, content, end } = der;
+  for (let at = content; at < end; at++) if ((bytes[at] ?? 0) > 0x7f) throw malformed();
+  return latin1Of(bytes, content, end);
+}
+
+/** Bytes as text, one character a byte: for comparing. */
+export function latin1Of(bytes: Uint8Array, start: number, end: number): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString("latin1");
 }
 
 function malformed(): Error {

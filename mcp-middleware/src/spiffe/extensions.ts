@@ -1,5 +1,4 @@
-import { toHex } from "@peerage/core";
-import { asciiOf, bitStringOf, booleanOf, contentOf, type Der, expectTag, oidOf, readWhole, sequence, smallIntegerOf, tags } from "./der.ts"; // prettier-ignore
+import { asciiOf, bitStringOf, booleanOf, contentOf, type Der, expectTag, latin1Of, oidOf, readWhole, sequence, smallIntegerOf, tags } from "./der.ts"; // prettier-ignore
 import { type NameConstraints, readNameConstraints } from "./name-constraints.ts";
 import { svidInvalid } from "./refuse.ts";
 
@@ -18,6 +17,7 @@ export interface Extensions {
   readonly uris: readonly string[];
   readonly subjectAltName?: { readonly critical: boolean };
   readonly nameConstraints?: NameConstraints;
+  /** Key identifiers, one character a byte. */
   readonly subjectKeyId?: string;
   readonly authorityKeyId?: string;
   /** True if an extension that is not understood here is marked critical. */
@@ -45,37 +45,56 @@ interface Extension {
  * @throws {PeerageError} ERR_SVID_INVALID, detail `malformed`, also for an extension that comes twice
  */
 export function readExtensions(list: Der | undefined): Extensions {
-  const found = new Map<string, Extension>();
-  for (const der of list ? sequence(list) : []) readExtension(der, found);
-  const take = (id: string): Extension | undefined => {
-    const extension = found.get(id);
-    found.delete(id);
-    return extension;
-  };
-  const [bc, ku, eku, san] = [ids.basicConstraints, ids.keyUsage, ids.extKeyUsage, ids.subjectAltName].map(take);
-  const [nc, ski, aki] = [ids.nameConstraints, ids.subjectKeyId, ids.authorityKeyId].map(take);
-  const authorityKeyId = aki && readAuthorityKeyId(aki.value);
-  return {
-    ...(bc ? { basicConstraints: readBasicConstraints(bc.value) } : {}),
-    ...(ku ? { keyUsage: readKeyUsage(ku) } : {}),
-    ...(eku ? { extKeyUsage: readPurposes(eku.value) } : {}),
-    uris: san ? readUris(san.value) : [],
-    ...(san ? { subjectAltName: { critical: san.critical } } : {}),
-    ...(nc ? { nameConstraints: readNameConstraints(nc.value, nc.critical) } : {}),
-    ...(ski ? { subjectKeyId: toHex(contentOf(readWhole(ski.value, tags.octetString))) } : {}),
-    ...(authorityKeyId === undefined ? {} : { authorityKeyId }),
-    hasUnknownCritical: [...found.values()].some(({ critical }) => critical),
-  };
+  const found: { -readonly [K in keyof Extensions]: Extensions[K] } = { uris: [], hasUnknownCritical: false };
+  const seen = new Set<string>();
+  for (const der of list ? sequence(list) : []) {
+    const [id, ...rest] = sequence(der);
+    const oid = oidOf(id);
+    if (seen.has(oid)) throw svidInvalid("malformed");
+    seen.add(oid);
+    take(oid, readExtension(rest), found);
+  }
+  return found;
 }
 
-function readExtension(der: Der, found: Map<string, Extension>): void {
-  const [id, ...rest] = sequence(der);
-  const oid = oidOf(id);
+function readExtension(rest: Der[]): Extension {
   const flag = rest.length === 2 ? rest.shift() : undefined;
   const value = expectTag(rest[0], tags.octetString);
   // DER leaves a default out, so a written FALSE is not DER.
-  if (rest.length !== 1 || (flag && !booleanOf(flag)) || found.has(oid)) throw svidInvalid("malformed");
-  found.set(oid, { critical: flag !== undefined, value: contentOf(value) });
+  if (rest.length !== 1 || (flag && !booleanOf(flag))) throw svidInvalid("malformed");
+  return { critical: flag !== undefined, value: contentOf(value) };
+}
+
+function take(oid: string, extension: Extension, found: { -readonly [K in keyof Extensions]: Extensions[K] }): void {
+  const { critical, value } = extension;
+  switch (oid) {
+    case ids.basicConstraints:
+      found.basicConstraints = readBasicConstraints(value);
+      break;
+    case ids.keyUsage:
+      found.keyUsage = readKeyUsage(extension);
+      break;
+    case ids.extKeyUsage:
+      found.extKeyUsage = readPurposes(value);
+      break;
+    case ids.subjectAltName:
+      found.subjectAltName = { critical };
+      found.uris = readUris(value);
+      break;
+    case ids.nameConstraints:
+      found.nameConstraints = readNameConstraints(value, critical);
+      break;
+    case ids.subjectKeyId:
+      found.subjectKeyId = textOf(readWhole(value, tags.octetString));
+      break;
+    case ids.authorityKeyId: {
+      const id = readAuthorityKeyId(value);
+      if (id !== undefined) found.authorityKeyId = id;
+      break;
+    }
+    default:
+      found.hasUnknownCritical ||= critical;
+  }
 }
 
 function readBasicConstraints(value: Uint8Array): { ca: boolean; pathLength?: number } {
@@ -108,7 +127,12 @@ function readUris(value: Uint8Array): string[] {
   return names.filter(({ tag }) => tag === URI).map(asciiOf);
 }
 
+/** A key identifier: compared, never shown. */
+function textOf({ bytes, content, end }: Der): string {
+  return latin1Of(bytes, content, end);
+}
+
 function readAuthorityKeyId(value: Uint8Array): string | undefined {
   const keyId = sequence(readWhole(value, tags.sequence)).find(({ tag }) => tag === 0x80);
-  return keyId && toHex(contentOf(keyId));
+  return keyId && textOf(keyId);
 }

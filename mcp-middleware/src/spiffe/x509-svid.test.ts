@@ -178,8 +178,8 @@ print(json.dumps(out))`;
         kuCritical: ku?.critical,
         uris,
         sanCritical: subjectAltName?.critical,
-        ski: extensions.subjectKeyId,
-        aki: extensions.authorityKeyId,
+        ski: hexOf(extensions.subjectKeyId),
+        aki: hexOf(extensions.authorityKeyId),
         permitted: nameConstraints?.permitted ?? null,
         notAfter,
       };
@@ -187,3 +187,8 @@ print(json.dumps(out))`;
     expect(ours).toEqual(theirs);
   });
 });
+
+/** A key identifier, one character a byte, as another tool writes it. */
+function hexOf(text: string | undefined): string | undefined {
+  return text === undefined ? undefined : Buffer.from(text, "latin1").toString("hex");
+}
