@@ -5,6 +5,7 @@ import {
   canonicalAudience,
   type Did,
   type Digest,
+  type Entry,
   HISTORY_META,
   isJsonObject,
   isPeerageError,
@@ -17,9 +18,11 @@ import {
   signCall,
   type Signer,
   toolOf,
+  type Verified,
   verifyReceipt,
 } from "@peerage/core";
-import { HistoryChain } from "./chain.ts";
+import { AgentRun } from "./agent-run.ts";
+import { HistoryChain, type PresentedHistory } from "./chain.ts";
 import { commandEndpoint, MemoryPinStore, type PinStore } from "./pins.ts";
 import { MemoryReceiptStore, type ReceiptStore } from "./receipts.ts";
 
@@ -33,8 +36,11 @@ export interface CallSignerOptions {
   readonly server?: Did;
   readonly pins?: PinStore;
   readonly receipts?: ReceiptStore;
-  /** `chain`: receipts become the history of the next calls. By default calls carry none. */
-  readonly history?: "none" | "chain";
+  /**
+   * `chain`: receipts become the history of the next calls. A run: it is presented with each call, by every signer that
+   * shares it, and takes in receipts and the entries that a server returns. By default calls carry none.
+   */
+  readonly history?: "none" | "chain" | AgentRun;
   /** Entries to present from the first call on, for example an approval; with `history: "chain"`. */
   readonly entries?: readonly string[];
   /** What binds the signer's DID to a SPIFFE ID, beside every proof: `Binder.current`. Without one calls go without. */
@@ -98,6 +104,7 @@ class EndpointSigner implements CallSigner {
   readonly #receipts: ReceiptStore;
   readonly #now: () => Date;
   readonly #sent = new Map<string, Sent>();
+  readonly #run: AgentRun | undefined;
   #chain: HistoryChain | undefined;
   #server: Did | undefined;
   #stopped: PeerageError | undefined;
@@ -113,6 +120,11 @@ class EndpointSigner implements CallSigner {
     this.#now = options.now ?? (() => new Date());
     const server = options.server ?? this.#pins.get(this.#endpoint)?.did;
     this.#server = server === undefined ? undefined : parseDid(server);
+    if (options.history instanceof AgentRun) {
+      if (options.history.did !== options.signer.did) throw new TypeError("the run is carried by another identity");
+      if (options.entries) throw new TypeError("the entries of a run are in it already");
+      this.#run = options.history;
+    }
     if (options.history === "chain") this.#chain = new HistoryChain(options.entries);
   }
 
@@ -126,7 +138,7 @@ class EndpointSigner implements CallSigner {
   }
 
   get presentsHistory(): boolean {
-    return this.#chain !== undefined;
+    return this.#chain !== undefined || this.#run !== undefined;
   }
 
   async sign(message: JsonObject): Promise<JsonObject> {
@@ -142,7 +154,7 @@ class EndpointSigner implements CallSigner {
       this.#remember(id, { method, prev: [] });
       return message;
     }
-    const history = await this.#history();
+    const history = await this.#history(method);
     const binding = await this.#options.binding?.();
     const token = await this.#prove({ method, params }, audience, history?.tips);
     this.#remember(id, {
@@ -202,7 +214,9 @@ class EndpointSigner implements CallSigner {
     if (this.#sent.size > REMEMBERED_REQUESTS && oldest !== undefined) this.#sent.delete(oldest);
   }
 
-  async #history(): Promise<{ readonly tokens: readonly string[]; readonly tips: readonly Digest[] } | undefined> {
+  async #history(method: string): Promise<PresentedHistory | undefined> {
+    // To say hello, or to ask what there is, is no step of a run.
+    if (this.#run) return isStep(method) ? await this.#run.present() : undefined;
     if (this.#chain?.full) {
       this.#report(
         new PeerageError("ERR_HISTORY_TOO_LONG", "the history is full: a new run begins with the next call"),
@@ -259,11 +273,24 @@ class EndpointSigner implements CallSigner {
       ...(sent.tool === undefined ? {} : { tool: sent.tool }),
       receivedAt: this.#now().toISOString(),
     });
+    if (this.#run && isStep(sent.method)) this.#goOn(this.#run, receipt, member(member(result, "_meta"), HISTORY_META));
+  }
+
+  /** Takes the receipt into the run, and what the server's agent and those behind it signed meanwhile. */
+  #goOn(run: AgentRun, receipt: Verified<Entry>, returned: JsonValue | undefined): void {
+    if (!run.addReceipt(receipt)) {
+      throw new PeerageError("ERR_RECEIPT_INVALID", "the receipt does not fit into the run", { detail: "run" });
+    }
+    if (Array.isArray(returned)) run.merge(returned.filter((token: JsonValue) => typeof token === "string"));
   }
 
   #report(error: PeerageError): void {
     this.#options.onReport?.(error);
   }
+}
+
+function isStep(method: string): boolean {
+  return method === "tools/call" || method === "prompts/get" || method === "resources/read";
 }
 
 function keyOf(id: string | number): string {

@@ -40,16 +40,31 @@ export class HistoryChain {
    * @returns false if it does not belong here, or no more fits in
    */
   add(entry: Verified<Entry>): boolean {
-    const [root] = this.#entries;
-    if (root === undefined ? entry.prev.length > 0 : entry.prev.length === 0 || entry.run !== root.run) return false;
-    const known = new Set(this.#entries.map((other) => other.digest));
-    if (known.has(entry.digest) || !entry.prev.every((digest) => known.has(digest))) return false;
+    if (!this.belongs(entry)) return false;
     if (this.#entries.length >= MAX_HISTORY_ENTRIES || this.#bytes + entry.token.length > MAX_HISTORY_BYTES)
       return false;
     this.#entries.push(entry);
     this.#bytes += entry.token.length;
     this.#tips = [...this.#tips.filter((tip) => !entry.prev.includes(tip)), entry.digest];
     return true;
+  }
+
+  /** True if an entry could be the next one: of this run, not yet here, and all that it refers to is. */
+  belongs(entry: Entry): boolean {
+    const [root] = this.#entries;
+    if (root === undefined ? entry.prev.length > 0 : entry.prev.length === 0 || entry.run !== root.run) return false;
+    const known = new Set(this.#entries.map((other) => other.digest));
+    return !known.has(entry.digest) && entry.prev.every((digest) => known.has(digest));
+  }
+
+  /** Every entry, each after what it refers to. */
+  get entries(): readonly Verified<Entry>[] {
+    return [...this.#entries];
+  }
+
+  /** The entries to which no other refers. */
+  get tips(): readonly Digest[] {
+    return this.#tips;
   }
 
   /** True if one more receipt of the usual size might not fit in. */
@@ -59,13 +74,18 @@ export class HistoryChain {
 
   /** The history to present with the next call, or undefined while there is none. */
   async present(signer: Signer, now: Date): Promise<PresentedHistory | undefined> {
+    await this.narrow(signer, now);
+    if (this.#entries.length === 0) return undefined;
+    return { tokens: this.#entries.map((entry) => entry.token), tips: this.#tips };
+  }
+
+  /** Joins branches until one entry can refer to all tips. */
+  async narrow(signer: Signer, now: Date): Promise<void> {
     while (this.#tips.length > MAX_PREV) {
       const run = this.#entries[0]?.run ?? "";
       const prev = this.#tips.slice(0, MAX_PREV);
       if (!this.add(parseCarriedEntry(await signEntry(signer, { run, prev, step: "join", result: "done", now }))))
         break;
     }
-    if (this.#entries.length === 0) return undefined;
-    return { tokens: this.#entries.map((entry) => entry.token), tips: this.#tips };
   }
 }

@@ -1,3 +1,4 @@
+export { AgentRun, type AgentRunOptions, type StepOptions } from "./agent-run.ts";
 export { type CallSigner, type CallSignerOptions, createCallSigner, type Endpoint } from "./call-signer.ts";
 export { HistoryChain, type PresentedHistory } from "./chain.ts";
 export { commandEndpoint, FilePinStore, MemoryPinStore, type Pin, type PinStore } from "./pins.ts";
