@@ -161,18 +161,20 @@ export class SharedLog implements OpenLog {
     this.#woken = false;
     const before = this.#state;
     this.#state = await this.#store.state();
+    const { head, epoch } = this.#state;
+    if (this.#current && head.size < this.#current.size) throw rolledBack(head, this.#current);
+    if (this.#leader && epoch !== this.#store.epoch) await this.#stepDown();
+    if (this.#leader) return this.#lead(this.#leader); // and what is published is shown by itself
     await this.#follow(this.#state);
-    if (this.#leader) return this.#lead(this.#leader);
-    if (this.#state.head.size !== before.head.size || this.#intake.waiting > 0) await this.#intake.look();
+    if (head.size !== before.head.size || this.#intake.waiting > 0) await this.#intake.look();
     if (!this.#state.mayTake || this.#stopped || !(await this.#store.take())) return false;
     await this.#takeOver();
     return true;
   }
 
   /** Shows what was published, if it goes on from what this process has shown. */
-  async #follow({ head, shown }: LogState): Promise<void> {
+  async #follow({ shown }: LogState): Promise<void> {
     const current = this.#current;
-    if (current && head.size < current.size) throw rolledBack(head, current);
     if (!shown || (current && shown.note === current.note)) return;
     if (current && (shown.size < current.size || (shown.size === current.size && shown.time < current.time))) return;
     await this.#checkOwn(shown);

@@ -29,6 +29,7 @@ export function openPool(url: string, options: PostgresOptions = {}): pg.Pool {
   });
   // A connection that dies while nobody uses it is replaced; who uses one learns it from the query.
   pool.on("error", () => undefined);
+  pool.on("connect", (client) => client.on("error", () => undefined));
   return pool;
 }
 
