@@ -86,5 +86,14 @@ export const policySchemas: Readonly<Record<string, z.ZodType>> = {
     marker: z.string(),
     dryRun,
   }),
+  "policy suggest": z.object({
+    calls: z.int(),
+    admitted: z.int(),
+    /** Calls that no rule can be for. */
+    left: z.int(),
+    rules: z.int(),
+    digest,
+    text: z.string(),
+  }),
   "policy input": z.object({ input: z.object({ v: z.literal(1), method: z.string(), target: z.string() }) }),
 };

@@ -107,6 +107,19 @@ export const policyCommands: readonly CommandSpec[] = [
     load: () => import("../commands/policy/deny-all.ts"),
   },
   {
+    path: "policy suggest",
+    text: "the policy that recorded calls would need, to read and to narrow",
+    group,
+    flags: [
+      ["--since <duration>", "of the calls of this long (1d)"],
+      ["--out <file>", "write it there instead of showing it"],
+      audit,
+      state,
+    ],
+    examples: ["peerage policy suggest", "peerage policy suggest --since 7d --out policy.yaml"],
+    load: () => import("../commands/policy/suggest.ts"),
+  },
+  {
     path: "policy input",
     args: "[call|file]",
     text: "the document that a policy sees, of one call or of all that were recorded",

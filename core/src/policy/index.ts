@@ -28,6 +28,7 @@ export {
   type RuleRef,
 } from "./diff.ts";
 export { parsePolicyTests, testPolicy, type PolicyTest, type PolicyTestResult } from "./policy-tests.ts";
+export { suggestPolicy, type SuggestedRule, type Suggestion } from "./suggest.ts";
 export { completeInput, type PartialInput } from "./complete-input.ts";
 export type { GuardMemory } from "./judge.ts";
 export { bindings, inputDigest, type Binding, type CallerDocument, type PolicyInput } from "./input.ts";

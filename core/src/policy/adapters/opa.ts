@@ -37,7 +37,7 @@ export function opaAdapter(options: OpaOptions): PolicyAdapter {
   return {
     version: `opa ${url.pathname}`,
     ask: async (input: PolicyInput, signal: AbortSignal) => {
-      const response = await send(url, {
+      const request = send(url, {
         method: "POST",
         headers: { ...headers, "content-type": "application/json", accept: "application/json" },
         body: JSON.stringify({ input }),
@@ -46,6 +46,7 @@ export function opaAdapter(options: OpaOptions): PolicyAdapter {
         cache: "no-store",
         signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
       });
+      const response = await request.catch(unreachable);
       if (response.status !== 200) {
         await response.body?.cancel();
         throw new Error(`OPA answered with status ${response.status}`);
@@ -53,6 +54,13 @@ export function opaAdapter(options: OpaOptions): PolicyAdapter {
       return readOpa(parseJson(await readBytes(response), { maxBytes: MAX_OPA_ANSWER_BYTES }));
     },
   };
+}
+
+/** What `fetch` says of a server that is not there is in the cause. */
+function unreachable(error: unknown): never {
+  const cause: unknown = error instanceof Error ? error.cause : undefined;
+  if (cause instanceof Error) throw new Error(`OPA cannot be reached: ${cause.message}`, { cause });
+  throw error;
 }
 
 function checkUrl({ url: text, isLocal = false }: OpaOptions): URL {
