@@ -9,12 +9,12 @@ import { verdictMarks } from "./words.ts";
 /** Calls as a table; on narrow pages each is a card. */
 export function callTable(
   calls: readonly CallLine[],
-  options: { readonly guards: boolean; readonly empty: string },
+  options: { readonly guards: boolean; readonly agents?: false; readonly empty: string },
 ): Node {
   if (calls.length === 0) return h("p", { class: "muted" }, options.empty);
   const heads = [
     ["Time", ""],
-    ["Agent", ""],
+    ...(options.agents === false ? [] : [["Agent", ""]]),
     ["Target", ""],
     ["Decision", ""],
     ["Because", ""],
@@ -37,19 +37,19 @@ export function callTable(
     h(
       "tbody",
       {},
-      calls.map((call) => callRow(call, options.guards)),
+      calls.map((call) => callRow(call, options)),
     ),
   );
 }
 
-function callRow(call: CallLine, guards: boolean): Node {
+function callRow(call: CallLine, { guards, agents }: { readonly guards: boolean; readonly agents?: false }): Node {
   const cell = (label: string, attrs: Record<string, string>, ...children: readonly Child[]): Node =>
     h("td", { "data-label": label, ...attrs }, children);
   return h(
     "tr",
     { "data-call": call.id },
     cell("Time", {}, clock(call.at)),
-    cell("Agent", { class: "plain" }, caller(call)),
+    ...(agents === false ? [] : [cell("Agent", { class: "plain" }, caller(call))]),
     cell("Target", {}, h("code", {}, h("bdi", {}, call.target))),
     cell("Decision", {}, verdict(call.verdict)),
     cell("Because", { class: "why" }, h("bdi", {}, call.why)),

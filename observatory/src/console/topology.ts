@@ -62,7 +62,7 @@ function picture(data: LiveData, columns: Columns): Node {
     Math.round(columns.top + ((rows - n) / 2 + i + 0.5) * columns.row + (columns.kind === "narrow" ? 4 : 0));
   const [left, right] = columns.gate;
   // Shorter than the columns beside it, so that lines run together towards it.
-  const gateHeight = Math.round(rows * columns.row * (columns.kind === "wide" ? 0.66 : 0.8));
+  const gateHeight = Math.round(rows * columns.row * (columns.kind === "wide" ? 0.66 : 0.97));
   const gateTop = Math.round(columns.top + (rows * columns.row - gateHeight) / 2);
   const port = (i: number, n: number): number => Math.round(gateTop + ((i + 0.5) * gateHeight) / Math.max(1, n));
   const width = widths(data, columns.most);
@@ -179,7 +179,7 @@ function curve(x0: number, y0: number, x1: number, y1: number): string {
 
 function agentNode(agent: LiveAgent, columns: Columns, y: number): Node {
   const { did, name } = agent;
-  const who = name ?? (did === undefined ? "calls without proof" : fingerprintText(did));
+  const who = name ?? (did === undefined ? "without proof" : fingerprintText(did));
   const score = agent.score === undefined ? undefined : scoreText(agent.score);
   const numbers = [
     h("tspan", {}, [score, `${agent.admitted} ok`].filter((part) => part !== undefined).join(" · ")),

@@ -113,6 +113,7 @@ export const agentPage: ConsolePage<AgentData> = {
           ),
           callTable(calls, {
             guards: several,
+            agents: false,
             empty: "This agent has not called here, as far as the console remembers.",
           }),
         ),

@@ -106,7 +106,13 @@ function logPanel(log: LogData): Node {
       : ["holds", "chain", `${size} records, each over the one before`],
     signed === size
       ? ["holds", "signed", "all of them, by the guard"]
-      : ["open", "signed", `the first ${signed} by the guard; the last ${size - signed} not yet`],
+      : [
+          "open",
+          "signed",
+          signed === 0
+            ? "not yet: the guard signs every minute, and every 256 records"
+            : `the first ${signed} by the guard; the last ${size - signed} not yet`,
+        ],
     open === 0
       ? ["holds", "outcomes", "every admitted call has its outcome"]
       : ["open", "outcomes", `${open} admitted ${open === 1 ? "call" : "calls"} without an outcome`],
