@@ -5,6 +5,7 @@ import { identityFromSeed } from "../did/identity.ts";
 import { isPeerageError } from "../errors.ts";
 import { tokenDigest } from "../json/digest.ts";
 import { parseJson } from "../json/parse.ts";
+import type { JsonObject } from "../json/types.ts";
 import { canonicalize } from "../json/canonical.ts";
 import { toBase64url } from "../encoding/base64.ts";
 import { utf8 } from "../encoding/bytes.ts";
@@ -126,6 +127,18 @@ describe("a call proof", () => {
     ];
     for (const value of cases) expect(verify(value, echo)).toBe("ERR_PROOF_MALFORMED");
     expect(verify(token, echo)).toBeUndefined();
+  });
+
+  it("A-CALL-04 A-CALL-11 is refused with a claim too many, and with a list of audiences that has the right one", async () => {
+    const forge = (change: (claims: JsonObject) => JsonObject) => async (): Promise<string | undefined> => {
+      const [header, payload] = (await sign()).split(".").slice(0, 2);
+      const claims = parseJson(Buffer.from(payload!, "base64url").toString()) as JsonObject;
+      const signed = `${header!}.${toBase64url(utf8(canonicalize(change(claims))))}`;
+      return verify(`${signed}.${toBase64url(alice.sign(utf8(signed)))}`, echo);
+    };
+    expect(await forge((claims) => claims)()).toBeUndefined();
+    expect(await forge((claims) => ({ ...claims, admin: true }))()).toBe("ERR_PROOF_MALFORMED");
+    expect(await forge((claims) => ({ ...claims, aud: [guard.did] }))()).toBe("ERR_PROOF_MALFORMED");
   });
 
   it("A-CALL-13 carries 128 fresh random bits each time", async () => {

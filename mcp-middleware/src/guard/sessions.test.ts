@@ -43,6 +43,18 @@ describe("a session", () => {
     );
   });
 
+  it("A-SESS-01 is closed to another DID's messages of the modern era too", async () => {
+    const { guard, caller: alice } = scene();
+    const modern = { meta: { "io.modelcontextprotocol/protocolVersion": "2026-07-28" } };
+    const pipe = stdio();
+    const echo = { name: "echo", arguments: {} };
+    expect(await verdict(guard.admit(await signed(alice, guard.did, "initialize", {}), pipe))).toBe("admitted");
+    const intrusion = await signed(generateIdentity(), guard.did, "tools/call", echo, modern);
+    expect(await verdict(guard.admit(intrusion, pipe))).toBe("ERR_SESSION_BOUND");
+    const own = await signed(alice, guard.did, "tools/call", echo, modern);
+    expect(await verdict(guard.admit(own, pipe))).toBe("admitted");
+  });
+
   it("A-SESS-02 lets nobody but the caller cancel a running call, in a session or on a shared modern pipe", async () => {
     const { guard, caller: alice } = scene();
     const mallory = generateIdentity();
