@@ -94,6 +94,7 @@ export const dataSchemas: Readonly<Record<string, z.ZodType>> = {
     note: z.object({ salt: z.string(), text: z.string() }).optional(),
     noteDigest: digest.optional(),
   }),
+  "registry backup": z.object({ file: z.string(), size: z.int(), root: z.string().regex(/^[0-9a-f]{64}$/) }),
   "log report": z.object({
     registry: z.string(),
     origin: z.string(),

@@ -2,10 +2,11 @@ export { type Submission } from "./admission/admission.ts";
 export type { Clients } from "./http/client-address.ts";
 export type { Env } from "./http/route.ts";
 export type { StreamLimits } from "./http/service.ts";
-export { originOf } from "./keys/log-keys.ts";
+export { originOf, prepareLogKeys } from "./keys/log-keys.ts";
 export { type Mirror, openMirror, type MirrorOptions } from "./mirror/mirror.ts";
 export type { Publication } from "./published.ts";
 export { openRegistry, type Registry, type RegistryOptions } from "./registry.ts";
+export { backupRegistry, type BackupOptions } from "./operations/backup.ts";
 export { createLogger, lineWriter, type LogFormat, type Logger, type LogLevel } from "./operations/logger.ts";
 export {
   closeServer,

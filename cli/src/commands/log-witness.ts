@@ -16,11 +16,17 @@ export const WITNESS_PORT = 7078;
 /** `peerage log witness`: cosigns the heads of the logs that it is told of, each only if it extends the one before. */
 export async function run(context: Context, { options }: Args): Promise<number> {
   const logs = (options["log"] as string[] | undefined) ?? [];
-  if (logs.length === 0) throw usage("a witness needs the key of a log", "--log <vkey>; peerage log head shows it");
+  if (logs.length === 0 && options["key"] !== true)
+    throw usage("a witness needs the key of a log", "--log <vkey>; peerage log head shows it");
   const listen = parseAddress(text(options["listen"]), WITNESS_PORT, options["behindProxy"] === true);
   const name = text(options["name"]) ?? `${listen.host}:${listen.port}`;
   const dataDir = resolve(context.io.cwd, text(options["data"]) ?? join(context.paths.data, "witness"));
   const signal = stopSignal();
+  if (options["key"] === true) {
+    using made = await openWitness({ dataDir, name, logs: [] });
+    context.io.stdout.write(`${formatVerifierKey(made.key)}\n`);
+    return 0;
+  }
   const logger = loggerOf(context, options, "logFormat");
   using witness = await openWitness({ dataDir, name, logs, now: context.io.now, ...(logger ? { logger } : {}) });
   await using server = await serveApp(witness.app, listen);

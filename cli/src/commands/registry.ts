@@ -1,6 +1,6 @@
 import { join, resolve } from "node:path";
 import { type Did, formatVerifierKey, type TlogPolicy } from "@peerage/core";
-import { type Clients, openRegistry, type WitnessQuorum } from "@peerage/registry";
+import { type Clients, openRegistry, prepareLogKeys, type WitnessQuorum } from "@peerage/registry";
 import { parseAddress } from "../address.ts";
 import { findAgent } from "../agents.ts";
 import type { Context } from "../context.ts";
@@ -21,12 +21,18 @@ export const REGISTRY_PORT = 7075;
 export async function run(context: Context, { options }: Args): Promise<number> {
   const listen = parseAddress(text(options["listen"]), REGISTRY_PORT, options["behindProxy"] !== undefined);
   const dataDir = resolve(context.io.cwd, text(options["data"]) ?? join(context.paths.data, "registry"));
+  const publicUrl = text(options["publicUrl"]);
+  if (options["key"] === true) {
+    const { logKey } = await prepareLogKeys(dataDir, publicUrl === undefined ? {} : { publicUrl });
+    context.io.stdout.write(`${formatVerifierKey(logKey)}\n`);
+    return 0;
+  }
   const roots = await agents(context, options["root"]);
   const members = await agents(context, options["member"]);
-  const publicUrl = text(options["publicUrl"]);
   const witnesses = witnessesOf(await readTlogPolicy(options["witnessPolicy"]));
   const database = databaseOf(context, options["database"]);
   const clients = clientsOf(options["behindProxy"], listen.host, publicUrl);
+  const cadence = cadenceOf(options["cadence"]);
   const logger = loggerOf(context, options);
   const signal = stopSignal();
   await using registry = await openRegistry({
@@ -40,6 +46,7 @@ export async function run(context: Context, { options }: Args): Promise<number> 
     ...(witnesses ? { witnesses } : {}),
     ...(logger ? { logger } : {}),
     publicMetrics: options["metrics"] === true,
+    ...(cadence === undefined ? {} : { cadenceMs: cadence * 1_000 }),
     witnessFor: many(options["witnessFor"]),
     mirrorOf: many(options["mirrorOf"]).map((url) => url.replace(/\/+$/, "")),
     mirrors: many(options["mirror"]),
@@ -69,6 +76,13 @@ export async function run(context: Context, { options }: Args): Promise<number> 
   const stopped = await signal;
   logger?.info({ signal: stopped }, "registry stops in order");
   return exitAfter(stopped);
+}
+
+function cadenceOf(given: unknown): number | undefined {
+  if (given === undefined) return undefined;
+  const seconds = typeof given === "string" && /^\d{1,3}(\.\d)?$/.test(given) ? Number(given) : NaN;
+  if (!(seconds >= 0.1 && seconds <= 60)) throw usage("--cadence is a number of seconds from 0.1 to 60");
+  return seconds;
 }
 
 function sealOf(witnesses: WitnessQuorum | undefined): string {

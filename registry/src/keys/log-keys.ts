@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import {
   type CheckpointPolicy,
@@ -7,6 +9,7 @@ import {
   noteSignerFromSeed,
   type NoteSigner,
   PeerageError,
+  type VerifierKey,
 } from "@peerage/core";
 import { createKeyFile, type KeyPurpose, readKeyFile } from "./key-file.ts";
 
@@ -54,6 +57,22 @@ export async function openLogKeys(
     log: noteSignerFromSeed(origin, 1, seedOf("log")),
     witness: noteSignerFromSeed(`${origin}/witness`, 4, seedOf("witness")),
   };
+}
+
+/**
+ * The keys of the registry in a folder, made if it has none and no log: so that witnesses can be told of them before the
+ * first start.
+ * @throws {PeerageError} as {@link openLogKeys}
+ */
+export async function prepareLogKeys(
+  dataDir: string,
+  options: { readonly publicUrl?: string } = {},
+): Promise<Pick<LogKeys, "origin"> & { readonly logKey: VerifierKey; readonly witnessKey: VerifierKey }> {
+  const folder = join(dataDir, "keys");
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const mayCreate = !existsSync(join(dataDir, "registry.db")) && !existsSync(join(folder, "head"));
+  const { origin, log, witness } = await openLogKeys(folder, { ...options, mayCreate });
+  return { origin, logKey: log.key, witnessKey: witness.key };
 }
 
 /** By which a registry judges what it stored itself. */
