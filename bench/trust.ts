@@ -40,14 +40,18 @@ if (!values.json && rows.length > 0) printSybilTable(rows);
 say(
   "\n### A circle of 200, one fooled agent, 500 fakes who all vouch for one another; every honest agent as the root\n",
 );
-const circles = [true, false].flatMap((clustered) => [4, 6, 8, 12].map((given) => circle(given, clustered, 7)));
-say(
-  "| vouches each | honest pairs: 0.8^hops at 0.5 | this score at 0.25 | most fakes: 0.8^hops at 0.5 | this score at 0.1 |",
+const circles = (["anyone", "neighbours", "popular"] as const).flatMap((kind) =>
+  [4, 6, 8, 10, 12, 16].map((given) => circle(given, kind, 7)),
 );
-say("|---|---|---|---|---|");
+const words = { anyone: "for anyone", neighbours: "for neighbours", popular: "for the popular" };
+const pairsIn = (count: number): string => `${count} (${((100 * count) / (200 * 199)).toFixed(0)} %)`;
+say(
+  "| vouches each | honest pairs: 0.8^hops at 0.5 | this score at 0.25 | at least as many | most fakes: 0.8^hops at 0.5 | this score at 0.1 |",
+);
+say("|---|---|---|---|---|---|");
 for (const c of circles)
   say(
-    `| ${c.given}, ${c.clustered ? "among neighbours" : "for anyone"} | ${c.pairsByHops} | ${c.pairs} | ${c.fakesByHops} | ${c.fakes} |`,
+    `| ${c.given} ${words[c.kind]} | ${pairsIn(c.pairsByHops)} | ${pairsIn(c.pairs)} | ${c.pairs >= c.pairsByHops ? "yes" : "no"} | ${c.fakesByHops} | ${c.fakes} |`,
   );
 
 const speed = speedTables(values.quick, (section) => {

@@ -1,12 +1,12 @@
 import { EdgeGraph } from "../../core/src/trust/edge-graph.ts";
 import { FlowState } from "../../core/src/trust/flow-state.ts";
 import { hops } from "./metrics.ts";
-import { fooledCircle } from "./synthetic.ts";
+import { type CircleKind, fooledCircle } from "./synthetic.ts";
 
 /** What 500 fakes behind one fooled agent gain in a circle of 200, seen from every honest agent in turn. */
 export interface CircleResult {
   readonly given: number;
-  readonly clustered: boolean;
+  readonly kind: CircleKind;
   /** Honest pairs (viewer, agent) let in, of 200 · 199. */
   readonly pairsByHops: number;
   readonly pairs: number;
@@ -16,17 +16,18 @@ export interface CircleResult {
 }
 
 /** Honest agents vouch for `given` others each: 0.8^hops at 0.5 against this score at 0.25 (fakes: at 0.1). */
-export function circle(given: number, clustered: boolean, seed: number): CircleResult {
-  const { agents, honest, edges } = fooledCircle(200, 500, given, clustered, seed);
+export function circle(given: number, kind: CircleKind, seed: number): CircleResult {
+  const { agents, honest, edges } = fooledCircle(200, 500, given, kind, seed);
   const graph = new EdgeGraph({
     agents,
     issuers: Uint32Array.from(edges, (edge) => edge.issuer),
     subjects: Uint32Array.from(edges, (edge) => edge.subject),
     confidences: Uint8Array.from(edges, (edge) => edge.confidence),
   });
-  const result = { given, clustered, pairsByHops: 0, pairs: 0, fakesByHops: 0, fakes: 0 };
+  const result = { given, kind, pairsByHops: 0, pairs: 0, fakesByHops: 0, fakes: 0 };
   for (let viewer = 0; viewer < honest; viewer++) {
-    const distance = hops(graph, viewer);
+    // Three hops are 0.512, four less than the threshold.
+    const distance = hops(graph, viewer, 3);
     const state = new FlowState(graph, [viewer]);
     let [fakesByHops, fakes] = [0, 0];
     for (let agent = 0; agent < agents; agent++) {

@@ -23,12 +23,13 @@ export const compared: readonly Compared[] = [
   },
 ];
 
-/** Hops of the shortest chain of vouches from an agent; Infinity where there is none. */
-export function hops(graph: EdgeGraph, from: number): Float64Array {
+/** Hops of the shortest chain of vouches from an agent, of at most `most`; Infinity where there is none. */
+export function hops(graph: EdgeGraph, from: number, most: number = Infinity): Float64Array {
   const distance = new Float64Array(graph.agents).fill(Infinity);
   distance[from] = 0;
   const queue = [from];
   for (const agent of queue) {
+    if (distance[agent] === most) break;
     const run = graph.outgoing(agent);
     for (let i = run.start; i < run.end; i++) {
       const next = run.peers[i]!;

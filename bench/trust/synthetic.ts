@@ -62,30 +62,27 @@ function swap(array: Uint32Array | Uint8Array, i: number, j: number): void {
   array[j] = kept;
 }
 
+/** For whom the honest agents of a circle vouch. */
+export type CircleKind = "anyone" | "neighbours" | "popular";
+
 /**
- * Honest agents who vouch for `given` others each, at full confidence: for anyone, or, if `clustered`, nine times in ten
- * for their neighbours on a ring. Agent 0 is fooled into vouching for the first of the fakes, who all vouch for one
- * another.
+ * Honest agents who vouch for `given` others each, at full confidence: for anyone; nine times in ten for their neighbours
+ * on a ring; or the more often the more popular the other is. Agent 0 is fooled into vouching for the first of the fakes,
+ * who all vouch for one another.
  */
 export function fooledCircle(
   honest: number,
   fakes: number,
   given: number,
-  clustered: boolean,
+  kind: CircleKind,
   seed: number,
 ): { agents: number; honest: number; edges: EdgeEdit[] } {
   const random = randomFrom(seed);
   const edges: EdgeEdit[] = [];
   for (let issuer = 0; issuer < honest; issuer++) {
-    const others = Array.from({ length: honest - 1 }, (_, i) => (issuer + i + 1) % honest);
-    const ring = [...others.slice(0, given >> 1), ...others.slice(-(given >> 1))];
-    const near = clustered ? ring.filter(() => random() < 0.9) : [];
-    const far = sample(
-      others.filter((other) => !ring.includes(other)),
-      given - near.length,
-      random,
-    );
-    for (const subject of [...near, ...far]) edges.push({ issuer, subject, confidence: 100 });
+    for (const subject of subjectsOf(issuer, honest, given, kind, random)) {
+      edges.push({ issuer, subject, confidence: 100 });
+    }
   }
   edges.push({ issuer: 0, subject: honest, confidence: 100 });
   for (let i = 0; i < fakes; i++) {
@@ -94,4 +91,31 @@ export function fooledCircle(
     }
   }
   return { agents: honest + fakes, honest, edges };
+}
+
+function subjectsOf(
+  issuer: number,
+  honest: number,
+  given: number,
+  kind: CircleKind,
+  random: () => number,
+): Iterable<number> {
+  if (kind === "popular") {
+    const chosen = new Set<number>();
+    while (chosen.size < given) {
+      // Any order will do, but that of the numbers: the fooled agent is not the most popular.
+      const subject = (Math.floor(honest * random() ** 2) * 77 + 41) % honest;
+      if (subject !== issuer) chosen.add(subject);
+    }
+    return chosen;
+  }
+  const others = Array.from({ length: honest - 1 }, (_, i) => (issuer + i + 1) % honest);
+  const ring = [...others.slice(0, given >> 1), ...others.slice(-(given >> 1))];
+  const near = kind === "neighbours" ? ring.filter(() => random() < 0.9) : [];
+  const far = sample(
+    others.filter((other) => !ring.includes(other)),
+    given - near.length,
+    random,
+  );
+  return [...near, ...far];
 }

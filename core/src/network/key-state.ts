@@ -41,6 +41,8 @@ export interface KeyPeriod {
   readonly until: number;
 }
 
+const NO_EVENTS: ReadonlySet<Digest> = new Set();
+
 /** What the key events of an agent amount to at a time: the state, and which of its statements count. */
 export class KeyHistory {
   readonly state: KeyState;
@@ -55,7 +57,7 @@ export class KeyHistory {
     state: KeyState,
     periods: readonly KeyPeriod[],
     path: readonly KeyNode[] = [],
-    firsts: ReadonlySet<Digest> = new Set(),
+    firsts: ReadonlySet<Digest> = NO_EVENTS,
   ) {
     this.state = state;
     this.periods = periods;
@@ -146,11 +148,11 @@ const answers = new WeakMap<AgentStatements, Cached>();
  * registry.md section 5 is its definition.
  */
 export function keyHistoryAt(did: Did, agent: AgentStatements | undefined, t: number): KeyHistory {
-  if (!agent) return plainHistory(did);
+  // Most agents never speak of their keys: for them there is nothing worth keeping.
+  if (!agent || (agent.keyEvents.length === 0 && agent.burns.length === 0)) return plainHistory(did);
   const cached = answers.get(agent);
   if (cached?.revision === agent.keyRevision && cached.from <= t && t < cached.until) return cached.history;
-  const plain = agent.keyEvents.length === 0 && agent.burns.length === 0;
-  const history = plain ? plainHistory(did) : computeHistory(did, agent, t);
+  const history = computeHistory(did, agent, t);
   answers.set(agent, { revision: agent.keyRevision, history, ...steadyAround(agent, t) });
   return history;
 }

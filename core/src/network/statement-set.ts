@@ -34,6 +34,10 @@ export interface AgentStatements {
   readonly keyRevision: number;
 }
 
+// Most agents have none of most kinds: they share these, which are never changed.
+const NONE: never[] = [];
+const NO_REVOCATIONS = new Map<Did, Logged<Revocation>[]>();
+
 type MutableAgent = { -readonly [K in keyof AgentStatements]: AgentStatements[K] };
 
 /**
@@ -44,21 +48,22 @@ type MutableAgent = { -readonly [K in keyof AgentStatements]: AgentStatements[K]
  * genuine statement, or lend it an earlier time.
  */
 export class StatementSet {
-  readonly #members = new Map<string, Logged>();
+  readonly #members: Logged[] = [];
   readonly #byId = new Map<Digest, Logged[]>();
   readonly #agents = new Map<Did, MutableAgent>();
   readonly #revocations = new Map<Digest, Logged<Revocation>[]>();
   readonly #withKeyStatements = new Set<Did>();
   readonly #arrivals: Logged[] = [];
+  /** Which of the arrivals were known. */
+  readonly #again = new Set<number>();
 
   get size(): number {
-    return this.#members.size;
+    return this.#members.length;
   }
 
   /** Adds a statement; of the same one from several logs, the earlier witnessed time stays. */
   add({ statement, index, time }: Logged): void {
-    const name = `${statement.id} ${statement.keys.toSorted().join(" ")}`;
-    const known = this.#members.get(name);
+    const known = this.byId(statement.id).find((other) => sameKeys(other.statement.keys, statement.keys));
     if (known && !isEarlier({ index, time }, known)) return;
     const logged: Logged = known ? Object.assign(known, { index, time }) : { statement, index, time };
     const issuer = this.#agent(statement.issuer, { index, time, part: 0 });
@@ -68,32 +73,33 @@ export class StatementSet {
       issuer.keyRevision++;
       this.#withKeyStatements.add(issuer.did);
     }
+    if (known) this.#again.add(this.#arrivals.length);
     this.#arrivals.push(logged);
     if (known) return;
-    this.#members.set(name, logged);
+    this.#members.push(logged);
     append(this.#byId, statement.id, logged);
     switch (statement.kind) {
       case "Vouch":
-        issuer.given.push(logged as Logged<Vouch>);
-        about?.received.push(logged as Logged<Vouch>);
+        issuer.given = withOne(issuer.given, logged as Logged<Vouch>);
+        if (about) about.received = withOne(about.received, logged as Logged<Vouch>);
         break;
       case "Revocation":
         this.#addRevocation(issuer, logged as Logged<Revocation>);
         break;
       case "AgentProfile":
-        issuer.profiles.push(logged as Logged<AgentProfile>);
+        issuer.profiles = withOne(issuer.profiles, logged as Logged<AgentProfile>);
         break;
       case "KeyEvent":
-        issuer.keyEvents.push(logged as Logged<KeyEvent>);
+        issuer.keyEvents = withOne(issuer.keyEvents, logged as Logged<KeyEvent>);
         break;
       case "Report":
-        about?.reports.push(logged as Logged<Report>);
+        if (about) about.reports = withOne(about.reports, logged as Logged<Report>);
     }
   }
 
   /** Adds everything that another set holds. */
   union(other: StatementSet): void {
-    for (const logged of other.#members.values()) this.add(logged);
+    for (const logged of other.#members) this.add(logged);
   }
 
   /** Every member, in order of arrival. */
@@ -101,11 +107,11 @@ export class StatementSet {
     return this.#members.values();
   }
 
-  /** Members in order of arrival; one stands again each time that its witnessed time became an earlier one. */
-  *arrivals(from: number): Generator<Logged> {
+  /** Members in order of arrival; one comes `again` each time that its witnessed time became an earlier one. */
+  *arrivals(from: number): Generator<{ readonly logged: Logged; readonly again: boolean }> {
     for (let i = from; i < this.#arrivals.length; i++) {
       const logged = this.#arrivals[i];
-      if (logged) yield logged;
+      if (logged) yield { logged, again: this.#again.has(i) };
     }
   }
   get arrivalCount(): number {
@@ -139,11 +145,13 @@ export class StatementSet {
     return this.#revocations.get(id) ?? [];
   }
 
-  #addRevocation(issuer: AgentStatements, logged: Logged<Revocation>): void {
+  #addRevocation(issuer: MutableAgent, logged: Logged<Revocation>): void {
     const { revokes, target } = logged.statement;
     if (revokes === "statement") append(this.#revocations, target as Digest, logged);
-    else if (revokes === "subject") append(issuer.subjectRevocations, target as Did, logged);
-    else issuer.burns.push(logged);
+    else if (revokes === "subject") {
+      if (issuer.subjectRevocations === NO_REVOCATIONS) issuer.subjectRevocations = new Map();
+      append(issuer.subjectRevocations, target as Did, logged);
+    } else issuer.burns = withOne(issuer.burns, logged);
   }
 
   #agent(did: Did, first: AgentStatements["first"]): MutableAgent {
@@ -152,13 +160,13 @@ export class StatementSet {
       agent = {
         did,
         first,
-        given: [],
-        received: [],
-        profiles: [],
-        keyEvents: [],
-        subjectRevocations: new Map(),
-        burns: [],
-        reports: [],
+        given: NONE,
+        received: NONE,
+        profiles: NONE,
+        keyEvents: NONE,
+        subjectRevocations: NO_REVOCATIONS,
+        burns: NONE,
+        reports: NONE,
         keyRevision: 0,
       };
       this.#agents.set(did, agent);
@@ -200,6 +208,19 @@ function isBurn(statement: Statement): boolean {
 
 function subjectOf(statement: Statement): Did | undefined {
   return statement.kind === "Vouch" || statement.kind === "Report" ? statement.subject : undefined;
+}
+
+/** Adds to a list of its own, or begins one. */
+function withOne<T>(list: T[], one: T): T[] {
+  if (list === (NONE as T[])) return [one];
+  list.push(one);
+  return list;
+}
+
+function sameKeys(a: readonly string[], b: readonly string[]): boolean {
+  if (a.length !== b.length) return false;
+  if (a.length === 1) return a[0] === b[0];
+  return a.toSorted().join(" ") === b.toSorted().join(" ");
 }
 
 function append<K, V>(map: Map<K, V[]>, key: K, value: V): void {

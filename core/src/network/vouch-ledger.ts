@@ -14,11 +14,16 @@ export interface PairChange {
 
 /** All vouches of one agent for another. */
 interface Pair {
-  readonly vouches: Logged<Vouch>[];
+  vouches: Logged<Vouch>[];
   inForce: readonly VouchRecord[];
   /** When it is looked at again. */
   due: number;
 }
+
+const NONE: readonly VouchRecord[] = [];
+const NO_VOUCHES: Logged<Vouch>[] = [];
+/** Two numbers below this fit in one, exactly. */
+const MOST_AGENTS = 2 ** 26;
 
 /**
  * Which vouches of a statement set are in force, kept up to date: as statements arrive and time passes, only the pairs
@@ -26,12 +31,12 @@ interface Pair {
  */
 export class VouchLedger {
   readonly set: StatementSet;
-  readonly #pairs = new Map<Did, Map<Did, Pair>>();
+  /** Agents by number, and by both of their numbers what one said of the other. */
+  readonly #numbers = new Map<Did, number>();
+  readonly #pairs = new Map<number, Pair>();
   readonly #due = new DueQueue<Pair | Did>();
   /** When the agents that wait in the queue are looked at again. */
   readonly #agentDue = new Map<Did, number>();
-  /** The vouches that are in a pair. */
-  readonly #known = new Set<Logged>();
   #time = Number.NEGATIVE_INFINITY;
   /** Arrivals that were looked at. */
   #seen = 0;
@@ -59,7 +64,7 @@ export class VouchLedger {
     if (time < this.#time) throw new RangeError("a ledger goes forward only");
     this.#time = time;
     const dirty = new Set<Pair>();
-    for (const logged of this.set.arrivals(this.#seen)) this.#touch(logged, dirty);
+    for (const arrival of this.set.arrivals(this.#seen)) this.#touch(arrival, dirty);
     this.#seen = this.set.arrivalCount;
     for (const due of this.#due.due(time)) {
       if (typeof due !== "string") dirty.add(due);
@@ -76,18 +81,19 @@ export class VouchLedger {
 
   /** The vouches in force between two agents: more than one if they are for different scopes. */
   between(issuer: Did, subject: Did): readonly VouchRecord[] {
-    return this.#pairs.get(issuer)?.get(subject)?.inForce ?? [];
+    return this.#pairs.get(this.#nameOf(issuer, subject))?.inForce ?? NONE;
   }
 
   /** All vouches in force, in no particular order. */
   *inForce(): Generator<VouchRecord> {
-    for (const given of this.#pairs.values()) for (const pair of given.values()) yield* pair.inForce;
+    for (const pair of this.#pairs.values()) yield* pair.inForce;
   }
 
   #judge(pair: Pair): void {
     this.#judged++;
     const time = this.#time;
-    pair.inForce = judgePair(this.set, pair.vouches, time).filter(({ status }) => status === "in-force");
+    const inForce = judgePair(this.set, pair.vouches, time).filter(({ status }) => status === "in-force");
+    pair.inForce = inForce.length === 0 ? NONE : inForce;
     let due = Number.POSITIVE_INFINITY;
     const wait = (until: number): void => {
       if (until > time) due = Math.min(due, until);
@@ -105,13 +111,14 @@ export class VouchLedger {
   }
 
   /** Marks what a statement that arrived, or whose witnessed time became an earlier one, can change. */
-  #touch(logged: Logged, dirty: Set<Pair>): void {
+  #touch({ logged, again }: { logged: Logged; again: boolean }, dirty: Set<Pair>): void {
     const { statement } = logged;
     switch (statement.kind) {
       case "Vouch": {
         const pair = this.#pairOf(statement.issuer, statement.subject);
-        if (!this.#known.has(logged)) pair.vouches.push(logged as Logged<Vouch>);
-        this.#known.add(logged);
+        // A list of one takes a tenth of the room of one that has grown to one, and most pairs have one.
+        if (!again && pair.vouches.length === 0) pair.vouches = [logged as Logged<Vouch>];
+        else if (!again) pair.vouches.push(logged as Logged<Vouch>);
         dirty.add(pair);
         break;
       }
@@ -129,16 +136,15 @@ export class VouchLedger {
   }
 
   #revocable(issuer: Did, revokes: string, target: string): Pair[] {
-    const given = this.#pairs.get(issuer);
-    if (!given) return [];
-    if (revokes === "subject") {
-      const pair = given.get(target as Did);
-      return pair ? [pair] : [];
-    }
-    return this.set.byId(target as Digest).flatMap(({ statement }) => {
-      const pair = statement.kind === "Vouch" && statement.issuer === issuer ? given.get(statement.subject) : undefined;
-      return pair ?? [];
-    });
+    const subjects =
+      revokes === "subject"
+        ? [target as Did]
+        : this.set
+            .byId(target as Digest)
+            .flatMap(({ statement }) =>
+              statement.kind === "Vouch" && statement.issuer === issuer ? [statement.subject] : [],
+            );
+    return subjects.flatMap((subject) => this.#pairs.get(this.#nameOf(issuer, subject)) ?? []);
   }
 
   /** Its key changed, or may have: everything that it gave or received. */
@@ -154,11 +160,20 @@ export class VouchLedger {
   }
 
   #pairOf(issuer: Did, subject: Did): Pair {
-    let given = this.#pairs.get(issuer);
-    if (!given) this.#pairs.set(issuer, (given = new Map<Did, Pair>()));
-    let pair = given.get(subject);
-    if (!pair) given.set(subject, (pair = { vouches: [], inForce: [], due: Number.POSITIVE_INFINITY }));
+    const name = this.#nameOf(issuer, subject);
+    let pair = this.#pairs.get(name);
+    if (!pair) this.#pairs.set(name, (pair = { vouches: NO_VOUCHES, inForce: NONE, due: Number.POSITIVE_INFINITY }));
     return pair;
+  }
+
+  #nameOf(issuer: Did, subject: Did): number {
+    return this.#numberOf(issuer) * MOST_AGENTS + this.#numberOf(subject);
+  }
+
+  #numberOf(did: Did): number {
+    let number = this.#numbers.get(did);
+    if (number === undefined) this.#numbers.set(did, (number = this.#numbers.size));
+    return number;
   }
 }
 

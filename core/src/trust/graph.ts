@@ -1,9 +1,8 @@
 import type { Did } from "../did/did-key.ts";
-import { fromHex, toHex } from "../encoding/bytes.ts";
-import { sha256 } from "../encoding/sha256.ts";
 import { PeerageError } from "../errors.ts";
 import type { Digest } from "../json/digest.ts";
 import { isVerified, type Verified } from "../verified.ts";
+import { edgeDigest } from "./edge-digest.ts";
 import { type EdgeEdit, EdgeGraph } from "./edge-graph.ts";
 
 /** What the graph needs of a vouch. */
@@ -116,10 +115,8 @@ export class TrustGraph {
   /** Digest of the edge set: SHA-256 over the 32-byte ids of its vouches in ascending order. */
   get digest(): Digest {
     if (this.#digest?.version !== this.#version) {
-      const ids = Array.from(this.vouches(), (vouch) => vouch.id.slice(7)).sort();
-      const bytes = new Uint8Array(ids.length * 32);
-      ids.forEach((id, i) => bytes.set(fromHex(id), i * 32));
-      this.#digest = { version: this.#version, value: `sha256:${toHex(sha256(bytes))}` };
+      const ids = Array.from(this.vouches(), ({ id }) => id);
+      this.#digest = { version: this.#version, value: edgeDigest(ids) };
     }
     return this.#digest.value;
   }
