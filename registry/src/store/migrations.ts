@@ -1,4 +1,5 @@
-import { type Kysely, sql } from "kysely";
+import type Database from "better-sqlite3";
+import { Kysely, sql, SqliteAdapter, SqliteDialect } from "kysely";
 import { type Migration, Migrator } from "kysely/migration";
 import { PeerageError, sha256 } from "@peerage/core";
 import type { Tables } from "./tables.ts";
@@ -40,9 +41,22 @@ export function emptyRoot(): string {
   return Buffer.from(sha256("")).toString("hex");
 }
 
-/** Brings a SQLite database to the present form. @throws {PeerageError} see {@link migrate} */
-export function migrateSqlite(db: Kysely<Tables>): Promise<void> {
-  return migrate(db, sqlite);
+/** Brings a SQLite database to the present form, in one transaction. @throws {PeerageError} see {@link migrate} */
+export function migrateSqlite(database: Database.Database): Promise<void> {
+  return migrate(new Kysely<Tables>({ dialect: new WholeSqliteDialect({ database }) }), sqlite);
+}
+
+class WholeSqliteDialect extends SqliteDialect {
+  override createAdapter(): SqliteAdapter {
+    return new WholeSqliteAdapter();
+  }
+}
+
+/** SQLite takes back tables with the transaction that made them, whatever its dialect says of itself. */
+class WholeSqliteAdapter extends SqliteAdapter {
+  override get supportsTransactionalDdl(): boolean {
+    return true;
+  }
 }
 
 /**

@@ -1,13 +1,11 @@
 import { existsSync, statSync } from "node:fs";
 import Database from "better-sqlite3";
-import { Kysely, SqliteDialect } from "kysely";
 import { PeerageError } from "@peerage/core";
 import type { Durability, FullTile, Head, LogStore, StoredCheckpoint, StoredEntry } from "./log-store.ts";
 import { migrateSqlite } from "./migrations.ts";
 import { SqliteReads } from "./sqlite-reads.ts";
 import { SqliteWriterThread } from "./sqlite-thread.ts";
 import { makeDurable, SqliteWriter } from "./sqlite-writer.ts";
-import type { Tables } from "./tables.ts";
 
 export { SqliteReads } from "./sqlite-reads.ts";
 
@@ -54,7 +52,7 @@ async function takeOver(path: string, exists: boolean, { mustExist }: OpenSqlite
       if (verdict !== "ok") throw corrupt(path, String(verdict));
     }
     makeDurable(db);
-    await migrateSqlite(new Kysely<Tables>({ dialect: new SqliteDialect({ database: db }) }));
+    await migrateSqlite(db);
     const raise = db.prepare<[], number>("UPDATE head SET epoch = epoch + 1 WHERE log = 1 RETURNING epoch").pluck();
     const epoch = raise.get();
     if (epoch === undefined) throw corrupt(path, "its head row is missing");
