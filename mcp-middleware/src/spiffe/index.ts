@@ -57,7 +57,16 @@ export {
   verifyRequestSignature,
   verifyResponseSignature,
 } from "./wimse-signature.ts";
-export { MAX_WPT_SECONDS, signWpt, type SignWptOptions, verifyWpt, WIT_HEADER, type Wpt, WPT_HEADER, type WptContext } from "./wpt.ts";
+export {
+  MAX_WPT_SECONDS,
+  signWpt,
+  type SignWptOptions,
+  verifyWpt,
+  WIT_HEADER,
+  type Wpt,
+  WPT_HEADER,
+  type WptContext,
+} from "./wpt.ts";
 export {
   type BundleLookup,
   createX509Identity,

@@ -31,7 +31,8 @@ export class SpiffeAgent extends Agent {
   readonly #now: () => Date;
 
   constructor(options: SpiffeAgentOptions) {
-    super({ keepAlive: true, ...options.agent, maxCachedSessions: 0 });
+    // Last in, first out would hand out a connection that was destroyed a moment ago: Node looks at the first only.
+    super({ keepAlive: true, ...options.agent, scheduling: "fifo", maxCachedSessions: 0 });
     this.#spiffe = options;
     this.#now = options.now ?? ((): Date => new Date());
     this.#live = new LiveConnections(options.bundles, this.#now, () => undefined);
