@@ -1,6 +1,7 @@
 import type { OutgoingHttpHeaders, Server } from "node:http";
 import type { Agent as HttpsAgent } from "node:https";
 import type { Server as NetServer } from "node:net";
+import type { Duplex } from "node:stream";
 import type { Guard } from "../guard/types.ts";
 
 export interface HttpGuardOptions {
@@ -31,6 +32,12 @@ export interface HttpGuardOptions {
   readonly log?: (line: string) => void;
   /** Silence on an event stream after which a comment is sent; 20 s. */
   readonly keepAliveMs?: number;
+  /** Opens connections to an http upstream, such as `connect` of `startStdioHost`; by TCP by default. */
+  readonly connect?: (() => Duplex) | undefined;
+  /** After so long without an answer a call is cancelled and answered with an error; no limit by default. */
+  readonly callTimeoutSeconds?: number | undefined;
+  /** How long running calls have to be answered once the guard is closed; 2 s. */
+  readonly graceMs?: number | undefined;
   /** Failed proofs per minute and connection; 120. */
   readonly failedProofsPerMinute?: number;
 }

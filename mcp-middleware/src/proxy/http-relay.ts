@@ -281,6 +281,7 @@ class SseRelay {
   }
 }
 
-function eventOf(message: JsonObject, id: string | undefined): string {
+/** A message as one event. */
+export function eventOf(message: JsonObject, id: string | undefined): string {
   return `${id === undefined ? "" : `id: ${id}\n`}event: message\ndata: ${JSON.stringify(message)}\n\n`;
 }

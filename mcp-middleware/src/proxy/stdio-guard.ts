@@ -37,6 +37,8 @@ export interface StdioGuardOptions extends ServerCommand {
   readonly signals?: boolean;
   /** See {@link endServer}. */
   readonly graceMs?: number;
+  /** After so long without an answer a call is cancelled and answered with an error; no limit by default. */
+  readonly callTimeoutSeconds?: number | undefined;
 }
 
 /**
@@ -58,6 +60,7 @@ class StdioGuard {
   readonly #toServer: OrderedWriter;
   readonly #log: (line: string) => void;
   readonly #graceMs: number | undefined;
+  readonly #callTimeoutSeconds: number | undefined;
   readonly #connection = {};
   /** Requests that the server has and has not answered. */
   readonly #pending = new Map<string, DecisionRecord>();
@@ -72,6 +75,7 @@ class StdioGuard {
     const output = options.output ?? process.stdout;
     this.#log = options.log ?? ((line) => void process.stderr.write(`peerage guard: ${line}\n`));
     this.#graceMs = options.graceMs;
+    this.#callTimeoutSeconds = options.callTimeoutSeconds;
     this.#toHost = new OrderedWriter(output, (full) => (full ? server.stdout.pause() : server.stdout.resume()));
     this.#toServer = new OrderedWriter(server.stdin, (full) => (full ? this.#input.pause() : this.#input.resume()));
     output.on("error", () => this.#input.destroy());
@@ -156,9 +160,25 @@ class StdioGuard {
     }
     const { message, decision } = admission;
     if (methodOf(message) === "notifications/cancelled" && this.#cancelled(message)) return;
-    if (decision.requestId !== undefined && !isResponse(message))
+    if (decision.requestId !== undefined && !isResponse(message)) {
       this.#pending.set(idKey(decision.requestId), decision);
+      this.#limit(decision, decision.requestId);
+    }
     this.#toServer.write(toLine(message));
+  }
+
+  /** A call that takes too long is cancelled and answered. A subscription is meant to take long. */
+  #limit(decision: DecisionRecord, id: RequestId): void {
+    const seconds = this.#callTimeoutSeconds;
+    if (seconds === undefined || decision.method === "subscriptions/listen") return;
+    setTimeout(() => {
+      if (this.#pending.get(idKey(id)) !== decision) return;
+      this.#pending.delete(idKey(id));
+      this.#guard.abandon(decision, "errored");
+      const params = { requestId: id, reason: "the guard gave up" };
+      this.#toServer.write(toLine({ jsonrpc: "2.0", method: "notifications/cancelled", params }));
+      this.#reply(upstreamReply(id, `there was no answer within ${seconds} s.`));
+    }, seconds * 1_000).unref();
   }
 
   /** True if the cancelled request never left: there is nothing to tell the server. */
