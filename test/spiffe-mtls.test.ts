@@ -1,4 +1,4 @@
-import { createServer as createHttpServer, type Server as HttpServer } from "node:http";
+import { createServer as createHttpServer, type Server as HttpServer, type ServerOptions } from "node:http";
 import { request } from "node:https";
 import type { AddressInfo } from "node:net";
 import { type ConnectionOptions, connect, createServer, type DetailedPeerCertificate, type SecureContextOptions, type Server, type TLSSocket, type TlsOptions } from "node:tls"; // prettier-ignore
@@ -7,12 +7,12 @@ import { afterEach, describe, expect, it } from "vitest";
 import { BundleStore } from "../mcp-middleware/src/spiffe/bundle-store.ts";
 import { parseBundle } from "../mcp-middleware/src/spiffe/bundle.ts";
 import { createMtlsServer } from "../mcp-middleware/src/spiffe/mtls-server.ts";
-import { peerSvidOf } from "../mcp-middleware/src/spiffe/peer-svid.ts";
+import { peerSvidOf, verifyPeer } from "../mcp-middleware/src/spiffe/peer-svid.ts";
 import { SpiffeAgent } from "../mcp-middleware/src/spiffe/spiffe-agent.ts";
 import type { X509Source } from "../mcp-middleware/src/spiffe/sources.ts";
 import { clientTlsOptions } from "../mcp-middleware/src/spiffe/tls-options.ts";
 import type { X509Identity } from "../mcp-middleware/src/spiffe/x509-svid.ts";
-import { authority, bundleOf, type CertificateOptions, extension, identityOf, type Issued, leaf, pem, usage } from "./_spiffe.ts"; // prettier-ignore
+import { authority, bundleOf, type CertificateOptions, detailOf, extension, identityOf, type Issued, leaf, pem, usage } from "./_spiffe.ts"; // prettier-ignore
 import { until } from "./_workload-api.ts";
 
 const valid = { notBefore: new Date(Date.now() - 60_000), notAfter: new Date(Date.now() + 3_600_000) };
@@ -60,14 +60,14 @@ function listening(listener: Server | HttpServer): Promise<number> {
   });
 }
 
-async function guarded(now?: () => Date): Promise<Guarded> {
+async function guarded(now?: () => Date, options: ServerOptions = {}): Promise<Guarded> {
   const store = new BundleStore({ trustDomains: ["a.test", "b.test"] });
   store.set("a.test", bundleOf(a), new Date());
   store.set("b.test", bundleOf(b), new Date());
   const source = new Fixed(server);
   const refused: PeerageError[] = [];
   const reached = { connections: 0, requests: 0 };
-  const http = createHttpServer((incoming, response) => {
+  const http = createHttpServer(options, (incoming, response) => {
     reached.requests++;
     response.end(peerSvidOf(incoming.socket)?.spiffeId);
   });
@@ -236,6 +236,14 @@ describe("mutual TLS on the guard", () => {
     expect(await raw(ours.port, { ...own, ...(ticket ? { session: ticket } : {}) })).toContain("200 OK");
     expect(await resumed).toBe(false);
     expect(ours.refused).toEqual([]);
+    // And where somebody's server resumes one all the same, a resumed socket is refused.
+    const store = new BundleStore({ trustDomains: ["a.test"] });
+    store.set("a.test", bundleOf(a), new Date());
+    const judge = (socket: TLSSocket): string => detailOf(() => verifyPeer(socket, store, new Date()));
+    const resuming = await naive({ rejectUnauthorized: false }, judge);
+    const again = (await tickets(resuming.port)).at(-1)!;
+    await raw(resuming.port, { ...own, session: again });
+    expect(resuming.seen).toEqual(["accept", "resumed"]);
   });
 
   it("trusts an intermediate as anchor, where allowPartialTrustChain of a Node server does nothing", async () => {
@@ -267,6 +275,19 @@ describe("mutual TLS on the guard", () => {
       ours.store.set("b.test", parseBundle('{"keys": []}'), new Date()),
     );
     expect(ours.refused.pop()?.detail).toBe("untrusted");
+  });
+
+  it("cuts off a verified peer that never ends its request", async () => {
+    const ours = await guarded(undefined, { headersTimeout: 100, connectionsCheckingInterval: 50 });
+    const own = await leaf(a, "spiffe://a.test/agent", valid);
+    const socket = connect({ host: "127.0.0.1", port: ours.port, rejectUnauthorized: false, ...contextOf(own) });
+    let text = "";
+    socket.on("data", (chunk: Buffer) => (text += chunk.toString()));
+    socket.on("error", () => undefined);
+    socket.write("GET / HTTP/1.1\r\nHost: x\r\n");
+    await new Promise((resolve) => socket.on("close", resolve));
+    expect(text).toContain("408 Request Timeout");
+    expect(ours.reached).toEqual({ connections: 1, requests: 0 });
   });
 
   it("presents a new identity after a rotation, and running connections finish", async () => {
