@@ -6,7 +6,7 @@ import { decide } from "./decide.ts";
 import { parsePolicy } from "./load.ts";
 import { suggestPolicy } from "./suggest.ts";
 
-const [a, b] = dids as [(typeof dids)[number], (typeof dids)[number]];
+const [a, b] = dids;
 const call = (did: typeof a, target: string, method = "tools/call") =>
   completeInput({ caller: { did }, method, target });
 

@@ -111,7 +111,8 @@ const operators = z
   .refine(
     (all) => all.absent === undefined || Object.keys(all).length === 1,
     ifKnown("an absent argument meets no other operator"),
-  );
+  )
+  .meta({ minProperties: 1, if: { required: ["absent"] }, then: { maxProperties: 1 } });
 const test = z.union([value, values, operators], {
   error: 'a value, a list of values, operators such as {">": 0, "<": 100}, or {absent: true}',
 });
@@ -124,7 +125,8 @@ export const argumentPath: z.ZodString = z
 /** Tests by path, of a call's arguments or of an entry's `sub`. */
 export const tests: z.ZodType<ArgumentTests> = z
   .record(argumentPath, test)
-  .refine((all) => Object.keys(all).length > 0, "no argument is named; leave the key out or name one");
+  .refine((all) => Object.keys(all).length > 0, "no argument is named; leave the key out or name one")
+  .meta({ minProperties: 1 });
 
 function isDid(word: string): boolean {
   try {
