@@ -3,7 +3,7 @@ import { isPeerageError, PeerageError } from "../errors.ts";
 import { type SignedCheckpoint, verifyCheckpoint } from "../tlog/checkpoint.ts";
 import { type ForkEvidence, LogForkedError, verifyExtension } from "../tlog/fork.ts";
 import { leafHash } from "../tlog/merkle.ts";
-import { TileEdge } from "../tlog/tile-edge.ts";
+import { type CompletedTile, TileEdge } from "../tlog/tile-edge.ts";
 import { partialTiles, TILE_WIDTH } from "../tlog/tiles.ts";
 import { originHash } from "../tlog/witness-protocol.ts";
 import type { Verified } from "../verified.ts";
@@ -16,6 +16,9 @@ export interface LogObserver {
   /** The newest head that it holds, as a signed note; undefined if it holds none. */
   newest(): Promise<string | undefined>;
 }
+
+/** How many wrong tiles are remembered, to be looked at again. */
+const MAX_WRONG = 64;
 
 /** What an observer's head says about the log that was read. */
 export interface Observation {
@@ -115,14 +118,17 @@ export class LogWatcher {
     const { now, onProgress } = this.#options;
     if (this.#network) {
       await this.#network.refresh();
-    } else {
-      this.#network = await Network.open({
-        reader: this.#reader,
-        ...(now ? { now } : {}),
-        ...(onProgress ? { onProgress } : {}),
-      });
+      await this.#reader.checkTiles(this.#network.head);
+      return;
     }
-    await this.#reader.checkEdge(this.#network.head);
+    this.#reader.forget();
+    const network = await Network.open({
+      reader: this.#reader,
+      ...(now ? { now } : {}),
+      ...(onProgress ? { onProgress } : {}),
+    });
+    await this.#reader.checkTiles(network.head);
+    this.#network = network;
   }
 
   async #compare(
@@ -203,6 +209,9 @@ class TileCheckingReader implements RegistryReader {
   /** Of the leaves that led to a signed root, and of those that are being read. */
   #edge = TileEdge.empty();
   #trial = TileEdge.empty();
+  /** Tiles that were served and are not those of the leaves; some of them, if there are many. */
+  #wrong: CompletedTile[] = [];
+  #wrongOfTrial: CompletedTile[] = [];
 
   constructor(reader: RegistryReader) {
     this.#reader = reader;
@@ -226,23 +235,40 @@ class TileCheckingReader implements RegistryReader {
 
   async *leaves(from: number, to: number): AsyncGenerator<LogLeaf> {
     const trial = (this.#trial = this.#edge.clone());
+    const wrong: CompletedTile[] = (this.#wrongOfTrial = []);
     for await (const leaf of this.#reader.leaves(from, to)) {
       if (leaf.index === trial.size) {
-        for (const { level, n, hashes } of trial.append(leafHash(leaf.leaf))) {
-          await this.#checkTile(level, n, TILE_WIDTH, hashes);
+        for (const tile of trial.append(leafHash(leaf.leaf))) {
+          // Not refused here: if the log was rewritten, the roots will tell, and that leaves evidence.
+          if (wrong.length < MAX_WRONG && !(await this.#isServed(tile))) wrong.push(tile);
         }
       }
       yield leaf;
     }
   }
 
-  /** Takes up the leaves that have led to a head, and checks the partial tiles of its right edge. */
-  async checkEdge({ size, root }: SignedCheckpoint): Promise<void> {
+  /** Begins anew, with no leaf read. */
+  forget(): void {
+    this.#edge = this.#trial = TileEdge.empty();
+    this.#wrong = this.#wrongOfTrial = [];
+  }
+
+  /**
+   * Takes up the leaves that have led to a head, and checks their tiles: those of its right edge, and once more those that
+   * were wrong before.
+   * @throws {PeerageError} ERR_REGISTRY_RESPONSE
+   */
+  async checkTiles({ size, root }: SignedCheckpoint): Promise<void> {
     if (this.#trial.size !== size || !equalBytes(this.#trial.root(), root)) return;
     this.#edge = this.#trial;
+    this.#wrong.push(...this.#wrongOfTrial.splice(0));
+    for (let tile = this.#wrong[0]; tile; tile = this.#wrong[0]) {
+      if (!(await this.#isServed(tile))) throw wrongTile(tile);
+      this.#wrong.shift();
+    }
     for (const { level, n, width } of partialTiles(size)) {
       const hashes = this.#edge.tile(level, n, width);
-      if (hashes) await this.#checkTile(level, n, width, hashes);
+      if (hashes && !(await this.#isServed({ level, n, hashes }, width))) throw wrongTile({ level, n });
     }
   }
 
@@ -254,9 +280,11 @@ class TileCheckingReader implements RegistryReader {
     return this.#reader.tile(level, n, width);
   }
 
-  async #checkTile(level: number, n: number, width: number, hashes: Uint8Array): Promise<void> {
-    if (!equalBytes(await this.#reader.tile(level, n, width), hashes)) {
-      throw new PeerageError("ERR_REGISTRY_RESPONSE", `tile ${n} of level ${level} is not that of the leaves`);
-    }
+  async #isServed({ level, n, hashes }: CompletedTile, width: number = TILE_WIDTH): Promise<boolean> {
+    return equalBytes(await this.#reader.tile(level, n, width), hashes);
   }
+}
+
+function wrongTile({ level, n }: Pick<CompletedTile, "level" | "n">): PeerageError {
+  return new PeerageError("ERR_REGISTRY_RESPONSE", `tile ${n} of level ${level} is not that of the leaves`);
 }
