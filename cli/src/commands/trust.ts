@@ -109,12 +109,38 @@ async function lines(
     for (const { value, chain } of shown)
       rows.push([ui.good(`+${value.toFixed(2)}`), await chainText(ui, labels, chain)]);
     out.push(...ui.table(rows));
+    if (all) out.push("", ...arithmetic(told).map((line) => `  ${ui.dim(line)}`));
     if (shown.length < chains)
       out.push(`  ${ui.dim(`and ${count(chains - shown.length, "smaller one")}   --explain shows all`)}`);
   }
   out.push("", ...ui.table(await remarks(ui, labels, answer, snapshot, all)));
+  if (all) out.push(...provenance(told).map((line) => `  ${ui.dim(line)}`));
   if (told.score !== "unknown") out.push(`  ${ui.link(`${url}/a/${did}`)}`);
   return out;
+}
+
+/** The working of each chain in the order shown, and what it adds up to. */
+function arithmetic({ contributions, unlisted, evidence }: Explanation): string[] {
+  const factor = (value: number): string => String(Number(value.toFixed(6)));
+  const lines = contributions
+    .toSorted((a, b) => b.value - a.value)
+    .map(({ root, decay, power, dilution, weight, value }) => {
+      const parts = `decay ${factor(decay)} × power ${factor(power)} × dilution ${factor(dilution)} × ${factor(weight)}`;
+      return `${value.toFixed(6)}  ${root ? `a root's word in full: ${factor(weight)}` : parts}`;
+    });
+  if (unlisted?.contributions)
+    lines.push(`${unlisted.value.toFixed(6)}  ${count(unlisted.contributions, "more chain")}`);
+  return [...lines, `${evidence.toFixed(6)}  evidence${evidence > 1 ? ", of which 1 counts" : ""}`];
+}
+
+/** With what it was computed, so that anybody can compute it again. */
+function provenance({ provenance: { metric, parameters, roots, edges, edgeCount } }: Explanation): string[] {
+  const values = Object.entries(parameters).map(([name, value]) => `${name} ${value}`);
+  return [
+    `computed by  ${metric}: ${values.join(", ")}`,
+    `roots        ${roots}`,
+    `edges        ${edges}, ${count(edgeCount, "vouch")}`,
+  ];
 }
 
 function verdict(ui: Terminal, { told, status, trusted, min }: Answer): string {
