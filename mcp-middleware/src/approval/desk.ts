@@ -169,13 +169,16 @@ export class ApprovalDesk {
     try {
       while (!abort.signal.aborted && !isGone) {
         const left = until - performance.now();
-        if (left <= 0 || audit.items.get(question.item.id)?.state !== "open") break;
+        const item = audit.items.get(question.item.id);
+        if (left <= 0 || item?.state !== "open" || item.expiresAt <= this.#parts.now()) break;
         if (performance.now() >= progressAt) {
           sendProgress(inbound, context, ++progress);
           progressAt += PROGRESS_MS;
         }
         await pause(Math.min(POLL_MS, left), abort.signal);
       }
+      // Nobody answered in time: that is signed before it is said.
+      await this.sweep();
       return !isGone;
     } finally {
       context.signal?.removeEventListener("abort", cancel);
