@@ -20,7 +20,8 @@ describe("help", () => {
   trust           trust  vouch  unvouch  note  find  show  roots  names
   sign and check  sign  verify  history
   mcp             proxy  guard  call  calls  audit  approvals  approvers  policy
-  operate         key  spiffe  registry  log  config  completion  help  version
+  operate         console  key  spiffe  registry  log  config  completion  help
+                  version
 
   help  peerage help <command>   how one works, with two examples
         peerage help --all       every command

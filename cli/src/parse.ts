@@ -29,6 +29,8 @@ export function parseCommandLine(argv: readonly string[]): Parsed {
       known.set(first, parent);
     }
     const command = add(parent, second ?? first, spec.byDefault === true);
+    // A word that does something by itself may have a second word as well: `proxy`, `proxy install`.
+    if (second === undefined) known.set(first, command);
     for (const argument of (spec.args ?? "").split(/ (?=[<[])/).filter(Boolean))
       command.addArgument(new Argument(argument));
     if (spec.wraps) command.argument("[command...]");

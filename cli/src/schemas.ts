@@ -214,6 +214,22 @@ export const dataSchemas: Readonly<Record<string, z.ZodType>> = {
     state: z.string(),
     cache: z.string(),
   }),
+  "proxy install": z.union([
+    z.object({
+      client: z.string(),
+      server: z.string(),
+      file: z.string(),
+      state: z.enum(["done", "already", "would", "undone", "would undo"]),
+      backup: z.string().nullable(),
+      dryRun,
+    }),
+    z.object({
+      servers: z.array(
+        z.object({ client: z.string(), name: z.string(), server: z.string(), signed: z.boolean(), file: z.string() }),
+      ),
+      clients: z.array(z.object({ id: z.string(), name: z.string() })),
+    }),
+  ]),
   completion: z.object({ shell: z.string(), install: z.string(), script: z.string() }),
   help: z.object({
     commands: z.array(

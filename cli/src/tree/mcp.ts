@@ -21,6 +21,19 @@ export const mcpCommands: readonly CommandSpec[] = [
     load: () => import("../commands/proxy.ts"),
   },
   {
+    path: "proxy install",
+    args: "[client] [server]",
+    text: "put the bridge before a server in a client's settings; alone: show them",
+    group: "mcp",
+    flags: [
+      ["--undo", "take the change back, byte for byte if nothing else has changed"],
+      ["--config <file>", "the client's settings, if they are kept elsewhere"],
+      dryRun,
+    ],
+    examples: ["peerage proxy install cursor files", "peerage proxy install claude-code files --undo"],
+    load: () => import("../commands/proxy-install.ts"),
+  },
+  {
     path: "guard",
     text: "the gate before any MCP server",
     group: "mcp",
