@@ -40,7 +40,7 @@ describe("argument tests", () => {
     expect(verdict(tests, args)).toBe(expected);
   });
 
-  it("A-POL-03 cannot be evaluated on a missing argument, null, another type or an array: nothing is converted", () => {
+  it("A-POL-03 P-MATCH-03 cannot be evaluated on a missing argument, null, another type or an array: nothing is converted", () => {
     const others = [{}, { a: null }, { a: "12500" }, { a: true }, { a: [12_500] }, { a: { b: 12_500 } }, [], null, "a"];
     const tests = [12_500, { "!=": 1 }, { in: [1] }, { notIn: [1] }, { "<": 20_000 }, { ">=": 0 }, [1, 2]] as const;
     for (const test of tests) {
@@ -58,7 +58,7 @@ describe("argument tests", () => {
     expect(verdict({ "a[]": 1 }, { a: [1, "1"] })).toBeUndefined();
   });
 
-  it("A-POL-04 reads own members only", () => {
+  it("A-POL-04 P-MATCH-04 reads own members only", () => {
     for (const path of ["constructor.name", "constructor", "/__proto__", "toString", "hasOwnProperty", "length"]) {
       expect(verdict({ [path]: { absent: true } }, { a: 1 }), path).toBe(true);
       expect(verdict({ [path]: "Object" }, { a: 1 }), path).toBeUndefined();
@@ -69,6 +69,17 @@ describe("argument tests", () => {
     const own = JSON.parse('{"__proto__": {"admin": true}, "length": 3}') as unknown;
     expect(verdict({ "/__proto__/admin": true, length: 3 }, own)).toBe(true);
     expect(verdict({ admin: { absent: true } }, own)).toBe(true);
+  });
+});
+
+describe("P-MATCH-05 a trailing []", () => {
+  it("means every element, of a list that has one: in a deny rule it refuses only what holds of all", () => {
+    const { test } = compileArgs({ "paths[]": { like: "/etc/**" } }).tests[0]!;
+    expect(test({ paths: ["/etc/a", "/etc/b"] })).toBe(true);
+    expect(test({ paths: ["/etc/a", "/tmp/b"] })).toBe(false);
+    expect(test({ paths: [] })).toBeUndefined();
+    expect(test({ paths: "/etc/a" })).toBeUndefined();
+    expect(test({ paths: ["/etc/a", 1] })).toBeUndefined();
   });
 });
 

@@ -25,7 +25,7 @@ describe("spiffe", () => {
   const inside = "spiffe://acme.example/ns/a/sa/b";
   const rule = policy('allow: [{tools: x, spiffe: "spiffe://acme.example/ns/*/sa/*"}]');
 
-  it("holds for a bound SPIFFE ID, by its literal trust domain and a path glob", () => {
+  it("P-SPIFFE-01 holds for a bound SPIFFE ID, by its literal trust domain and a path glob", () => {
     expect(effect(rule, by({ spiffe: inside }))).toBe("allow");
     for (const spiffe of [
       "spiffe://acme.example/ns/a/b/sa/c",
@@ -131,7 +131,7 @@ describe("when", () => {
     },
   };
 
-  it("A-POL-09 admits by true alone, and in a deny rule refuses by anything but false", () => {
+  it("A-POL-09 P-WHEN-01 admits by true alone, and in a deny rule refuses by anything but false", () => {
     const allows = (expression: string) => policy(`allow: [{tools: x, agents: "*", when: ${expression}}]`, engines);
     const denies = (expression: string) =>
       policy(`deny: [{tools: x, when: ${expression}}]\nallow: [{tools: x, agents: "*"}]`, engines);
@@ -164,7 +164,7 @@ describe("budgets and limits", () => {
 - {id: pay, tools: x, agents: "*", args: {cents: {">=": 0}}, budget: [{sum: cents, max: 100, per: 1d}, {cost: 3, max: 9, per: 1h, of: [run, agent], name: shared}], limit: {calls: 5, per: 1m, of: [run, tool]}}
 - {id: list, tools: y, agents: "*", args: {"items[]": {">": 0}}, budget: {sum: "items[]", max: 100, per: 1d}}`);
 
-  it("carry what this call adds, and a name that survives edits", () => {
+  it("P-OBL-02 carry what this call adds, and a name that survives edits", () => {
     expect(decide(one, call({ args: { cents: 7 } }))).toMatchObject({
       obligations: {
         budgets: [
@@ -205,7 +205,7 @@ describe("budgets and limits", () => {
   });
 });
 
-it("`also` stands in the obligations of every admitted call", () => {
+it("P-OBL-01 P-ALSO-01 `also` stands in the obligations of every admitted call", () => {
   const one = policy('also: [cedar, opa]\nallow: [{tools: x, agents: "*"}]', { adapters: ["opa", "cedar"] });
   expect(decide(one, call())).toMatchObject({ obligations: { adapters: ["cedar", "opa"] } });
 });

@@ -31,7 +31,7 @@ const effect = (one: Policy, input: PolicyInput) => decide(one, input).effect;
 const reason = (decision: Decision) => (decision.effect === "deny" ? decision.reason : "allowed");
 
 describe("decide", () => {
-  it("allows by the first rule that holds in full, with its obligations and the digest of the policy", () => {
+  it("P-EVAL-03 P-OBL-01 allows by the first rule that holds in full, with its obligations and the digest of the policy", () => {
     const one = policy(`allow:
 - {id: high, tools: x, agents: "*", trust: 0.9}
 - {id: low, tools: x, agents: "*", trust: 0.5, audit: durable, limit: [{calls: 10, per: 1m}, {calls: 99, per: 1h}, {calls: 5, per: 1s, of: all, name: site}]}
@@ -55,7 +55,7 @@ describe("decide", () => {
     });
   });
 
-  it("lets a deny rule win over every allow rule, wherever it stands, and says which and why", () => {
+  it("P-EVAL-02 lets a deny rule win over every allow rule, wherever it stands, and says which and why", () => {
     const one = policy(
       `allow: [{tools: "*", agents: "@me"}]\ndeny: [{id: frozen, tools: "write_*", because: backup runs}]`,
     );
@@ -101,7 +101,7 @@ describe("decide", () => {
     expect(hidden).toMatchObject({ effect: "deny", reason: "ERR_POLICY_DENIED" });
   });
 
-  it("A-POL-03 denies by an erring test both in an allow and in a deny rule", () => {
+  it("A-POL-03 P-EVAL-07 denies by an erring test both in an allow and in a deny rule", () => {
     const allows = policy(`allow: [{tools: x, agents: "*", args: {amount: {">": 0, "<": 20000}}}]`);
     const denies = policy(`deny: [{tools: x, args: {amount: {">=": 20000}}}]\nallow: [{tools: x, agents: "*"}]`);
     expect(effect(allows, call("x", { args: { amount: 12_500 } }))).toBe("allow");
@@ -121,7 +121,7 @@ describe("decide", () => {
     expect([effect(allows, without), effect(denies, without)]).toEqual(["deny", "deny"]);
   });
 
-  it("denies by a path that escapes the folder, in an allow and in a deny rule", () => {
+  it("P-MATCH-02 denies by a path that escapes the folder, in an allow and in a deny rule", () => {
     const allows = policy(`allow: [{tools: delete, agents: "*", args: {path: {like: "scratch/**"}}}]`);
     const denies = policy(
       `deny: [{tools: delete, args: {path: {notLike: "scratch/**"}}}]\nallow: [{tools: delete, agents: "*"}]`,
@@ -158,7 +158,7 @@ describe("decide", () => {
     expect(effect(inherited, call("x"))).toBe("deny");
   });
 
-  it("A-POL-05 names tools by whole string and code point", () => {
+  it("A-POL-05 P-MATCH-01 names tools by whole string and code point", () => {
     const one = policy(
       `deny: [{tools: delete_all}]\nallow: [{tools: "read_*", agents: "*"}, {tools: delete, agents: "*"}]`,
     );
@@ -216,7 +216,7 @@ allow:
 - {id: r, tools: ["read_*", write], agents: "*", trust: 0.25, unknown: allow-readonly, limit: {calls: 9, per: 1m, of: all}}
 - {id: w, tools: write, agents: "*", trust: {min: 0.5, scope: code, maxAge: 1m}}`);
 
-  it("asks for the score in the rule's scope, from data younger than its maxAge", () => {
+  it("P-TRUST-01 asks for the score in the rule's scope, from data younger than its maxAge", () => {
     expect(decide(one, call("write", { trust: { files: 0.25 } }))).toMatchObject({ effect: "allow", rule: "r" });
     expect(decide(one, call("write", { trust: { code: 0.5 }, trust_age_seconds: 59 }))).toMatchObject({ rule: "w" });
     expect(reason(decide(one, call("write", { trust: { code: 0.5 }, trust_age_seconds: 60 })))).toBe(
@@ -228,7 +228,7 @@ allow:
     expect(requiredScopes(one)).toEqual(["code", "files"]);
   });
 
-  it("tells unknown from a low score: readonly tools are open to the unknown only", () => {
+  it("P-TRUST-02 tells unknown from a low score: readonly tools are open to the unknown only", () => {
     expect(effect(one, call("read_a"))).toBe("allow");
     expect(effect(one, call("read_a", { trust: { files: 1 }, trust_age_seconds: 3600 }))).toBe("allow");
     expect(reason(decide(one, call("read_a", { trust: { files: 0.24 } })))).toBe("ERR_TRUST_INSUFFICIENT");
@@ -236,7 +236,7 @@ allow:
     expect(reason(decide(one, call("write")))).toBe("ERR_TRUST_INSUFFICIENT");
   });
 
-  it("says ERR_TRUST_INSUFFICIENT only if more trust alone would admit", () => {
+  it("P-EVAL-05 says ERR_TRUST_INSUFFICIENT only if more trust alone would admit", () => {
     const two = policy(`allow: [{tools: x, agents: "*", trust: 0.5, args: {a: 1}}]`);
     expect(reason(decide(two, call("x", { args: { a: 1 } })))).toBe("ERR_TRUST_INSUFFICIENT");
     expect(reason(decide(two, call("x", { args: { a: 2 } })))).toBe("ERR_POLICY_DENIED");
@@ -248,7 +248,7 @@ describe("input", () => {
   const one = policy(`open: true\nallow: [{tools: "*", agents: "*"}, {methods: "*", agents: "*"}]`);
   const good = call("x");
 
-  it("is denied if it is no document of version 1", () => {
+  it("P-EVAL-01 is denied if it is no document of version 1", () => {
     expect(effect(one, good)).toBe("allow");
     const bad: Record<string, unknown>[] = [
       { v: 2 },
@@ -290,7 +290,7 @@ allow:
 - {tools: mine, agents: "@me"}
 - {tools: over, agents: "*", until: 2026-01-01T00:00:00Z}`);
 
-  it("keeps what some arguments would open at today's trust and hides the rest", () => {
+  it("P-LIST-01 keeps what some arguments would open at today's trust and hides the rest", () => {
     const could = (tool: string, trust: Record<string, number>) => couldAllow(one, call(tool, { trust }));
     expect(could("x", { tools: 0.5 })).toBe(true);
     expect(could("z", { tools: 0.5 })).toBe(true);

@@ -44,7 +44,7 @@ describe("loading", () => {
     expect(parsePolicy(JSON.stringify(parsePolicy(text).document)).digest).toBe(parsePolicy(text).digest);
   });
 
-  it("accepts every key of the language in one policy, and reads it again to the same digest", () => {
+  it("P-LOAD-07 accepts every key of the language in one policy, and reads it again to the same digest", () => {
     const text = `${head}
 metadata: {name: all keys, version: "1"}
 open: false
@@ -72,7 +72,7 @@ allow:
     expect(parsePolicy(JSON.stringify(policy.document), {}, engines).digest).toBe(policy.digest);
   });
 
-  it("names the line, the place and the fix of every problem, ten at most", () => {
+  it("P-LOAD-01 names the line, the place and the fix of every problem, ten at most", () => {
     expect(refusal(`${head}alow: []\nallow:\n- tools: x\n  agents: "*"\n  trust: 7`).split("\n")).toEqual([
       "line 7, allow[0].trust: a trust threshold is at most 1",
       "line 3, alow: `alow` is not a key here; check its spelling and indentation",
@@ -81,7 +81,7 @@ allow:
   });
 });
 
-describe("A-POL-01 refuses to load, so nothing is admitted under it:", () => {
+describe("A-POL-01 P-LOAD-01 P-LOAD-02 P-LOAD-03 P-LOAD-05 refuses to load, so nothing is admitted under it:", () => {
   it.each([
     ["an empty file", "", "is empty"],
     ["comments only", "# nothing\n", "is empty"],
@@ -218,7 +218,7 @@ describe("A-POL-01 refuses to load, so nothing is admitted under it:", () => {
     expect(refusal(text)).toContain(message);
   });
 
-  it("an expression that its engine refuses, with what the engine says; and loads one that it takes", () => {
+  it("P-LOAD-02 an expression that its engine refuses, with what the engine says; and loads one that it takes", () => {
     const text = rule("id: a, when: input.ok");
     const compileWhen = () => {
       throw new Error("undeclared reference 'ok'");
@@ -230,7 +230,7 @@ describe("A-POL-01 refuses to load, so nothing is admitted under it:", () => {
     ]);
   });
 
-  it("a rule by which strangers can do anything, unless the policy says so", () => {
+  it("P-LOAD-04 a rule by which strangers can do anything, unless the policy says so", () => {
     const all = 'allow: [{tools: "*", agents: "*"}]';
     for (const text of [
       all,
@@ -255,7 +255,7 @@ describe("A-POL-01 refuses to load, so nothing is admitted under it:", () => {
     }
   });
 
-  it("and without a policy everything is denied", () => {
+  it("P-EVAL-01 and without a policy everything is denied", () => {
     const input = {
       v: 1,
       now: "2026-11-20T14:23:08Z",
@@ -274,7 +274,7 @@ describe("A-POL-01 refuses to load, so nothing is admitted under it:", () => {
   });
 });
 
-describe("warnings", () => {
+describe("P-LOAD-06 warnings", () => {
   it.each([
     ["an upper bound alone", rule('args: {a: {"<": 10}}'), "negative"],
     ["bounds that exclude each other", rule('args: {a: {"<": 1, ">=": 1}}'), "no number"],

@@ -19,7 +19,7 @@ const refusal = (texts: Record<string, string>): string => {
 const group = `groups: {g: "${people.alice.did}"}`;
 
 describe("a policy of several files", () => {
-  it("is one document, in the order of the names, tests aside", () => {
+  it("P-LOAD-08 is one document, in the order of the names, tests aside", () => {
     const texts = {
       "b.yaml": 'readonly: "get_*"\nallow: [{id: b, tools: y, agents: "@g"}]',
       "a.yaml": `${group}\nreadonly: [search]\nallow: [{id: a, tools: x, agents: "*"}]`,

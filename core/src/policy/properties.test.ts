@@ -136,7 +136,7 @@ describe("properties of decide", () => {
     );
   });
 
-  it("has the same effect and reason in any order of the rules", () => {
+  it("P-EVAL-06 has the same effect and reason in any order of the rules", () => {
     fc.assert(
       fc.property(fc.oneof(document, historyDocument), input, fc.infiniteStream(fc.nat()), (one, call, keys) => {
         const shuffle = <T>(rules: readonly T[]) =>
@@ -154,7 +154,7 @@ describe("properties of decide", () => {
     );
   });
 
-  it("never throws, on any JSON and on what is none", () => {
+  it("P-EVAL-08 never throws, on any JSON and on what is none", () => {
     const open = parsePolicy(
       `{"apiVersion":"peerage.dev/v1","kind":"Policy","open":true,"allow":[{"tools":"*","agents":"*"}]}`,
     );

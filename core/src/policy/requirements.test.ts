@@ -50,7 +50,7 @@ async function began(): Promise<TestRun> {
 describe("a requirement", () => {
   const checked = policy('require: [{step: fraud_check, by: "@fraud", within: 1m, sub: {risk: {"<": 50, ">=": 0}}}]');
 
-  it("A-HIST-04 is never met by two entries together: one has the step, another the signer, the result or the age", async () => {
+  it("A-HIST-04 P-REQ-06 is never met by two entries together: one has the step, another the signer, the result or the age", async () => {
     const met = await began();
     await met.add(fraud, "fraud_check", "passed", at + 10, { sub: { risk: 12 } });
     expect(outcome(ask(checked, met))).toBe("allow");
@@ -70,7 +70,7 @@ describe("a requirement", () => {
     expect(outcome(ask(checked, combined))).toBe("allow");
   });
 
-  it("A-HIST-04 reads the result and the facts: what failed later, or in a parallel branch, overrides what passed", async () => {
+  it("A-HIST-04 P-REQ-03 P-REQ-05 reads the result and the facts: what failed later, or in a parallel branch, overrides what passed", async () => {
     const run = await began();
     const passed = await run.add(fraud, "fraud_check", "passed", at + 10, { sub: { risk: 12 } });
     const failed = await run.add(fraud, "fraud_check", "failed", at + 20);
@@ -87,7 +87,7 @@ describe("a requirement", () => {
     expect([unread, text].map((one) => outcome(ask(checked, one)))).toEqual(["ERR_POLICY_DENIED", "ERR_POLICY_DENIED"]);
   });
 
-  it("is met by a join that knows the failure of one branch and the pass of another", async () => {
+  it("P-REQ-05 is met by a join that knows the failure of one branch and the pass of another", async () => {
     const run = await began();
     const [root] = run.digests;
     const failed = await run.add(fraud, "fraud_check", "failed", at + 10, { prev: [root!] });
@@ -106,7 +106,7 @@ describe("a requirement", () => {
     expect(ask(two, run)).toMatchObject({ effect: "allow", evidence: run.digests.slice(1) });
   });
 
-  it("A-HIST-03 takes the verified signer: not the caller's own word, not a name in `sub`, not another agent's history", async () => {
+  it("A-HIST-03 P-REQ-02 P-CUST-01 takes the verified signer: not the caller's own word, not a name in `sub`, not another agent's history", async () => {
     const anyone = policy('require: [{step: fraud_check, by: "*"}]');
     const own = await began();
     await own.add(agent, "fraud_check", "passed", at + 10, { sub: { by: fraud.did, agent: "fraud" } });
@@ -142,7 +142,7 @@ describe("a requirement", () => {
     ]);
   });
 
-  it("knows the start, the tool and the order by `prev`, whatever the clocks say", async () => {
+  it("P-REQ-02 P-REQ-04 knows the start, the tool and the order by `prev`, whatever the clocks say", async () => {
     const start = policy("require: [{step: request_received, by: $caller, at: start, result: accepted}]");
     const run = await began();
     expect(outcome(ask(start, run))).toBe("allow");
@@ -169,7 +169,7 @@ describe("a requirement", () => {
     expect(outcome(ask(ordered, branch))).toBe("allow");
   });
 
-  it("counts an entry once where the rule says so, and never where nobody remembers", async () => {
+  it("P-REQ-04 P-APPR-01 counts an entry once where the rule says so, and never where nobody remembers", async () => {
     const once = policy('require: [{step: voucher, by: "@fraud", once: true}]');
     const run = await began();
     const voucher = await run.add(fraud, "voucher", "approved", at + 1);
@@ -231,7 +231,7 @@ describe("an approval", () => {
     expect(outcome(ask(approved, run, { spent: [first, second] }))).toBe("ERR_APPROVAL_REQUIRED");
   });
 
-  it("A-APPR-08 is expired, too old, or overridden by a denial after it or beside it", async () => {
+  it("A-APPR-08 P-APPR-03 is expired, too old, or overridden by a denial after it or beside it", async () => {
     const run = await began();
     await run.approve(alice, agent.did, req, at + 10, { exp: at + 20 });
     expect(outcome(ask(approved, run))).toBe("ERR_APPROVAL_EXPIRED");
@@ -261,7 +261,7 @@ describe("an approval", () => {
     expect(outcome(ask(approved, stranger)), "by nobody who could approve").toBe("allow");
   });
 
-  it("may be held by the guard, without any history; a denial that was not presented counts all the same", async () => {
+  it("P-REQ-01 may be held by the guard, without any history; a denial that was not presented counts all the same", async () => {
     const other = new TestRun("zzzzzzzzzzzzzzzzzzzzzz");
     const approval = await other.approve(alice, agent.did, req, at + 10);
     expect(ask(approved, undefined, { held: other.tokens })).toMatchObject({ effect: "allow", evidence: [approval] });
@@ -275,7 +275,7 @@ describe("an approval", () => {
     expect(outcome(ask(approved, run, { held: withheld.tokens }))).toBe("ERR_APPROVAL_DENIED");
   });
 
-  it("a denial stands for the timeout in every run; then in its own until an approval builds on it", async () => {
+  it("P-APPR-02 a denial stands for the timeout in every run; then in its own until an approval builds on it", async () => {
     const run = await began();
     const denial = await run.approve(alice, agent.did, req, at + 10, { result: "denied" });
     const fresh = new TestRun("zzzzzzzzzzzzzzzzzzzzzz");
@@ -297,7 +297,7 @@ describe("an approval", () => {
     expect(outcome(ask(approved, run, { now: end + 2 }))).toBe("allow");
   });
 
-  it("a standing denial is of the request, whichever rule it was asked under", async () => {
+  it("P-EVAL-04 a standing denial is of the request, whichever rule it was asked under", async () => {
     const two = parsePolicy(`apiVersion: peerage.dev/v1\nkind: Policy\nallow:
 - {id: a, tools: pay, agents: "*", approval: {by: "${alice.did}"}}
 - {id: b, tools: pay, agents: "*", approval: {by: "${bob.did}"}}`);

@@ -57,7 +57,7 @@ function recorded(path: string): DecisionBody[] {
 }
 
 describe("also: adapters of a policy", () => {
-  it("A-POL-09 only narrow: each must allow what the rules have allowed, and none is asked before", async () => {
+  it("A-POL-09 P-ALSO-01 only narrow: each must allow what the rules have allowed, and none is asked before", async () => {
     let asked = 0;
     const counting = (answer: unknown): PolicyAdapter => ({ version: "c", ask: () => (asked++, answer) });
     const outcome = async (adapters: GuardOptions["adapters"], args: JsonObject = { n: 1 }): Promise<string> => {
