@@ -1,5 +1,5 @@
 import { type Did, type MultibaseKey, multibaseOf, parseMultibaseKey } from "../did/did-key.ts";
-import { fromUtf8, utf8 } from "../encoding/bytes.ts";
+import { fromHex, fromUtf8, utf8 } from "../encoding/bytes.ts";
 import { isPeerageError, PeerageError } from "../errors.ts";
 import { canonicalize } from "../json/canonical.ts";
 import { type Digest, digest } from "../json/digest.ts";
@@ -7,7 +7,7 @@ import { parseJson } from "../json/parse.ts";
 import { isJsonObject, type JsonObject, without } from "../json/types.ts";
 import { parseTime } from "../time.ts";
 import { markVerified, type Verified } from "../verified.ts";
-import { verifyProof } from "./data-integrity.ts";
+import { verifyProofOver } from "./data-integrity.ts";
 import { checkSchema, MAX_STATEMENT_BYTES } from "./schema.ts";
 import type { Statement, StatementKind } from "./types.ts";
 
@@ -48,8 +48,10 @@ export async function verifyStatement(
       });
     }
   }
+  // The id is the digest of what every proof covers.
+  const documentHash = fromHex(statement.id.slice("sha256:".length));
   for (const [i, proof] of proofs.entries()) {
-    await verifyProof(document, proof, parseMultibaseKey(keys[i]));
+    await verifyProofOver(documentHash, proof, parseMultibaseKey(keys[i]));
   }
   return markVerified({ ...statement, keys });
 }

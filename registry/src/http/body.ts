@@ -1,6 +1,6 @@
 import { PeerageError } from "@peerage/core";
 import { badRequest } from "./problem.ts";
-import type { Ctx } from "./route.ts";
+import { bindingsOf, type Ctx } from "./route.ts";
 
 /** Longest body of a request, in bytes; a statement has at most a quarter of it. */
 export const MAX_BODY_BYTES: number = 16 * 1024;
@@ -13,10 +13,37 @@ export async function readBody(c: Ctx): Promise<Uint8Array> {
   const encoding = c.req.header("content-encoding");
   if (encoding !== undefined && encoding !== "identity") throw badRequest("a body is not compressed");
   if (Number(c.req.header("content-length") ?? 0) > MAX_BODY_BYTES) throw tooLarge();
+  // The length header may lie or be absent, so what arrives is counted as well.
+  const { incoming } = bindingsOf(c);
+  return incoming ? readMessage(incoming) : readStream(c.req.raw.body);
+}
+
+/** From the socket, without a web stream in between: that costs more than all that is checked here. */
+function readMessage(incoming: NonNullable<ReturnType<typeof bindingsOf>["incoming"]>): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const finish = (settle: () => void): void => {
+      incoming.off("data", onData).off("end", onEnd).off("error", onBreak).off("close", onBreak);
+      settle();
+    };
+    const onData = (chunk: Buffer): void => {
+      size += chunk.length;
+      chunks.push(chunk);
+      if (size <= MAX_BODY_BYTES) return;
+      incoming.pause();
+      finish(() => reject(tooLarge()));
+    };
+    const onEnd = (): void => finish(() => resolve(new Uint8Array(Buffer.concat(chunks))));
+    const onBreak = (): void => finish(() => reject(badRequest("the body broke off")));
+    incoming.on("data", onData).on("end", onEnd).on("error", onBreak).on("close", onBreak);
+  });
+}
+
+async function readStream(body: ReadableStream<Uint8Array> | null): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let size = 0;
-  // The length header may lie or be absent, so what arrives is counted as well.
-  const reader = c.req.raw.body?.getReader() as ReadableStreamDefaultReader<Uint8Array> | undefined;
+  const reader = body?.getReader() as ReadableStreamDefaultReader<Uint8Array> | undefined;
   try {
     for (let next = await reader?.read(); next && !next.done; next = await reader?.read()) {
       size += next.value.length;
