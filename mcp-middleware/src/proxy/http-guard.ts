@@ -1,41 +1,30 @@
-import {
-  createServer,
-  Agent as HttpAgent,
-  type IncomingMessage,
-  request as httpRequest,
-  type RequestOptions,
-  type ServerResponse,
-} from "node:http";
-import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Server as NetServer } from "node:net";
 import { canonicalAudience, type ErrorCode, isJsonObject, type JsonValue, PeerageError } from "@peerage/core";
 import { MAX_BODY_BYTES } from "../guard/guard.ts";
-import type { Admission, Context, DecisionRecord, Guard } from "../guard/types.ts";
+import type { Admission, Context, Guard } from "../guard/types.ts";
 import { header, readBody, sendJson, sendProblem } from "./http-io.ts";
 import { streamSubject } from "../sign/sign-fetch.ts";
 import { FailedProofs } from "./failed-proofs.ts";
 import type { HttpGuardOptions } from "./http-guard-options.ts";
-import {
-  CALLER_HEADER,
-  duplicatedHeader,
-  forwardedRequestHeaders,
-  hiddenHeader,
-  isLoopbackHost,
-} from "./http-headers.ts";
-import { targetOf } from "./http-post.ts";
-import { relayResponse } from "./http-relay.ts";
+import { duplicatedHeader, hiddenHeader, isLoopbackHost } from "./http-headers.ts";
 import { Exchanges, HttpSessions } from "./http-sessions.ts";
-import { errorReply, methodOf, rpcCodes, upstreamReply } from "./json-rpc.ts";
+import { Upstream } from "./http-upstream.ts";
+import { errorReply, methodOf, rpcCodes } from "./json-rpc.ts";
 
 export type { HttpGuardOptions };
 
 export interface HttpGuard extends AsyncDisposable {
   /** The endpoint on the address that it listens on. */
   readonly url: string;
+  /**
+   * Stops listening, ends streams, and gives running calls `graceMs` to be answered. Then each that still waits gets an
+   * error for its id, so that no half answer is left to be taken for a whole one.
+   */
   close(): Promise<void>;
 }
 
-const CONNECT_TIMEOUT_MS = 10_000;
+const DRAIN_MS = 2_000;
 
 /**
  * Listens in front of one Streamable HTTP endpoint: every POST, GET and DELETE is decided on its own; responses stream
@@ -60,11 +49,16 @@ export async function startHttpGuard(options: HttpGuardOptions): Promise<HttpGua
   const url = `${secure ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${port}${proxy.path}`;
   if (isLoopbackHost(host)) options.guard.addAudience(url);
   if (options.publicUrl !== undefined) options.guard.addAudience(canonicalAudience(options.publicUrl));
-  const close = async (): Promise<void> => {
+  const stop = async (): Promise<void> => {
+    const stopped = new Promise((resolve) => server.close(resolve));
+    http.closeIdleConnections();
+    await proxy.drain(options.graceMs ?? DRAIN_MS);
     http.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
+    await stopped;
     proxy.close();
   };
+  let stopping: Promise<void> | undefined;
+  const close = (): Promise<void> => (stopping ??= stop());
   return { url, close, [Symbol.asyncDispose]: close };
 }
 
@@ -80,35 +74,33 @@ function listen(server: NetServer, host: string, port: number): Promise<void> {
 
 class GuardProxy {
   readonly path: string;
-  readonly #options: HttpGuardOptions;
   readonly #guard: Guard;
-  readonly #upstream: URL;
-  readonly #target: RequestOptions;
-  readonly #agent: HttpAgent | HttpsAgent;
+  readonly #upstream: Upstream;
   readonly #hosts: ReadonlySet<string>;
   readonly #sessions = new HttpSessions();
   readonly #failed: FailedProofs;
   readonly #log: (line: string) => void;
+  #isStopping = false;
 
   constructor(options: HttpGuardOptions) {
-    const upstream = new URL(options.upstream);
-    canonicalAudience(upstream);
-    this.#options = options;
+    const { pathname } = new URL(options.upstream);
     this.#guard = options.guard;
-    this.#upstream = upstream;
-    this.#target = targetOf(upstream);
-    const agent = { keepAlive: true, maxSockets: Infinity };
-    this.#agent =
-      upstream.protocol === "https:" ? (options.upstreamAgent ?? new HttpsAgent(agent)) : new HttpAgent(agent);
+    this.#log = options.log ?? ((line) => void process.stderr.write(`peerage guard: ${line}\n`));
+    this.#upstream = new Upstream(options, this.#log);
     const publicUrl = options.publicUrl === undefined ? undefined : new URL(options.publicUrl);
-    this.path = publicUrl?.pathname ?? upstream.pathname;
+    this.path = publicUrl?.pathname ?? pathname;
     this.#hosts = new Set(publicUrl ? [publicUrl.host] : []);
     this.#failed = new FailedProofs(options.failedProofsPerMinute ?? 120);
-    this.#log = options.log ?? ((line) => void process.stderr.write(`peerage guard: ${line}\n`));
+  }
+
+  /** See {@link Upstream.drain}. */
+  async drain(graceMs: number): Promise<void> {
+    this.#isStopping = true;
+    await this.#upstream.drain(graceMs);
   }
 
   close(): void {
-    this.#agent.destroy();
+    this.#upstream.close();
   }
 
   handle(request: IncomingMessage, response: ServerResponse): void {
@@ -121,6 +113,7 @@ class GuardProxy {
   }
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (this.#isStopping) response.setHeader("connection", "close");
     const refused = this.#defect(request);
     if (refused) {
       response.setHeader("connection", "close");
@@ -201,7 +194,7 @@ class GuardProxy {
     const isRequest = decision.requestId !== undefined;
     if (isRequest) exchanges.add(decision);
     this.#endCancelled(admission.message, exchanges);
-    this.#forward(request, response, {
+    this.#upstream.forward(request, response, {
       body: JSON.stringify(admission.message),
       exchanges,
       decision: isRequest ? decision : undefined,
@@ -248,7 +241,7 @@ class GuardProxy {
       return;
     }
     this.#own(session, admission.caller?.did);
-    this.#forward(request, response, {
+    this.#upstream.forward(request, response, {
       body: undefined,
       exchanges,
       decision: undefined,
@@ -294,99 +287,5 @@ class GuardProxy {
     const problem = request.method === "POST" ? "application/json" : "application/problem+json";
     if (refusal.reply) sendJson(response, refusal.status, refusal.reply, problem);
     else response.writeHead(refusal.status).end();
-  }
-
-  #forward(
-    request: IncomingMessage,
-    response: ServerResponse,
-    exchange: {
-      readonly body: string | undefined;
-      readonly exchanges: Exchanges;
-      readonly decision: DecisionRecord | undefined;
-      readonly did: string | undefined;
-      readonly onResponse: (upstream: IncomingMessage) => void;
-    },
-  ): void {
-    const { body, exchanges, decision, did } = exchange;
-    let isConnected = false;
-    const failed = (why: string): void => {
-      if (decision && exchanges.waits(decision)) {
-        exchanges.take(decision.requestId ?? "");
-        // Without a connection not a byte was sent, so what the call used up is given back.
-        this.#guard.abandon(decision, !isConnected ? "unsent" : response.destroyed ? "cancelled" : "errored");
-      }
-      if (response.destroyed || response.headersSent) response.destroy();
-      else if (decision) sendJson(response, 200, upstreamReply(decision.requestId ?? null, why));
-      else sendProblem(response, 502, "ERR_UPSTREAM_UNAVAILABLE", why);
-    };
-    let outgoing: ReturnType<typeof httpRequest>;
-    try {
-      outgoing = this.#request(request, body, did);
-    } catch (error) {
-      this.#log(
-        `nothing can be sent to the server behind the guard: ${error instanceof Error ? error.message : "unknown"}`,
-      );
-      failed("the guard has no identity to show to the server behind it.");
-      return;
-    }
-    outgoing.on("socket", (socket) => {
-      if (!socket.connecting) isConnected = true;
-      else socket.once("connect", () => (isConnected = true));
-    });
-    outgoing.on("error", (error) => {
-      if (!response.destroyed) this.#log(`the server behind the guard cannot be reached: ${error.message}`);
-      failed("the server behind the guard did not answer.");
-    });
-    outgoing.on("response", (upstream) => {
-      const status = upstream.statusCode ?? 502;
-      if (status < 200) {
-        upstream.resume();
-        failed("the server behind the guard answered with a status that HTTP does not have.");
-        return;
-      }
-      if (status >= 300 && status < 400) {
-        // Neither followed nor shown: proof, token and body are for this server and no other.
-        upstream.resume();
-        failed("the server behind the guard answered with a redirect.");
-        return;
-      }
-      exchange.onResponse(upstream);
-      relayResponse(upstream, response, {
-        guard: this.#guard,
-        exchanges,
-        decision,
-        keepAliveMs: this.#options.keepAliveMs ?? 20_000,
-        log: this.#log,
-      });
-    });
-    // A client that goes away ends the request upstream too: so modern clients cancel.
-    response.once("close", () => {
-      if (!response.writableFinished) outgoing.destroy();
-    });
-    outgoing.end(body);
-  }
-
-  #request(
-    request: IncomingMessage,
-    body: string | undefined,
-    did: string | undefined,
-  ): ReturnType<typeof httpRequest> {
-    const headers = forwardedRequestHeaders(request.rawHeaders);
-    const keepHost = isLoopbackHost(this.#upstream.hostname) && isLoopbackHost(request.headers.host);
-    headers["host"] = keepHost ? request.headers.host : this.#upstream.host;
-    if (body !== undefined) headers["content-length"] = Buffer.byteLength(body);
-    if (this.#options.injectIdentity === true && did !== undefined) headers[CALLER_HEADER] = did;
-    Object.assign(headers, this.#options.upstreamHeaders?.(headers));
-    const method = request.method ?? "POST";
-    const options: RequestOptions = { ...this.#target, method, headers, agent: this.#agent };
-    const secure = this.#upstream.protocol === "https:";
-    const outgoing = (secure ? httpsRequest : httpRequest)(options);
-    outgoing.on("socket", (socket) => {
-      if (!socket.connecting) return;
-      const timer = setTimeout(() => outgoing.destroy(new Error("connect timeout")), CONNECT_TIMEOUT_MS);
-      for (const event of [secure ? "secureConnect" : "connect", "close"])
-        socket.once(event, () => clearTimeout(timer));
-    });
-    return outgoing;
   }
 }
