@@ -26,13 +26,32 @@ const files = values.dataset ?? ["otc", "advogato", "filmtrust"].map((name) => r
 const roots = values.quick ? 40 : 100;
 const attacked = values.quick ? 4 : 12;
 
+/** A file that somebody names may be anything: what is wrong with it is said, without a trace. */
+function stop(message: string): never {
+  console.error(message);
+  process.exit(2);
+}
+
+function tableOf(file: string): SybilRow[] {
+  try {
+    const table = sybilTable(readDataset(file), roots, attacked, 20_261_117);
+    return table.length > 0
+      ? table
+      : stop(`${file}: no agent in it that vouches for two and reaches a tenth of the others`);
+  } catch (error) {
+    if (error instanceof RangeError || (error as NodeJS.ErrnoException).code !== undefined)
+      stop((error as Error).message);
+    throw error;
+  }
+}
+
 say(`## Trust bench${values.quick ? " (quick)" : ""}\n\n${machine()}`);
 
 say(`\n### Coverage and Sybils: ${roots} random honest roots, ${attacked} of them under the worst of 17 attacks\n`);
 const rows: SybilRow[] = [];
 for (const file of files) {
-  if (existsSync(file)) rows.push(...sybilTable(readDataset(file), roots, attacked, 20_261_117));
-  else if (values.dataset) throw new Error(`no such file: ${file}`);
+  if (existsSync(file)) rows.push(...tableOf(file));
+  else if (values.dataset) stop(`no such file: ${file}`);
   else say(`SKIPPED: no dataset at ${file}`);
 }
 if (!values.json && rows.length > 0) printSybilTable(rows);

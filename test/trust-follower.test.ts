@@ -221,4 +221,53 @@ describe("scores that follow a network from view to view", () => {
     follower.vector("scope-0");
     expect(follower.work.builds).toBe(builds + 1);
   });
+
+  it("A-TRUST-05 tell a policy the ages of evidence and the trusted who report, and nothing by those without weight", async () => {
+    const [me, friend, other, target, idle] = agents as [Identity, Identity, Identity, Identity, Identity];
+    const set = new StatementSet();
+    const log = async (time: number, statement: Promise<Verified<Statement>>) =>
+      set.add({ statement: await statement, index: set.size, time: t0 + time });
+    const vouch = (from: Identity, to: Identity, more: object = {}) =>
+      issueVouch(from, { subject: to.did, scope: ["tools"], confidence: 90, validFrom: at(t0), ...more });
+    const report = (from: Identity, evidence: string) =>
+      issueReport(from, { subject: target.did, category: "spam", evidence: [tokenDigest(evidence)], now: at(t0) });
+    const follower = new TrustFollower([me.did]);
+    const standing = (time: number) => {
+      follower.follow(viewOf(set, t0 + time));
+      return follower.standing(target.did, "tools");
+    };
+    await log(0, vouch(me, friend));
+    // `other` is let in by one voucher and has no power: what it says of the target is no evidence, however old.
+    await log(1, vouch(friend, other));
+    await log(2, vouch(other, target));
+    expect(follower.work.restarts).toBe(0);
+    expect(standing(5)).toEqual({ independent_vouchers: 0, reports_from_trusted: 0 });
+    await log(10, vouch(friend, target));
+    await log(20, vouch(me, target));
+    expect(standing(100)).toEqual({
+      independent_vouchers: 2,
+      newest_evidence_age_seconds: 80,
+      oldest_evidence_age_seconds: 90,
+      reports_from_trusted: 0,
+    });
+    // A vouch that was signed and logged ahead is as old as its beginning.
+    await log(21, vouch(me, target, { validFrom: at(t0 + 95), confidence: 95 }));
+    expect(standing(100)).toMatchObject({ newest_evidence_age_seconds: 5, oldest_evidence_age_seconds: 90 });
+    // A stranger's report counts for nothing, one by `friend` does, twice the same is once, and it may be withdrawn.
+    await log(101, report(idle, "a"));
+    expect(standing(102).reports_from_trusted).toBe(0);
+    const complaint = await report(friend, "b");
+    await log(103, Promise.resolve(complaint));
+    await log(103, report(friend, "c"));
+    await log(103, report(other, "d"));
+    expect(standing(104).reports_from_trusted).toBe(2);
+    expect(follower.vector("tools").score(target.did)).toBe(1);
+    const late = await issueRevocation(friend, { revokes: "statement", target: complaint.id, now: at(t0 + 105) });
+    await log(105, Promise.resolve(late));
+    expect(standing(106).reports_from_trusted).toBe(2);
+    const roots1 = new TrustFollower([friend.did]);
+    roots1.follow(viewOf(set, t0 + 106));
+    // From elsewhere it looks otherwise: `other` has the word of a root there.
+    expect(roots1.standing(target.did, "tools").oldest_evidence_age_seconds).toBe(104);
+  });
 });

@@ -13,24 +13,37 @@ export interface Dataset {
   readonly negative: number;
 }
 
+/** Agents are numbered; a number above this is taken for a mistake, because arrays have an entry for each below it. */
+const MOST_AGENTS = 20_000_000;
+
 /**
- * Reads `issuer,subject,confidence,time` with integers, plain or gzipped. Confidences 1..100 are vouches, negative ones
- * distrust; of several lines for one pair the last counts.
+ * Reads `issuer,subject,confidence,time` with integers, plain or gzipped; the time may be missing, and so may a line of
+ * headings. Confidences 1..100 are vouches, negative ones distrust; of several lines for one pair the last counts.
+ * @throws {RangeError} a line that is not so, with its number, or a file without vouches
  */
 export function readDataset(file: string): Dataset {
   const bytes = readFileSync(file);
-  const text = (file.endsWith(".gz") ? gunzipSync(bytes) : bytes).toString("utf8");
+  const text = (bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes) : bytes).toString("utf8");
   const pairs = new Map<string, { issuer: number; subject: number; confidence: number }>();
   let agents = 0;
-  for (const line of text.split(/\r?\n/)) {
-    if (!/^\d/.test(line)) continue;
-    const [issuer, subject, confidence] = line.split(",").map(Number) as [number, number, number];
-    if (![issuer, subject, confidence].every(Number.isInteger) || Math.abs(confidence) > 100) {
-      throw new RangeError(`${file}: not issuer,subject,confidence,time: ${line}`);
+  for (const [i, line] of text
+    .replace(/^\uFEFF/, "")
+    .split(/\r?\n/)
+    .entries()) {
+    if (line.trim() === "" || line.startsWith("#") || (i === 0 && /^\s*"?[a-z]/i.test(line))) continue;
+    const [issuer = "", subject = "", confidence = "", ...rest] = line.split(",").map((field) => field.trim());
+    const isNumber = (field: string): boolean => /^\d+$/.test(field) && Number(field) < MOST_AGENTS;
+    const isConfidence = /^-?\d+$/.test(confidence) && Math.abs(Number(confidence)) <= 100 && Number(confidence) !== 0;
+    if (!isNumber(issuer) || !isNumber(subject) || !isConfidence || rest.length > 1) {
+      throw new RangeError(
+        `${basename(file)}, line ${i + 1}: not issuer,subject,confidence,time: ${line.slice(0, 80)}`,
+      );
     }
-    agents = Math.max(agents, issuer + 1, subject + 1);
-    if (issuer !== subject) pairs.set(`${issuer},${subject}`, { issuer, subject, confidence });
+    const edge = { issuer: Number(issuer), subject: Number(subject), confidence: Number(confidence) };
+    agents = Math.max(agents, edge.issuer + 1, edge.subject + 1);
+    if (issuer !== subject) pairs.set(`${edge.issuer},${edge.subject}`, edge);
   }
+  if (pairs.size === 0) throw new RangeError(`${basename(file)}: no vouch in it`);
   const netRating = new Float64Array(agents);
   for (const { subject, confidence } of pairs.values()) netRating[subject]! += confidence;
   const vouches = [...pairs.values()].filter(({ confidence }) => confidence > 0);

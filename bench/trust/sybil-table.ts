@@ -51,6 +51,7 @@ export function sybilTable(dataset: Dataset, rootCount: number, attackCount: num
     const reached = hops(graph, agent).reduce((count, distance) => count + (distance < Infinity ? 1 : 0), 0);
     if (reached >= graph.agents / 10) roots.push(agent);
   }
+  if (roots.length === 0) return [];
   const edges = [...graph.all()];
   const cells = new Map<string, Cell>();
   for (const [number, root] of roots.entries()) {
@@ -62,8 +63,8 @@ export function sybilTable(dataset: Dataset, rootCount: number, attackCount: num
       for (const threshold of thresholds) {
         const cell = cellOf(cells, `${threshold} ${name}`);
         const admitted = reachable.filter((agent) => score[agent]! >= threshold).length;
-        cell.coverage.push(admitted / reachable.length);
-        cell.near.push(close.filter((agent) => score[agent]! >= threshold).length / close.length);
+        cell.coverage.push(admitted / Math.max(1, reachable.length));
+        cell.near.push(close.filter((agent) => score[agent]! >= threshold).length / Math.max(1, close.length));
         cell.admitted.push(admitted);
       }
     }
