@@ -59,7 +59,7 @@ describe("SPIFFE on the command line", () => {
       "spiffe.json": JSON.stringify({ trustDomains: { "a.test": { file: "a.json" } }, accept: ["token"], maxBundleAge: "24h" }), // prettier-ignore
     };
     await Promise.all(Object.entries(files).map(([name, text]) => writeFile(at(name), text)));
-    for (const name of ["gate", "scout"]) await home.ok(["init", name]);
+    for (const name of ["gate", "scout"]) expect((await home.call(["init", name])).code).toBe(0);
     gate = await home.did("gate");
   });
   afterAll(() => home[Symbol.asyncDispose]());
@@ -110,16 +110,23 @@ describe("SPIFFE on the command line", () => {
   ];
 
   it("A-SPIFFE-03 admits a caller by its bound SPIFFE ID, asks one without for it, and refuses an untrusted one", async () => {
-    const foreign = ["--spiffe", "--spiffe-svid", at("stranger.pem")];
-    const answers = await Promise.all([
-      call(own(), ...stdio()),
-      call([], ...stdio()),
-      call(foreign, ...stdio()),
-      call(own(), ...stdio("--spiffe-config", at("spiffe.json"))),
-      call(own(), ...stdio("--spiffe-require")),
-    ]);
-    // By `token` only, says the file; a binding of another kind is one that does not count.
-    expect(answers).toEqual(["admitted", "ERR_SPIFFE_REQUIRED", "ERR_SVID_INVALID", "ERR_SPIFFE_REQUIRED", "admitted"]);
+    expect(await call(own(), ...stdio("--spiffe-require"))).toBe("admitted");
+    const upstream = await recordingServer();
+    const running = [[], ["--spiffe-config", at("spiffe.json")]].map((more) =>
+      start(guardOf("--http", "0", "--upstream", upstream.url, ...more), home, env()),
+    );
+    try {
+      const urls = await Promise.all(running.map((guard) => announced(guard, /connect +(http:\S+)/)));
+      const foreign = ["--spiffe", "--spiffe-svid", at("stranger.pem")];
+      expect(await call(own(), urls[0]!)).toBe("admitted");
+      expect(await call([], urls[0]!)).toBe("ERR_SPIFFE_REQUIRED");
+      expect(await call(foreign, urls[0]!)).toBe("ERR_SVID_INVALID");
+      // By `token` only, says the file; a binding of another kind is one that does not count.
+      expect(await call(own(), urls[1]!)).toBe("ERR_SPIFFE_REQUIRED");
+    } finally {
+      for (const guard of running) guard.kill("SIGINT");
+      upstream.close();
+    }
   });
 
   it("A-SPIFFE-01 serves mutual TLS, and refuses within one refresh once the bundle is emptied", async () => {

@@ -24,13 +24,13 @@ import { visible } from "../ui/visible.ts";
 /** A Workload API answers at once or is not there. */
 const START_TIMEOUT_MS = 5_000;
 
-function open(context: Context, options: Options): Promise<OpenedSpiffe> {
-  return openSpiffe(context, options, { log: (line) => context.warn(line), startTimeoutMs: START_TIMEOUT_MS });
+function open(context: Context, options: Options, own: boolean): Promise<OpenedSpiffe> {
+  return openSpiffe(context, options, { log: (line) => context.warn(line), startTimeoutMs: START_TIMEOUT_MS, own });
 }
 
 /** `peerage spiffe show`: the own SPIFFE IDs and the trust domains. Exit 1 if one of these verifies nothing. */
 export async function show(context: Context, { options }: Args): Promise<Result> {
-  await using opened = await open(context, options);
+  await using opened = await open(context, options, true);
   const { spiffe } = opened;
   const now = context.io.now();
   const seconds = now.getTime() / 1000;
@@ -95,7 +95,7 @@ interface Shown {
 /** `peerage spiffe verify`: exit 6 if it does not hold. */
 export async function verify(context: Context, { words: [path = ""], options }: Args): Promise<Result> {
   const text = await read(context, path);
-  await using opened = await open(context, options);
+  await using opened = await open(context, options, false);
   const kind = kindOf(text);
   try {
     const { expiresAt, note, ...rest } = judge(kind, text, opened, options, context.io.now());
@@ -202,7 +202,7 @@ export async function bind(context: Context, { options }: Args): Promise<Result 
   const lifetimeSeconds = lifetime === undefined ? undefined : durationSeconds(lifetime, "--lifetime");
   const audience = options["audience"];
   const signer = await context.signer({ passphraseFile: options["passphraseFile"] });
-  await using opened = await open(context, options);
+  await using opened = await open(context, options, true);
   const { library, spiffe } = opened;
   const now = context.io.now();
   const terms = {

@@ -24,7 +24,12 @@ export interface OpenOptions {
   /** How often files are looked at; 5 s. */
   readonly fileIntervalMs?: number;
   readonly startTimeoutMs?: number;
+  /** The own identity is wanted, whatever the flags say. */
+  readonly own?: boolean;
 }
+
+/** Flags for which this process needs an identity of its own. */
+const showing = ["spiffe", "spiffeServer", "spiffeMtls", "upstreamSpiffe", "upstreamJwtSvid", "upstreamWpt"];
 
 /**
  * Opens what the flags name.
@@ -33,12 +38,16 @@ export interface OpenOptions {
 export async function openSpiffe(context: Context, options: Options, open: OpenOptions): Promise<OpenedSpiffe> {
   const config = await spiffeConfig(context, options);
   const library = await loadSpiffe();
-  const { replay, ...rest } = open;
+  const { replay, own: _, ...rest } = open;
   const { now } = context.io;
+  const wantsApi = Object.values(config.trustDomains ?? {}).some(({ workloadApi }) => workloadApi === true);
+  const wantsIdentity = !config.svid && showing.some((name) => options[name] !== undefined);
   const spiffe = await library.openSpiffe(config, {
     ...rest,
     now,
-    endpointSocket: context.io.env[library.ENDPOINT_VARIABLE],
+    // A socket that the environment happens to name is neither waited for nor connected to without need.
+    endpointSocket:
+      wantsApi || wantsIdentity || open.own === true ? context.io.env[library.ENDPOINT_VARIABLE] : undefined,
     // A WPT does not say when it was made; the longest life that it may have tells the earliest time.
     spend:
       replay &&
