@@ -2,9 +2,10 @@ import { execFileSync } from "node:child_process";
 import { chmod, mkdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { dataSchemas } from "../cli/src/schemas.ts";
 import { Home, masked } from "./_cli.ts";
+import { startOpa } from "./_opa.ts";
 
 const EXAMPLES = fileURLToPath(new URL("../examples/policy", import.meta.url));
 const LANTERN = "did:key:z6MkwSD8dBdqcXQzKJZQFPy2hh2izzxskndKCjdmC2dBpfME";
@@ -131,6 +132,52 @@ describe("peerage policy test", () => {
 
   it("without any tests says where to put them", async () => {
     expect(await home.call(["policy", "test", await file(`${HEAD}allow: []\n`)])).toMatchObject({ code: 5 });
+  });
+});
+
+describe("peerage policy --also", () => {
+  const text = `${HEAD}also: [opa]\nallow:\n  - { id: pay, tools: pay, agents: "*", args: { n: { ">=": 0 } } }\n`;
+
+  it("asks a policy's adapters in tests, and without it says who was not asked", async () => {
+    await using opa = await startOpa({ mcp: { allow: ({ args }: { args: { n: number } }) => args.n < 10 } });
+    const path = await file(text, "also.yaml");
+    await file(
+      "tests:\n- { name: few, input: { tool: pay, args: { n: 5 } }, expect: allow }\n- { name: many, input: { tool: pay, args: { n: 50 } }, expect: deny, reason: ERR_POLICY_DENIED }\n",
+      "also.test.yaml",
+    );
+    // OPA is given 250 ms, which a busy machine may need more than once.
+    await vi.waitFor(
+      async () => {
+        const ran = await data(0, "policy", "test", path, "--also", `opa=${opa.url}/v1/data/mcp`);
+        expect(ran).toMatchObject({ passed: 2, failed: 0 });
+      },
+      { timeout: 20_000 },
+    );
+    expect((await data(1, "policy", "test", path)).tests[1].differs).toContain("expect: deny, not allow");
+    expect((await home.call(["policy", "test", path])).stdout).toContain("not asked: opa");
+    expect((await data(0, "policy", "check", path)).also).toEqual(["opa"]);
+  });
+
+  it("A-POL-09 takes no adapter that could not be trusted, and none whose files are not there or not right", async () => {
+    const path = await file(text);
+    const cedar = await file("permit (principal, action, resource);", "x.cedar");
+    for (const also of [
+      "opa",
+      "opa=",
+      "OPA=http://127.0.0.1:1/v1/data/x",
+      "opa=http://opa.example/v1/data/x",
+      "opa=https://opa.example/other",
+      "opa=rules.rego",
+      "opa=nowhere.cedar",
+      `opa=${cedar}`,
+    ]) {
+      expect((await home.call(["policy", "check", path, "--also", also])).code, also).toBe(2);
+    }
+    await file(
+      'action "pay" appliesTo { principal: Agent, resource: Server, context: { call: Call, args: {} } };',
+      "x.cedarschema",
+    );
+    await data(0, "policy", "check", path, "--also", `opa=${cedar}`);
   });
 });
 
