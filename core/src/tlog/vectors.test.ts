@@ -10,7 +10,9 @@ import {
   emptyRoot,
   encodeEntryBundle,
   formatCheckpoint,
+  formatCosignature,
   formatLogProof,
+  formatNote,
   formatTilePath,
   formatVerifierKey,
   leafHash,
@@ -19,6 +21,7 @@ import {
   parseCheckpoint,
   parseCosignature,
   parseLogProof,
+  parseNote,
   parseVerifierKey,
   ProofBuilder,
   splitTile,
@@ -124,6 +127,7 @@ published("C2SP signed notes", () => {
           expect(opened.text).toBe(noteText);
           expect(opened.signed.map(name)).toEqual(signed);
           expect(opened.unknown.map(name)).toEqual(unknown);
+          expect(formatNote(parseNote(note))).toBe(text);
         });
         expect(refusal, id).toEqual(
           verdict === "accept" ? undefined : { code: "ERR_CHECKPOINT_INVALID", detail: reason },
@@ -168,7 +172,11 @@ published("C2SP signed notes", () => {
         expect(error).toBeInstanceOf(TypeError);
       }
       const refusal = bytes
-        ? await refusalOf(() => expect(parseCosignature(bytes.subarray(4)).time).toBe(time))
+        ? await refusalOf(() => {
+            const cosignature = parseCosignature(bytes.subarray(4));
+            expect(cosignature.time).toBe(time);
+            expect(formatCosignature(cosignature)).toEqual(bytes.subarray(4));
+          })
         : "not base64";
       expect(refusal === undefined, id).toBe(verdict === "accept");
     }
