@@ -1,5 +1,5 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { readFileSync, rmSync, statSync } from "node:fs";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { createServer, type IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -10,9 +10,12 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { dataSchemas } from "../cli/src/schemas.ts";
 import { bindingAudience } from "../mcp-middleware/src/spiffe/binding-token.ts";
 import { signJws } from "../mcp-middleware/src/spiffe/jws.ts";
-import { BIN, Home } from "./_cli.ts";
+import { BIN, Home, type Ran, runProcess } from "./_cli.ts";
 import { authority, identityOf, type Issued, leaf, newKey, pem } from "./_spiffe.ts";
 import { TestAgent } from "./_workload-api.ts";
+
+const hasOpenssl = spawnSync("openssl", ["version"]).status === 0;
+if (!hasOpenssl) console.warn("SKIPPED: openssl not on PATH, the steps of docs/spiffe.md not run");
 
 const ECHO = fileURLToPath(new URL("./fixtures/modern-server.ts", import.meta.url));
 const AGENT = "spiffe://a.test/ns/payments/sa/agent";
@@ -214,6 +217,38 @@ describe("SPIFFE on the command line", () => {
       detail: "td-unknown",
     });
     expect(bindingAudience(data.did)).toContain(data.did);
+  });
+
+  it.skipIf(!hasOpenssl)("does what the steps of docs/spiffe.md say, with openssl as the authority", async () => {
+    await using fresh = await Home.make();
+    const document = readFileSync(fileURLToPath(new URL("../docs/spiffe.md", import.meta.url)), "utf8");
+    const steps = /To try it without SPIRE[\s\S]*?```sh\n([\s\S]*?)```/.exec(document)?.[1] ?? "";
+    expect(steps).toContain("--spiffe-bundle try.example=ca.pem");
+    const shims = join(fresh.path, "bin");
+    mkdirSync(shims);
+    const shim = (name: string, ...command: string[]): void => {
+      const words = command.map((word) => `'${word}'`).join(" ");
+      writeFileSync(join(shims, name), `#!/bin/sh\nexec ${words} "$@"\n`, { mode: 0o755 });
+    };
+    shim("peerage", process.execPath, BIN);
+    // The package is here already; npx would look for it elsewhere first.
+    shim("npx", process.execPath, ECHO, "stdio");
+    // By other names, so that they reach what the guard wraps: PEERAGE_HOME stays with this process.
+    const environment: Record<string, string | undefined> = {
+      ...env(),
+      HOME: fresh.path,
+      PATH: `${shims}:${process.env["PATH"] ?? ""}`,
+    };
+    for (const name of ["DATA", "CONFIG", "STATE", "CACHE"]) environment[`XDG_${name}_HOME`] = fresh.path;
+    const script = (text: string): Promise<Ran> =>
+      runProcess("/bin/sh", ["-e", "-c", text], { cwd: fresh.path, env: environment });
+    const ran = await script(steps);
+    expect(ran.code, ran.stdout + ran.stderr).toBe(0);
+    expect(ran.stdout).toContain("Echo: hello");
+    const last = steps.slice(steps.lastIndexOf("peerage --identity agent call"));
+    const without = await script(last.replace("--spiffe --spiffe-svid agent.pem --spiffe-key agent.key", ""));
+    expect(without.code).toBe(3);
+    expect(without.stdout + without.stderr).toContain("ERR_SPIFFE_REQUIRED");
   });
 
   it("says what is missing", async () => {
