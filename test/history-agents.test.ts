@@ -43,7 +43,7 @@ async function serve(identity: Identity, rule: object, tool: Tool) {
   const policy = policyOf([{ id: "rule", tools: "work", agents: "*", ...rule }]);
   const audit = new AuditLog({ path: join(folder, `${identity.did}.db`), identity });
   const guard: Guard = await createGuard({ identity, policy, audit });
-  cleanups.push(() => guard[Symbol.asyncDispose]());
+  cleanups.push(async () => guard[Symbol.asyncDispose]());
   return {
     guard,
     /** A client of an agent's, which presents and extends this run. */
@@ -71,7 +71,7 @@ async function serve(identity: Identity, rule: object, tool: Tool) {
       cleanups.push(() => client.close());
       const work = async (n = 0): Promise<{ text: string; isError: boolean }> => {
         const result = await client.callTool({ name: "work", arguments: { n } });
-        const [block] = result.content as [{ text: string }];
+        const [block] = result.content as unknown as [{ text: string }];
         return { text: block.text, isError: result.isError === true };
       };
       return { work, reports };

@@ -11,6 +11,7 @@ import { duplicatedHeader, hiddenHeader, isLoopbackHost } from "./http-headers.t
 import { Exchanges, HttpSessions } from "./http-sessions.ts";
 import { Upstream } from "./http-upstream.ts";
 import { errorReply, methodOf, rpcCodes } from "./json-rpc.ts";
+import { acceptsEvents, EarlyStream } from "./opened-stream.ts";
 
 export type { HttpGuardOptions };
 
@@ -43,6 +44,8 @@ export async function startHttpGuard(options: HttpGuardOptions): Promise<HttpGua
   const proxy = new GuardProxy(options);
   const http = createServer({ maxHeaderSize: 65_536 }, (request, response) => proxy.handle(request, response));
   const server = secure?.(http) ?? http;
+  // It never listens itself, and would not look after slow requests otherwise.
+  if (server !== http) http.emit("listening");
   await listen(server, host, options.listen?.port ?? 0);
   const address = server.address();
   const port = typeof address === "object" && address ? address.port : 0;
@@ -51,6 +54,7 @@ export async function startHttpGuard(options: HttpGuardOptions): Promise<HttpGua
   if (options.publicUrl !== undefined) options.guard.addAudience(canonicalAudience(options.publicUrl));
   const stop = async (): Promise<void> => {
     const stopped = new Promise((resolve) => server.close(resolve));
+    if (server !== http) http.close(() => undefined);
     http.closeIdleConnections();
     await proxy.drain(options.graceMs ?? DRAIN_MS);
     http.closeAllConnections();
@@ -171,11 +175,17 @@ class GuardProxy {
     const known = session === undefined ? undefined : this.#sessions.get(session);
     const exchanges = known ?? new Exchanges();
     // Who names a session that is none is judged, but binds nothing: otherwise made-up ids would fill the guard.
-    const context = this.#context(request, response, exchanges, known && session);
+    const early = acceptsEvents(request) ? new EarlyStream(response) : undefined;
+    const context: Context = {
+      ...this.#context(request, response, exchanges, known && session),
+      // A person is asked on the call's own stream, in a session whose client said that it can be asked.
+      ...(early && known ? { send: (message) => early.send(message) } : {}),
+    };
     const verdict = this.#guard.admitText(body, context);
     const admission = verdict instanceof Promise ? await verdict : verdict;
+    const answer = early?.answerTo(admission.decision?.requestId) ?? response;
     if (!admission.admitted) {
-      this.#refuse(request, response, admission);
+      this.#refuse(request, answer, admission);
       return;
     }
     const { decision, caller } = admission;
@@ -186,7 +196,7 @@ class GuardProxy {
       sendJson(response, 404, errorReply(id, -32001, "ERR_NOT_FOUND", "there is no such session."));
       return;
     }
-    if (response.destroyed) {
+    if (answer.destroyed) {
       this.#guard.abandon(decision, "unsent");
       return;
     }
@@ -194,7 +204,7 @@ class GuardProxy {
     const isRequest = decision.requestId !== undefined;
     if (isRequest) exchanges.add(decision);
     this.#endCancelled(admission.message, exchanges);
-    this.#upstream.forward(request, response, {
+    this.#upstream.forward(request, answer, {
       body: JSON.stringify(admission.message),
       exchanges,
       decision: isRequest ? decision : undefined,
