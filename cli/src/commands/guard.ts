@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import { exitCodeOf, runStdioGuard, startHttpGuard } from "@peerage/mcp-middleware";
+import { exitCodeOf, runStdioGuard, type ServerCommand, startHttpGuard, startStdioHost } from "@peerage/mcp-middleware";
 import { type Address, parseAddress } from "../address.ts";
 import type { ServedConsole } from "../console/serve.ts";
 import type { Context, Options } from "../context.ts";
@@ -7,6 +7,8 @@ import { usage } from "../errors.ts";
 import { isLoopback } from "../files/config.ts";
 import { stateFolder } from "../files/guard-files.ts";
 import { buildGuard, type GuardParts } from "../guard/build.ts";
+import { childVariables, upstreamHeaders } from "../guard/secrets.ts";
+import { tlsFront } from "../guard/tls.ts";
 import type { SpiffeServing } from "../spiffe/serve.ts";
 import { exitAfter, interrupted, stopSignal } from "../interrupt.ts";
 import type { Args } from "../tree.ts";
@@ -16,40 +18,63 @@ import { visible } from "../ui/visible.ts";
 export async function run(context: Context, { rest, options }: Args): Promise<number> {
   const http = options["http"] !== undefined;
   const [command, ...args] = rest;
-  if (http && command !== undefined)
-    throw usage("an HTTP guard stands before a running server", "--upstream <url> instead of a command");
+  if (http && command !== undefined && options["upstream"] !== undefined)
+    throw usage("a guard stands before one server", "--upstream <url>, or a command");
   if (!http && command === undefined)
     throw usage("a server to guard is missing", "peerage guard --policy policy.yaml -- <command…>");
   if (!http && options["upstream"] !== undefined)
     throw usage("--upstream needs --http", "peerage guard --http 7070 --upstream <url>");
-  const forHttp = ["spiffeMtls", "upstreamSpiffe", "upstreamJwtSvid", "upstreamWpt"];
+  const forHttp = [
+    "tlsCert",
+    "tlsKey",
+    "upstreamHeader",
+    "spiffeMtls",
+    "upstreamSpiffe",
+    "upstreamJwtSvid",
+    "upstreamWpt",
+  ];
   if (!http && forHttp.some((name) => options[name] !== undefined))
-    throw usage("mutual TLS and tokens for the server behind are for HTTP guards", "peerage guard --http 7070");
-  if (http && typeof options["upstream"] !== "string")
-    throw usage("the server behind the guard is missing", "--upstream <url>");
+    throw usage("TLS, and headers for the server behind, are for HTTP guards", "peerage guard --http 7070");
+  if (http && command === undefined && typeof options["upstream"] !== "string")
+    throw usage("the server behind the guard is missing", "--upstream <url>, or -- <command…>");
+  if (command === undefined && options["childEnv"] !== undefined)
+    throw usage("--child-env is for a command", "peerage guard -- <command…>");
+  if (command !== undefined && options["upstreamHeader"] !== undefined)
+    throw usage("--upstream-header is for a server behind a URL", "--child-env for a command");
+  const limit = { callTimeoutSeconds: callTimeout(options["callTimeout"]) };
+  const env = { ...context.io.env, ...childVariables(options, context.io.env) };
+  const child = command === undefined ? undefined : { command, args, env, cwd: context.io.cwd };
+  const isTls = options["tlsCert"] !== undefined;
 
   const listen = http
-    ? parseAddress(text(options["http"]), 7070, options["behindProxy"] === true || options["spiffeMtls"] === true)
+    ? parseAddress(
+        text(options["http"]),
+        7070,
+        options["behindProxy"] === true || options["spiffeMtls"] === true || isTls,
+      )
     : undefined;
 
   await using parts = await buildGuard(context, options);
-  if (listen) return await serveHttp(context, options, parts, listen);
-  if (command === undefined) throw usage("a server to guard is missing");
+  if (listen) return await serveHttp(context, options, parts, { listen, child, ...limit });
+  if (child === undefined) throw usage("a server to guard is missing");
   process.off("SIGINT", interrupted);
-  parts.announce(`guarding ${visible(basename(command))}`);
-  const status = await runStdioGuard({
-    guard: parts.guard,
-    command,
-    args,
-    env: context.io.env,
-    cwd: context.io.cwd,
-    log: (line) => parts.alarm(line),
-  });
+  parts.announce(`guarding ${visible(basename(child.command))}`);
+  const status = await runStdioGuard({ guard: parts.guard, ...child, ...limit, log: (line) => parts.alarm(line) });
   return exitCodeOf(status);
 }
 
-async function serveHttp(context: Context, options: Options, parts: GuardParts, listen: Address): Promise<number> {
-  const upstream = new URL(String(options["upstream"]));
+interface Serving {
+  readonly listen: Address;
+  /** A command instead of a URL. */
+  readonly child: ServerCommand | undefined;
+  readonly callTimeoutSeconds: number | undefined;
+}
+
+async function serveHttp(context: Context, options: Options, parts: GuardParts, how: Serving): Promise<number> {
+  const { listen, child, callTimeoutSeconds } = how;
+  const log = (line: string): void => parts.alarm(line);
+  // A command is reached without a port; its name and path show in the guard's own URL only.
+  const upstream = new URL(child ? "http://127.0.0.1/mcp" : String(options["upstream"]));
   if (upstream.protocol !== "https:" && !isLoopback(upstream.hostname)) {
     parts.alarm(
       `${upstream.host} is reached over plain HTTP: whoever is on that network can read and change calls behind the guard`,
@@ -58,6 +83,11 @@ async function serveHttp(context: Context, options: Options, parts: GuardParts, 
   const publicUrl = options["publicUrl"];
   const stopped = stopSignal();
   await using serving = await spiffeOf(context, options, parts, upstream);
+  await using host = child && startStdioHost({ ...child, log });
+  const own = upstreamHeaders(options, context.io.env);
+  const ofSpiffe = serving?.options.upstreamHeaders;
+  const secure = tlsFront(options, log);
+  if (secure && serving?.options.secure) throw usage("--tls-cert and --spiffe-mtls are two ways to end TLS");
   await using proxy = await startHttpGuard({
     guard: parts.guard,
     upstream,
@@ -65,9 +95,13 @@ async function serveHttp(context: Context, options: Options, parts: GuardParts, 
     behindProxy: options["behindProxy"] === true,
     ...(typeof publicUrl === "string" ? { publicUrl } : {}),
     ...serving?.options,
-    log: (line) => parts.alarm(line),
+    ...(secure ? { secure } : {}),
+    ...(own ? { upstreamHeaders: (headers) => ({ ...ofSpiffe?.(headers), ...own() }) } : {}),
+    ...(host ? { connect: host.connect, injectIdentity: true } : {}),
+    callTimeoutSeconds,
+    log,
   });
-  parts.announce(`guarding ${visible(upstream.host)}`);
+  parts.announce(`guarding ${visible(child ? basename(child.command) : upstream.host)}`);
   await using stack = new AsyncDisposableStack();
   if (options["console"] !== undefined) {
     const served = await serveGuardConsole(context, options, parts);
@@ -98,6 +132,14 @@ async function serveGuardConsole(context: Context, options: Options, parts: Guar
     state: stateFolder(context, options),
     audit: options["audit"] === undefined ? undefined : parts.auditPath,
   });
+}
+
+/** A timer beyond 2^31 ms would fire at once. */
+function callTimeout(value: Options[string]): number | undefined {
+  if (value === undefined) return undefined;
+  const seconds = typeof value === "string" && /^\d{1,7}$/.test(value) ? Number(value) : NaN;
+  if (!(seconds >= 1 && seconds <= 2_000_000)) throw usage("--call-timeout is a number of seconds, 1 to 2000000");
+  return seconds;
 }
 
 function text(value: string | boolean | string[] | undefined): string | undefined {

@@ -23,6 +23,8 @@ import { styledDid } from "../ui/agent.ts";
 import { count } from "../ui/time.ts";
 import { visible } from "../ui/visible.ts";
 import { decisionPrinter } from "./decisions.ts";
+import { loadHooks } from "./hooks.ts";
+import { guardMode, Recommender } from "./mode.ts";
 import { LiveAdapters, openPolicy } from "./policy.ts";
 import { openWebhook } from "./webhook.ts";
 import { Owned } from "../owned.ts";
@@ -82,6 +84,7 @@ export async function buildGuard(context: Context, options: Options): Promise<Gu
   if (webhook) opened.use(webhook);
   const spiffe = await openGuardSpiffe(context, options, { log: alarm, replay, stateFolder: state, refresh });
   if (spiffe) opened.use(spiffe);
+  const { mode, recommendTo } = guardMode(context, options, state);
   const guard = opened.use(
     await createGuard({
       identity,
@@ -94,12 +97,17 @@ export async function buildGuard(context: Context, options: Options): Promise<Gu
       audit,
       approvals: { waitSeconds: waitSeconds(options["approvalWait"]), webhook },
       audiences: audience === undefined || audience.startsWith("did:") ? [] : [audience],
+      mode,
+      hooks: await loadHooks(context, options),
       now: context.io.now,
       onAlarm,
       // Hosts keep stderr in their logs, so decisions are shown to a person at a terminal only.
       ...(err.tty || context.globals.verbose === true ? { onDecision: decisionPrinter(context, say) } : {}),
     }),
   );
+  if (recommendTo !== undefined) opened.use(new Recommender(context, { audit: auditPath, to: recommendTo }, alarm));
+  if (mode.name === "shadow")
+    alarm(`nothing is refused until ${mode.until.toISOString()}: what would be is recorded, and goes on`);
   for (const problem of policy.current.warnings) alarm(`policy: ${formatProblem(problem)}`);
   if (readDenyAll(denyAllMarker(state), context.io.now()))
     alarm("everything is denied, whatever the policy says: peerage policy deny-all --off");
@@ -113,7 +121,7 @@ export async function buildGuard(context: Context, options: Options): Promise<Gu
     announce: (what) => {
       if (context.globals.quiet === true) return;
       say(
-        `  ${err.good(err.mark.on)} ${what} ${err.mark.dot} policy ${policy.current.digest.slice(0, 15)}${err.mark.ellipsis} ${err.mark.dot} deny by default`,
+        `  ${err.good(err.mark.on)} ${what} ${err.mark.dot} policy ${policy.current.digest.slice(0, 15)}${err.mark.ellipsis} ${err.mark.dot} ${mode.name === "shadow" ? "shadow, nothing is refused" : "deny by default"}`,
       );
       say(`    did        ${styledDid(err, identity.did)}`);
       const follows =
