@@ -135,6 +135,24 @@ describe("peerage policy test", () => {
   });
 });
 
+describe("peerage policy check -v", () => {
+  it("lists who may use what, deny first; in JSON always", async () => {
+    const path = await file(
+      `${HEAD}deny:\n  - { id: no, tools: "rm_*" }\nallow:\n  - { id: yes, tools: [a, b], agents: "${LANTERN}", trust: 0.5, until: "2099-01-01T00:00:00Z" }\n`,
+    );
+    expect((await data(0, "policy", "check", path)).rules).toEqual([
+      { list: "deny", rule: "no", kind: "tools", targets: ["rm_*"], agents: ["*"], asks: [] },
+      {
+        ...{ list: "allow", rule: "yes", kind: "tools", targets: ["a", "b"], agents: [LANTERN], asks: ["trust"] },
+        until: "2099-01-01T00:00:00Z",
+      },
+    ]);
+    const shown = (await home.call(["policy", "check", path, "-v"])).stdout.replace(/\s+/g, " ");
+    expect(shown).toContain(`allow yes: tools a, b by ${LANTERN}; asks for trust; until 2099-01-01T00:00:00Z`);
+    expect((await home.call(["policy", "check", path])).stdout).not.toContain("asks for");
+  });
+});
+
 describe("peerage policy --also", () => {
   const text = `${HEAD}also: [opa]\nallow:\n  - { id: pay, tools: pay, agents: "*", args: { n: { ">=": 0 } } }\n`;
 

@@ -26,6 +26,15 @@ export const policySchemas: Readonly<Record<string, z.ZodType>> = {
       z.object({ rule: z.string(), kind: z.string(), targets: z.array(z.string()), wants: z.array(z.string()) }),
     ),
     also: z.array(z.string()),
+    rules: z.array(
+      rule.extend({
+        kind: z.string(),
+        targets: z.array(z.string()),
+        agents: z.array(z.string()),
+        asks: z.array(z.string()),
+        until: z.string().optional(),
+      }),
+    ),
   }),
   "policy test": z.object({
     path: z.string(),

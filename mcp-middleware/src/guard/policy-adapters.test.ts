@@ -109,7 +109,7 @@ describe("also: adapters of a policy", () => {
     ]);
   });
 
-  it("A-POL-08 decides by what is in force when they have answered: deny-all catches a call that waits", async () => {
+  it("A-POL-08 P-ALSO-03 decides by what is in force when they have answered: deny-all catches a call that waits", async () => {
     const { adapter, asked, answer } = gate();
     let policy = also(["a"]);
     const { guard, caller } = scene({ policy: () => policy, adapters: { a: adapter, b: says({ allow: false }) } });

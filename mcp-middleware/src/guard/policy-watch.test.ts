@@ -57,7 +57,7 @@ describe("a watched policy", () => {
     expect(watch.current.digest).toBe(digestOf("read"));
   });
 
-  it("A-POL-01 keeps the old one and alarms when the new one is bad, empty or half written", async () => {
+  it("A-POL-01 P-LOAD-09 keeps the old one and alarms when the new one is bad, empty or half written", async () => {
     const { path, watch, alarms } = await watched();
     using _watch = watch;
     for (const [i, bad] of ["", "allow: [", allowing("x").replace("agents", "agnets"), "a: &a [*a]"].entries()) {
@@ -131,7 +131,7 @@ describe("a watched policy", () => {
 });
 
 describe("the marker that denies everything", () => {
-  it("wins over any policy for the very next message, until it is taken away or its time has passed", async () => {
+  it("P-LOAD-10 wins over any policy for the very next message, until it is taken away or its time has passed", async () => {
     const denyAll = join(folder(), "deny-all");
     let now = new Date("2026-11-20T12:00:00Z");
     const { watch } = await watched({ denyAll, now: () => now });

@@ -10,7 +10,7 @@ async function answer(ask: PolicyAdapter["ask"], timeoutMs = 20_000): Promise<Ad
 }
 
 describe("askAdapters", () => {
-  it("A-POL-09 allows by `allow: true` in an answer of the known form and by nothing else", async () => {
+  it("A-POL-09 P-ALSO-02 allows by `allow: true` in an answer of the known form and by nothing else", async () => {
     for (const right of [
       { allow: true },
       { allow: true, reasons: ["fine"], obligations: [] },
