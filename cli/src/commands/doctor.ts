@@ -32,6 +32,7 @@ export async function run(context: Context, _args: Args): Promise<Result> {
     await checkKey(context),
     ...(await checkRegistry(context)),
     await checkRoots(context),
+    ...(await checkSpiffe(context)),
   ];
   const tally = (state: Check["state"]): number => checks.filter((check) => check.state === state).length;
   const problems = tally("problem");
@@ -207,6 +208,20 @@ async function checkRoots(context: Context): Promise<Check> {
       return { state: "warn", text: "none: everyone is unknown to you", fix: "peerage roots add <agent>" };
     return { state: "ok", text: count(length, "root") };
   });
+}
+
+/** Where the environment names a Workload API: the SPIFFE ID that it gives, and for how long. */
+async function checkSpiffe(context: Context): Promise<Check[]> {
+  if (context.io.env["SPIFFE_ENDPOINT_SOCKET"] === undefined) return [];
+  const check = await attempt("spiffe", async () => {
+    const { openSpiffe } = await import("../spiffe/open.ts");
+    await using opened = await openSpiffe(context, {}, { log: () => undefined, own: true, startTimeoutMs: 3_000 });
+    const now = context.io.now();
+    const own = opened.spiffe.x509?.current(now);
+    if (!own) return { state: "warn", text: "the Workload API gives no X.509-SVID", fix: "peerage spiffe show" };
+    return { state: "ok", text: `${own.spiffeId}, for ${span(own.expiresAt - now.getTime() / 1000)}` };
+  });
+  return [check];
 }
 
 async function attempt(name: string, look: () => Promise<Omit<Check, "name">>): Promise<Check> {
