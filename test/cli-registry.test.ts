@@ -123,6 +123,20 @@ describe("peerage registry serve", () => {
     expect(other.headers.get("ratelimit-policy")).toBe('"writes";q=60;w=60');
   });
 
+  it("shows agents on its pages by the names in their notes, and no longer once a note is erased", async () => {
+    await using registry = await serve(home, "--data", "names");
+    await home.ok(["init", "amber-heron", "--registry", registry.url]);
+    const did = await home.did("amber-heron");
+    const page = async (): Promise<string> => (await fetch(`${registry.url}/a/${did}`)).text();
+    await expect.poll(page).toContain("amber-heron");
+    const agent = (await (await fetch(`${registry.url}/v1/agents/${did}`)).json()) as {
+      profile: { noteDigest: string };
+    };
+    const { noteDigest } = agent.profile;
+    await home.ok(["note", "erase", noteDigest, "--registry", registry.url, "--identity", "amber-heron"]);
+    expect(await page()).not.toContain("amber-heron");
+  });
+
   it("refuses options that cannot be meant, with 2", async () => {
     for (const argv of [
       ["--log", "xml"],

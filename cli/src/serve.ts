@@ -63,6 +63,7 @@ function compose(registry: Registry, registryUrl: string, roots: readonly Did[])
     },
     roots,
     registryUrl,
+    names: (did) => registry.nameOf(did),
   });
   const app = new Hono();
   app.route("/", registry.app);

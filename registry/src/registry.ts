@@ -10,15 +10,11 @@ import {
   PeerageError,
   ProofBuilder,
   type RegistryReader,
-  sha256,
-  toHex,
-  trustScore,
-  unixSeconds,
   type VerifierKey,
   type View,
 } from "@peerage/core";
 import { Admission, type Submission } from "./admission/admission.ts";
-import { IssuerBudgets } from "./admission/budgets.ts";
+import { budgetsOf, hasBudgets, isPublic } from "./admission/mode.ts";
 import { registryApp } from "./http/app.ts";
 import type { Env } from "./http/route.ts";
 import type { StreamLimits } from "./http/service.ts";
@@ -28,7 +24,9 @@ import { HeadFile } from "./keys/head-file.ts";
 import { type LogKeys, openLogKeys, ownPolicy } from "./keys/log-keys.ts";
 import { healFromMirrors, mirroredHeads, ownHeads } from "./log/heal.ts";
 import { findRollback, type OpenLog, openWritable, ownHead } from "./log/open-log.ts";
-import { type Mirror, openMirror } from "./mirror/mirror.ts";
+import type { Mirror } from "./mirror/mirror.ts";
+import { openMirrors } from "./mirror/open-mirrors.ts";
+import { PROOF_TILES } from "./log/tile-source.ts";
 import type { NoteStore } from "./notes/note-store.ts";
 import { openSqliteNotes } from "./notes/sqlite-notes.ts";
 import { type Logger, silentLogger } from "./operations/logger.ts";
@@ -125,6 +123,8 @@ export interface Registry extends AsyncDisposable {
   durability(): Promise<Durability> | undefined;
   /** What each witness said last; empty without witnesses. */
   readonly witnesses: readonly WitnessState[];
+  /** The name that an agent's profile gives in a note that is kept here: foreign text, and nobody's proof of anything. */
+  nameOf(did: Did): string | undefined;
   /** Ends live feeds and makes `/readyz` fail: the first step of an orderly stop. What arrives is still answered. */
   drain(): void;
 }
@@ -175,24 +175,6 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
     await notes?.[Symbol.asyncDispose]();
     await log[Symbol.asyncDispose]();
     peers?.[Symbol.dispose]();
-    throw error;
-  }
-}
-
-/** Each in a folder of its own, named by its address. */
-async function openMirrors({ dataDir, mirrorOf = [], now, logger }: RegistryOptions): Promise<readonly Mirror[]> {
-  const opened: Mirror[] = [];
-  try {
-    for (const url of mirrorOf) {
-      const folder = join(dataDir, "mirrors", toHex(sha256(url)).slice(0, 16));
-      const onAlarm = (error: PeerageError): void => logger?.warn({ error, registry: url }, "a log is not followed");
-      opened.push(
-        await openMirror({ url, dataDir: folder, onAlarm, ...(now ? { now } : {}), ...(logger ? { logger } : {}) }),
-      );
-    }
-    return opened;
-  } catch (error) {
-    for (const mirror of opened) await mirror[Symbol.asyncDispose]();
     throw error;
   }
 }
@@ -335,7 +317,7 @@ class OpenRegistry implements Registry {
   }
 
   static async open(options: RegistryOptions, keys: LogKeys, log: OpenLog, roles: Roles): Promise<OpenRegistry> {
-    const proofs = new ProofBuilder((level, n, width) => log.tiles.read(level, n, width));
+    const proofs = new ProofBuilder((level, n, width) => log.tiles.read(level, n, width), { cacheTiles: PROOF_TILES });
     const { quorum } = roles;
     const reader = new StoreReader({ keys, reads: log.reads, tiles: log.tiles, proofs, current: log.current, quorum });
     const network = await Network.open({ reader, ...(options.now ? { now: options.now } : {}) });
@@ -362,6 +344,11 @@ class OpenRegistry implements Registry {
 
   get readOnly(): string | undefined {
     return this.#log.readOnly;
+  }
+
+  nameOf(did: Did): string | undefined {
+    const digest = this.view.agent(did)?.profile?.statement.noteDigest;
+    return digest === undefined ? undefined : this.#roles.notes.nameOf(digest);
   }
 
   drain(): void {
@@ -409,23 +396,4 @@ class OpenRegistry implements Registry {
     await this.#log[Symbol.asyncDispose]();
     this.#roles.peers[Symbol.dispose]();
   }
-}
-
-function isPublic(publicUrl: string | undefined): boolean {
-  return publicUrl !== undefined && !["127.0.0.1", "[::1]", "localhost"].includes(new URL(publicUrl).hostname);
-}
-
-/** Members are known to the operator; budgets are for strangers. */
-function hasBudgets({ budgets, members, publicUrl }: RegistryOptions): boolean {
-  return budgets ?? (members === undefined && isPublic(publicUrl));
-}
-
-function budgetsOf(options: RegistryOptions, reads: LogReads, view: () => View): IssuerBudgets | undefined {
-  if (!hasBudgets(options)) return undefined;
-  const now = clockOf(options);
-  const roots = options.roots ?? [];
-  const isScored = (issuer: Did, scopes: readonly string[]): boolean =>
-    roots.includes(issuer) ||
-    scopes.some((scope) => trustScore(view().graph(scope), { roots, target: issuer }).score !== "unknown");
-  return new IssuerBudgets({ reads, now: () => unixSeconds(now()), isScored });
 }

@@ -23,6 +23,7 @@ export async function run(context: Context, { options }: Args): Promise<number> 
   const dataDir = resolve(context.io.cwd, text(options["data"]) ?? join(context.paths.data, "witness"));
   const signal = stopSignal();
   if (options["key"] === true) {
+    if (text(options["name"]) === undefined) throw usage("the key's name goes into it", "--key --name <name>");
     using made = await openWitness({ dataDir, name, logs: [] });
     context.io.stdout.write(`${formatVerifierKey(made.key)}\n`);
     return 0;

@@ -1,5 +1,6 @@
 import { type Did, type Digest, fromUtf8, parseDid } from "@peerage/core";
 import { type Kysely, sql } from "kysely";
+import { NoteNames } from "./names.ts";
 import type { LogReads, StoredEntry } from "../store/log-store.ts";
 
 /** A note as it is kept: its text, or when it was erased. */
@@ -25,6 +26,7 @@ export class NoteStore implements AsyncDisposable {
   readonly #db: Kysely<NoteTables>;
   readonly #reads: LogReads;
   readonly #afterErasure: (() => void) | undefined;
+  readonly #names = new NoteNames([]);
   #reading: Promise<void> | undefined;
 
   private constructor(db: Kysely<NoteTables>, reads: LogReads, afterErasure: (() => void) | undefined) {
@@ -64,7 +66,14 @@ export class NoteStore implements AsyncDisposable {
       .addColumn("id", "integer", (column) => column.primaryKey())
       .addColumn("entries", "bigint", (column) => column.notNull())
       .execute();
-    return new NoteStore(db, reads, options.afterErasure);
+    const store = new NoteStore(db, reads, options.afterErasure);
+    await store.#readNames();
+    return store;
+  }
+
+  /** The name that a kept note gives, without a look into the database. */
+  nameOf(digest: Digest): string | undefined {
+    return this.#names.get(digest);
   }
 
   async get(digest: Digest): Promise<StoredNote | undefined> {
@@ -80,7 +89,9 @@ export class NoteStore implements AsyncDisposable {
       .values({ digest, body, erased: null })
       .onConflict((conflict) => conflict.column("digest").doNothing())
       .executeTakeFirst();
-    return { ...((await this.get(digest)) ?? { body }), fresh: numInsertedOrUpdatedRows > 0n };
+    const stored = (await this.get(digest)) ?? { body };
+    if ("body" in stored) this.#names.set(digest, nameIn(stored.body));
+    return { ...stored, fresh: numInsertedOrUpdatedRows > 0n };
   }
 
   /** Forgets a note for ever, also one that was never handed in. */
@@ -92,6 +103,7 @@ export class NoteStore implements AsyncDisposable {
         conflict.column("digest").doUpdateSet({ body: null, erased: sql`coalesce(note.erased, ${time})` }),
       )
       .execute();
+    this.#names.delete(digest);
     this.#afterErasure?.();
   }
 
@@ -110,6 +122,23 @@ export class NoteStore implements AsyncDisposable {
   async catchUp(): Promise<void> {
     await this.#reading;
     await (this.#reading ??= this.#read().finally(() => (this.#reading = undefined)));
+  }
+
+  async #readNames(): Promise<void> {
+    for (let after = ""; ;) {
+      const rows = await this.#db
+        .selectFrom("note")
+        .select(["digest", "body"])
+        .where("digest", ">", after)
+        .where("body", "is not", null)
+        .orderBy("digest")
+        .limit(PAGE)
+        .execute();
+      for (const { digest, body } of rows) if (body !== null) this.#names.set(digest as Digest, nameIn(body));
+      const last = rows.at(-1);
+      if (!last || rows.length < PAGE) return;
+      after = last.digest;
+    }
   }
 
   async #named(digest: Digest): Promise<Did | undefined> {
@@ -158,6 +187,10 @@ export class NoteStore implements AsyncDisposable {
     await this.#reading?.catch(() => undefined);
     await this.#db.destroy();
   }
+}
+
+function nameIn(body: string): string | undefined {
+  return (JSON.parse(body) as { name?: string }).name;
 }
 
 /** A leaf holds no free text, so the member's name can stand for nothing else in its one form. */
