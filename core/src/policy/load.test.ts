@@ -230,7 +230,7 @@ describe("A-POL-01 P-LOAD-01 P-LOAD-02 P-LOAD-03 P-LOAD-05 refuses to load, so n
     ]);
   });
 
-  it("P-LOAD-04 a rule by which strangers can do anything, unless the policy says so", () => {
+  it("A-POL-10 P-LOAD-04 a rule by which strangers can do anything, unless the policy says so", () => {
     const all = 'allow: [{tools: "*", agents: "*"}]';
     for (const text of [
       all,

@@ -1,4 +1,4 @@
-import { type AuditedCall, AuditReader } from "@peerage/mcp-middleware";
+import { type AuditedCall, AuditReader, type ShadowAnswer } from "@peerage/mcp-middleware";
 import type { Context } from "../../context.ts";
 import { CliError } from "../../errors.ts";
 import { findAuditFile } from "../../files/guard-files.ts";
@@ -62,6 +62,10 @@ function facts(context: Context, { decision, outcome }: AuditedCall): Fact[] {
     ...fact("trust", trust.length > 0 ? trust.join(", ") : caller?.score === "unknown" ? "unknown" : undefined),
     ...fact("rule", decision.rule),
     ...fact("policy", decision.policy),
+    ...(decision.also ?? []).flatMap(({ adapter, version, allow, reasons }) =>
+      fact("also", `${adapter} ${allow ? "allows" : "denies"}: ${[...reasons, version].join("; ")}`),
+    ),
+    ...fact("shadow", decision.shadow && shadowText(decision.shadow)),
     ...fact("log", decision.view),
     ...fact("run", decision.run),
     ...fact("call", decision.call),
@@ -79,4 +83,8 @@ function facts(context: Context, { decision, outcome }: AuditedCall): Fact[] {
       : []),
     ...fact("result", outcome?.res),
   ];
+}
+
+function shadowText({ policy, effect, rule, reason }: ShadowAnswer): string {
+  return [effect, rule, reason, policy].filter(Boolean).join("  ");
 }
