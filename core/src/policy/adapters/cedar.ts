@@ -81,9 +81,12 @@ function denied(reasons: readonly string[]): { allow: false; reasons: readonly s
 
 type Engine = typeof import("@cedar-policy/cedar-wasm/nodejs");
 
+/** In a variable, so that no bundler looks for what is optional and not for pages. */
+const engine: string = "@cedar-policy/cedar-wasm/nodejs";
+
 async function loadEngine(): Promise<Engine> {
   try {
-    return await import("@cedar-policy/cedar-wasm/nodejs");
+    return (await import(/* @vite-ignore */ engine)) as Engine;
   } catch {
     throw new Error("Cedar is not installed: npm install @cedar-policy/cedar-wasm");
   }
