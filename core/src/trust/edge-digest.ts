@@ -27,15 +27,13 @@ function inOrder(bytes: Uint8Array, count: number): number[] {
     keys[i] = Math.floor((high / 2 ** 53) * prefixes) * places + i;
   }
   keys.sort();
-  const order = Array.from(keys, (key) => key % places);
-  for (let i = 1; i < count; i++) {
-    const moved = order[i]!;
-    let at = i;
-    while (at > 0 && compare(bytes, order[at - 1]!, moved) > 0) {
-      order[at] = order[at - 1]!;
-      at--;
-    }
-    order[at] = moved;
+  const order: number[] = [];
+  for (let start = 0, end = 0; start < count; start = end) {
+    const prefix = Math.floor(keys[start]! / places);
+    while (end < count && Math.floor(keys[end]! / places) === prefix) end++;
+    const run = Array.from(keys.subarray(start, end), (key) => key % places);
+    if (run.length > 1) run.sort((a, b) => compare(bytes, a, b));
+    for (const position of run) order.push(position);
   }
   return order;
 }
