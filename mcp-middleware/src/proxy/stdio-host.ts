@@ -41,6 +41,9 @@ export function startStdioHost(options: StdioHostOptions): StdioHost {
   return {
     connect: () => {
       const [near, far] = duplexPair();
+      // A side that is destroyed does not tell the other by itself, and a client that left would never be noticed.
+      near.once("close", () => far.destroy());
+      far.once("close", () => near.destroy());
       server.emit("connection", far);
       return near;
     },
