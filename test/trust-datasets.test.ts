@@ -1,10 +1,12 @@
-import { existsSync, readFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { readDataset } from "../bench/trust/dataset.ts";
 import { FlowState } from "../core/src/trust/flow-state.ts";
 import { evidenceOf } from "../core/src/trust/flow-view.ts";
 import { formatScore, publish } from "../core/src/trust/metric.ts";
+import { temporaryFolder } from "./_registry.ts";
 
 const folder = resolve(import.meta.dirname, "../../shared/datasets");
 const present = existsSync(folder);
@@ -47,5 +49,42 @@ describe.skipIf(!present).each(["otc", "advogato", "filmtrust"])("the published 
         expect(evidenceOf(graph, roots, agent)).toBe(state.evidence(agent));
       }
     }
+  });
+});
+
+describe("a dataset of one's own", () => {
+  const read = (text: string, pack = false) => {
+    using folder = temporaryFolder();
+    const file = join(folder.path, "own.csv");
+    writeFileSync(file, pack ? gzipSync(text) : text);
+    return readDataset(file);
+  };
+  const good =
+    "issuer,subject,confidence,time\n0,1,80,1700000000\r\n1,2,50,0\n0,1,90,0\n2,0,-40,0\n\n2,2,10,0\n1,0,7\n";
+
+  it("is read plain or packed, with or without headings and times; the last line of a pair counts", () => {
+    for (const { name, graph, netRating, negative } of [read(good), read(good, true), read(`\uFEFF${good}`)]) {
+      expect([name, graph.agents, graph.edges, negative]).toEqual(["own", 3, 3, 1]);
+      expect(graph.edge(0, 1)?.confidence).toBe(90);
+      expect([...netRating]).toEqual([-33, 90, 50]);
+    }
+  });
+
+  it.each([
+    ["0,1,80.5,0", /line 2/],
+    ["0,1,101,0", /line 2/],
+    ["0,1,0,0", /line 2/],
+    ["a,1,80,0", /line 2/],
+    ["-1,1,80,0", /line 2/],
+    ["0;1;80;0", /line 2/],
+    ["0,1", /line 2/],
+    ["0,1,80,0,9", /line 2/],
+    ["0,99999999,80,0", /line 2/],
+  ])("names the line that is wrong: %s", (line, message) => {
+    expect(() => read(`0,1,80,0\n${line}\n`)).toThrow(message);
+  });
+
+  it("refuses a file without a vouch", () => {
+    expect(() => read("issuer,subject,confidence,time\n")).toThrow(/no vouch/);
   });
 });
