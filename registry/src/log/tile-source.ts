@@ -3,6 +3,9 @@ import type { LogReads } from "../store/log-store.ts";
 
 const HASH_BYTES = 32;
 
+/** Tiles with their inner hashes, 16 KiB each, from which a registry proves: those of a million entries. */
+export const PROOF_TILES = 4_096;
+
 /**
  * Reads tiles of any width: full ones from the store, partial ones from leaf hashes and from the roots of the tiles
  * below. Hashes of partial tiles only ever grow, so they are kept and extended; without that, a proof near the edge
@@ -13,10 +16,10 @@ export class TileSource {
   readonly #full: LruMap<string, Uint8Array>;
   readonly #growing = new LruMap<string, Uint8Array>(64);
 
-  /** @param options.cacheTiles how many full tiles are kept, 8 KiB each; 2,048 by default */
+  /** @param options.cacheTiles how many full tiles are kept, 8 KiB each; 1,024 by default */
   constructor(store: LogReads, options: { cacheTiles?: number } = {}) {
     this.#store = store;
-    this.#full = new LruMap(options.cacheTiles ?? 2_048);
+    this.#full = new LruMap(options.cacheTiles ?? 1_024);
   }
 
   /**
