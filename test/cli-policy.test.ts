@@ -174,6 +174,9 @@ describe("peerage policy --also", () => {
     expect((await data(1, "policy", "test", path)).tests[1].differs).toContain("expect: deny, not allow");
     expect((await home.call(["policy", "test", path])).stdout).toContain("not asked: opa");
     expect((await data(0, "policy", "check", path)).also).toEqual(["opa"]);
+    const call = await file('{"tool":"pay","args":{"n":5}}', "also.json");
+    const explained = (await home.call(["policy", "explain", call, "--policy", path])).stdout;
+    expect(explained).toContain("and then opa must allow as well");
   });
 
   it("A-POL-09 takes no adapter that could not be trusted, and none whose files are not there or not right", async () => {

@@ -34,7 +34,7 @@ export async function run(context: Context, { words: [word = ""], options }: Arg
       rules,
       ...(change === undefined ? {} : { change }),
     },
-    text: [decisionLine(ui, decision), ...explainedLines(ui, explanation)],
+    text: [decisionLine(ui, decision), ...alsoLines(policy, decision), ...explainedLines(ui, explanation)],
     plain: rules.flatMap(({ list, rule, conditions }) =>
       conditions.map(({ condition, path = "", holds, wanted, found }) => [
         list,
@@ -47,6 +47,11 @@ export async function run(context: Context, { words: [word = ""], options }: Arg
       ]),
     ),
   };
+}
+
+/** Adapters are asked by the guard only, and after the rules. */
+function alsoLines({ document: { also = [] } }: Policy, { effect }: PolicyExplanation["decision"]): string[] {
+  return effect === "allow" && also.length > 0 ? [`     and then ${also.join(", ")} must allow as well`] : [];
 }
 
 /** Where a person is asked, the change is their yes, whatever another rule lacks. */
