@@ -24,6 +24,8 @@ export async function run(context: Context, { rest, options }: Args): Promise<nu
     throw usage("a server to guard is missing", "peerage guard --policy policy.yaml -- <command…>");
   if (!http && options["upstream"] !== undefined)
     throw usage("--upstream needs --http", "peerage guard --http 7070 --upstream <url>");
+  if (!http && options["console"] !== undefined)
+    throw usage("--console needs --http: a guard on stdio opens no port", "peerage console, in a process of its own");
   const forHttp = [
     "tlsCert",
     "tlsKey",

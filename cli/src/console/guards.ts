@@ -1,10 +1,10 @@
 import { existsSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
-import { Worker } from "node:worker_threads";
 import { type Digest, parsePolicy, type Policy } from "@peerage/core";
 import { ApprovalStore, AuditReader, type AuditReport } from "@peerage/mcp-middleware";
 import type { GuardSource } from "@peerage/observatory";
 import { engines } from "../policy/source.ts";
+import { AuditVerifier } from "./verifier.ts";
 
 /** The stores of every guard that records into one folder; new ones are found, those that are gone are closed. */
 export class GuardStores implements Disposable {
@@ -12,6 +12,7 @@ export class GuardStores implements Disposable {
   readonly #only: string | undefined;
   readonly #now: () => Date;
   readonly #open = new Map<string, Store>();
+  readonly #verifier = new AuditVerifier();
 
   /** @param only - one audit log, instead of those of a folder */
   constructor(options: { readonly folder: string; readonly only?: string | undefined; readonly now: () => Date }) {
@@ -31,7 +32,7 @@ export class GuardStores implements Disposable {
     for (const path of paths) {
       if (this.#open.has(path)) continue;
       try {
-        this.#open.set(path, new Store(path, this.#now));
+        this.#open.set(path, new Store(path, this.#verifier, this.#now));
       } catch {
         // It is being made just now, or it is no audit log: `peerage calls verify` says which.
       }
@@ -42,6 +43,7 @@ export class GuardStores implements Disposable {
   [Symbol.dispose](): void {
     for (const store of this.#open.values()) store[Symbol.dispose]();
     this.#open.clear();
+    this.#verifier[Symbol.dispose]();
   }
 
   #paths(): string[] {
@@ -60,11 +62,13 @@ export class GuardStores implements Disposable {
 class Store implements GuardSource, Disposable {
   readonly name: string;
   readonly #path: string;
+  readonly #verifier: AuditVerifier;
   readonly #reader: AuditReader;
   readonly #approvals: ApprovalStore;
   readonly #policies = new Map<Digest, Policy | undefined>();
 
-  constructor(path: string, now: () => Date) {
+  constructor(path: string, verifier: AuditVerifier, now: () => Date) {
+    this.#verifier = verifier;
     this.name = basename(path, ".db");
     this.#path = path;
     this.#reader = new AuditReader(path);
@@ -116,16 +120,7 @@ class Store implements GuardSource, Disposable {
   }
 
   verify(): Promise<AuditReport> {
-    const suffix = import.meta.url.endsWith(".ts") ? "ts" : "js";
-    const worker = new Worker(new URL(`./verify-worker.${suffix}`, import.meta.url), {
-      execArgv: [],
-      workerData: this.#path,
-    });
-    return new Promise((resolve, reject) => {
-      worker.once("message", resolve);
-      worker.once("error", reject);
-      worker.once("exit", () => reject(new Error("the verification ended without a result")));
-    });
+    return this.#verifier.verify(this.#path);
   }
 
   items(states: Parameters<GuardSource["items"]>[0]): ReturnType<GuardSource["items"]> {

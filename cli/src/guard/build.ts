@@ -11,6 +11,7 @@ import {
   SqliteReplayStore,
 } from "@peerage/mcp-middleware";
 import { findAgent } from "../agents.ts";
+import { consoleAddress } from "../console/address.ts";
 import type { Context, Options } from "../context.ts";
 import { usage } from "../errors.ts";
 import { auditFileOf, denyAllMarker, stateFolder } from "../files/guard-files.ts";
@@ -95,7 +96,15 @@ export async function buildGuard(context: Context, options: Options): Promise<Gu
       spiffe: spiffe?.spiffe.verifier,
       replay,
       audit,
-      approvals: { waitSeconds: waitSeconds(options["approvalWait"]), webhook },
+      approvals: {
+        waitSeconds: waitSeconds(options["approvalWait"]),
+        webhook,
+        // The console may be another process, and may come and go.
+        url: (id) => {
+          const console = consoleAddress(state);
+          return console === undefined ? undefined : `${console}/approvals/${id}`;
+        },
+      },
       audiences: audience === undefined || audience.startsWith("did:") ? [] : [audience],
       mode,
       hooks: await loadHooks(context, options),
@@ -157,8 +166,8 @@ async function rootsOf(context: Context, options: Options): Promise<Did[]> {
 
 function recordedArguments(options: Options): RecordedArguments {
   const wanted = options["auditArgs"] ?? "digest";
-  const known = (["digest", "redacted", "full"] as const).find((word) => word === wanted);
-  if (known === undefined) throw usage("--audit-args is digest, redacted or full");
+  const known = (["digest", "sealed", "redacted", "full"] as const).find((word) => word === wanted);
+  if (known === undefined) throw usage("--audit-args is digest, sealed, redacted or full");
   return known;
 }
 

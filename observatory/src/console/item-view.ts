@@ -20,6 +20,7 @@ export function itemCard(item: ItemData, heading: "h1" | "h2"): Node {
   const { id, state, caller, name, target, expiresAt, log } = item;
   const [word, tone] = stateWords[state];
   const isOpen = state === "open";
+  const inner = heading === "h1" ? "h2" : "h3";
   return h(
     "section",
     { class: `panel item ${state}`, "data-item": id, "aria-labelledby": `i-${id}` },
@@ -44,9 +45,9 @@ export function itemCard(item: ItemData, heading: "h1" | "h2"): Node {
     h(
       "div",
       { class: "three" },
-      h("div", { class: "willdo" }, willDo(item.fields, item.method, item.req)),
-      h("div", {}, h("h3", {}, "How it got here"), chain(item.history, decisionNode(item))),
-      h("div", {}, h("h3", {}, "Who is asking"), asking(item)),
+      h("div", { class: "willdo" }, willDo(item.fields, item.method, item.req, inner)),
+      h("div", {}, h(inner, {}, "How it got here"), chain(item.history, decisionNode(item))),
+      h("div", {}, h(inner, {}, "Who is asking"), asking(item)),
     ),
     ...(item.jcs === undefined
       ? []
@@ -72,9 +73,14 @@ export function itemCard(item: ItemData, heading: "h1" | "h2"): Node {
 }
 
 /** The request, every value of it: also drawn by the browser, from the bytes that it has hashed itself. */
-export function willDo(fields: readonly Field[] | undefined, method: string, req: string): Node[] {
+export function willDo(
+  fields: readonly Field[] | undefined,
+  method: string,
+  req: string,
+  heading: "h2" | "h3",
+): Node[] {
   return [
-    h("h3", {}, "What it will do"),
+    h(heading, {}, "What it will do"),
     fields === undefined
       ? h("p", { class: "muted" }, "What was asked is not kept after the end; its digest is.")
       : h(

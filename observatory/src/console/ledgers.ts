@@ -5,7 +5,7 @@ import type { News, Row } from "./row.ts";
 /** Followed at a time; a page that stays open is one. */
 const MOST_STREAMS = 32;
 const HEARTBEAT_MS = 15_000;
-const POLL_MS = 200;
+const POLL_MS = 100;
 /** How long the logs are followed after the last page was asked for. */
 const LINGER_MS = 60_000;
 

@@ -40,7 +40,8 @@ export interface DecisionRecord {
     readonly history?: readonly Digest[];
     readonly held?: readonly Digest[];
     readonly args?: JsonValue;
-    readonly argsAre?: "full" | "redacted";
+    /** How much of them was recorded: `full`, or only what some rule names. */
+    readonly argsAre?: string;
   };
 }
 
@@ -179,6 +180,6 @@ export interface ConsoleOptions {
   /** Reads a policy for a dry run. @throws {PeerageError} ERR_POLICY_INVALID */
   readonly parsePolicy: (text: string) => Promise<Policy>;
   readonly now?: (() => Date) | undefined;
-  /** How often the logs are looked at; 200 ms by default. */
+  /** How often the logs are looked at; 100 ms by default. */
   readonly pollMs?: number | undefined;
 }

@@ -76,13 +76,18 @@ export interface TraceEntry {
 const readsArguments: ReadonlySet<string> = new Set(["args", "closed", "budget", "when"]);
 
 /** The decision step by step, the one that failed with what it wanted and found. */
-export function traceOf({ decision, outcome }: GuardCall, recorded: RecordedCall | undefined): readonly TraceStep[] {
+export function traceOf(
+  { decision, outcome }: GuardCall,
+  recorded: RecordedCall | undefined,
+  why: string | undefined,
+): readonly TraceStep[] {
   const { step: ended, verdict } = decision;
   const end = steps.findIndex(([step]) => step === ended);
   return steps.map(([step, label, asks], i): TraceStep => {
     if (end >= 0 && i > end) return { step, label, asks, state: "later" };
     if (end >= 0 && i === end) {
-      const found = visible([reasonText(decision.reason ?? ""), decision.detail].filter(Boolean).join(": "));
+      const detail = step === "policy" || decision.detail === undefined ? "" : `: ${decision.detail}`;
+      const found = visible(`${why ?? reasonText(decision.reason ?? "")}${detail}`);
       return { step, label, asks, state: verdict === "asked" ? "waits" : "failed", found };
     }
     return { step, label, asks, ...passed(step, decision, outcome, recorded) };
@@ -173,7 +178,8 @@ export function rulesOf(
     throw error;
   }
   const isUnrecorded = recorded.args === "digest";
-  const nearest = decision.rule ?? explained.change?.rule;
+  const denies = explained.rules.find(({ list, met }) => list === "deny" && met)?.rule;
+  const nearest = decision.verdict === "refused" ? (denies ?? explained.change?.rule) : decision.rule;
   return explained.rules.map(({ conditions, because, ...rule }): TraceRule => {
     const told = conditions.map(({ condition, path, holds, wanted, found }) => ({
       condition,

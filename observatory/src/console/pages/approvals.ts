@@ -60,7 +60,15 @@ export const approval: ConsolePage<ItemData> = {
     throw new PeerageError("ERR_NOT_FOUND", "there is no such request");
   },
   title: ({ target }) => shown(target),
-  view: (item) => [signing(item, "h1"), h("p", {}, h("a", { href: paths.approvals() }, "All that waits"))],
+  view: (item) => [
+    signing(item, "h1"),
+    h(
+      "p",
+      { class: "row" },
+      h("a", { href: paths.approvals() }, "All that waits"),
+      h("a", { href: paths.approver() }, "Your key"),
+    ),
+  ],
   text: (item) =>
     [
       itemLine(item),

@@ -61,12 +61,12 @@ export const audit: ConsolePage<AuditData> = {
 };
 
 async function logData(
-  { name, source, rows, suppressed }: Ledger,
+  { name, source, rows, suppressed, next }: Ledger,
   nameOf: (did: GuardAudit["guard"]) => string | undefined,
 ): Promise<LogData> {
   const report = await source.verify();
   const [first] = source.records(0);
-  const [last] = report.size > 0 ? source.records(report.size - 1) : [];
+  const [last] = next > 0 ? source.records(next - 1) : [];
   const checkpoints = source.checkpoints().slice(-SHOWN_CHECKPOINTS).reverse();
   return {
     name,

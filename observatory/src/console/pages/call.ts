@@ -38,6 +38,7 @@ export const call: ConsolePage<CallData> = {
     const { decision, outcome } = found;
     const { source } = ledger;
     const row = ledger.byId(decision.id);
+    const why = row && lineOf(row, asked, policyReader(ledgers)).why;
     const recorded = source.recorded(decision);
     const policy = readPolicy(ledger, decision.policy);
     const today = ledger.policy === undefined ? undefined : readPolicy(ledger, ledger.policy);
@@ -47,10 +48,10 @@ export const call: ConsolePage<CallData> = {
       guard: ledger.name,
       decision,
       ...present("outcome", outcome),
-      ...present("why", row && lineOf(row, asked, policyReader(ledgers)).why),
+      ...present("why", why),
       ...present("name", by && asked.nameOf(by.did)),
       ...present("subjectName", subject && asked.nameOf(subject)),
-      steps: traceOf(found, recorded),
+      steps: traceOf(found, recorded, why),
       ...present("rules", rulesOf(decision, recorded, policy)),
       history: entriesOf(decision, source, asked),
       ...present("receipt", receiptOf(ledger, decision)),
@@ -161,12 +162,7 @@ function decisionPanel({ steps }: CallData): Node {
           { class: `${tone} ${state}`, "data-step": step },
           h("span", { class: "sign", role: "img", "aria-label": word }, sign),
           h("b", {}, label),
-          h(
-            "span",
-            { class: "found" },
-            ...(state === "failed" || state === "waits" ? [h("span", { class: "asks" }, `${asks}. `)] : []),
-            h("bdi", {}, state === "later" ? "not reached" : (found ?? asks)),
-          ),
+          h("span", { class: "found" }, h("bdi", {}, state === "later" ? "not reached" : (found ?? asks))),
         );
       }),
     ),

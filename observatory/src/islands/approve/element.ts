@@ -57,7 +57,7 @@ export class ApproveElement extends HTMLElement {
     this.#approve.addEventListener("click", () => void this.#answer("approved"));
     this.#deny.addEventListener("click", () => void this.#answer("denied"));
     this.#dwell();
-    document.addEventListener("peerage-approvals", () => void this.#look());
+    document.addEventListener("peerage-approvals", () => void this.#look().catch(() => undefined));
     setInterval(() => this.#enable(), 1_000);
     this.#enable();
     void openKey().then(
@@ -79,9 +79,9 @@ export class ApproveElement extends HTMLElement {
     const digest = requestDigest(asked, params);
     if (digest !== req) return;
     this.#digest = digest;
-    this.querySelector(".willdo")?.replaceChildren(
-      ...willDo(requestFields(params), asked, digest).map((node) => draw(node)),
-    );
+    const heading = this.querySelector("h1") ? "h2" : "h3";
+    const drawn = willDo(requestFields(params), asked, digest, heading).map((node) => draw(node));
+    this.querySelector(".willdo")?.replaceChildren(...drawn);
   }
 
   /** In sight, on a page that somebody looks at, for a moment. */
@@ -112,7 +112,7 @@ export class ApproveElement extends HTMLElement {
     if (Date.parse(item.expiresAt) <= Date.now()) return "Nobody answered in time: the request has expired.";
     if (this.#digest === undefined)
       return "✕ The bytes on this page are not the ones that were asked about. Nothing can be signed.";
-    if (!this.#key) return "This browser has no approver’s key yet: see “Your key” above.";
+    if (!this.#key) return "This browser has no approver’s key yet. “Your key” makes one.";
     const { did } = this.#key.signer;
     if (did === item.caller && !item.self) return "Nobody approves a request of their own.";
     if (!item.approvers.includes(did) && !item.approvers.includes("*"))
@@ -140,7 +140,13 @@ export class ApproveElement extends HTMLElement {
       headers: { accept: "application/json" },
       cache: "no-store",
     });
-    if (!answer.ok) return undefined;
+    if (!answer.ok) {
+      // What is kept is not what was asked about, or there is no such request: nothing may be signed any more.
+      if (answer.status === 400 || answer.status === 404) this.#digest = undefined;
+      else this.#say("✕ The console does not answer just now. Nothing was signed.", "bad");
+      this.#enable();
+      return undefined;
+    }
     const current = (await answer.json()) as ItemData;
     if (itemIdentity(current) !== itemIdentity(item)) {
       this.#digest = undefined;
@@ -154,7 +160,10 @@ export class ApproveElement extends HTMLElement {
   }
 
   async #answer(result: "approved" | "denied"): Promise<void> {
-    const current = await this.#look();
+    const current = await this.#look().catch(() => {
+      this.#say("✕ The console cannot be reached. Nothing was signed.", "bad");
+      return undefined;
+    });
     const item = this.#item;
     if (!current || !item || !this.#key || this.#digest === undefined || this.#obstacle(item) !== undefined) return;
     this.#isBusy = true;

@@ -5,7 +5,7 @@ import { draw } from "./draw.ts";
 import { onNews } from "./news.ts";
 
 /** Soonest and latest time between two looks, in milliseconds. */
-const SOONEST_MS = 250;
+const SOONEST_MS = 150;
 const LATEST_MS = 10_000;
 
 /** Keeps the live page live: the same data, drawn by the same code as on the server, whenever something was decided. */
