@@ -2,16 +2,21 @@ import { createServer as createHttpServer, type Server as HttpServer, type Serve
 import { request } from "node:https";
 import type { AddressInfo } from "node:net";
 import { type ConnectionOptions, connect, createServer, type DetailedPeerCertificate, type SecureContextOptions, type Server, type TLSSocket, type TlsOptions } from "node:tls"; // prettier-ignore
-import { isPeerageError, type PeerageError, type SpiffeId } from "@peerage/core";
+import { BINDING_META, CALL_META, generateIdentity, isPeerageError, type PeerageError, signCall, type SpiffeId } from "@peerage/core"; // prettier-ignore
 import { afterEach, describe, expect, it } from "vitest";
+import { createGuard } from "../mcp-middleware/src/guard/create-guard.ts";
+import { startHttpGuard } from "../mcp-middleware/src/proxy/index.ts";
 import { BundleStore } from "../mcp-middleware/src/spiffe/bundle-store.ts";
 import { parseBundle } from "../mcp-middleware/src/spiffe/bundle.ts";
+import { GuardSpiffe } from "../mcp-middleware/src/spiffe/guard-spiffe.ts";
+import { bindX509 } from "../mcp-middleware/src/spiffe/issue-binding.ts";
 import { createMtlsServer } from "../mcp-middleware/src/spiffe/mtls-server.ts";
 import { peerSvidOf, verifyPeer } from "../mcp-middleware/src/spiffe/peer-svid.ts";
 import { SpiffeAgent } from "../mcp-middleware/src/spiffe/spiffe-agent.ts";
 import type { X509Source } from "../mcp-middleware/src/spiffe/sources.ts";
 import { clientTlsOptions } from "../mcp-middleware/src/spiffe/tls-options.ts";
 import type { X509Identity } from "../mcp-middleware/src/spiffe/x509-svid.ts";
+import { policyOf } from "./_guard.ts";
 import { authority, bundleOf, type CertificateOptions, detailOf, extension, identityOf, type Issued, leaf, pem, usage } from "./_spiffe.ts"; // prettier-ignore
 import { until } from "./_workload-api.ts";
 
@@ -348,5 +353,84 @@ describe("mutual TLS toward an upstream", () => {
     closers.push(() => agent.destroy());
     for (let i = 0; i < 5; i++) expect(await get(port, agent)).toBe("spiffe://a.test/agent");
     expect(reached).toEqual({ connections: 1, requests: 5 });
+  });
+});
+
+describe("a guard behind mutual TLS", () => {
+  const AGENT = "spiffe://a.test/agent";
+  const rules = [
+    { tools: "bound", spiffe: AGENT },
+    { tools: ["open", "closed"], agents: "*" },
+  ];
+  const deny = [{ tools: "closed", spiffe: "spiffe://a.test/gateway" }];
+
+  /** Calls tools over a connection that is `from`, with a binding to `bound`. */
+  async function calling(options: { matchConnection?: boolean } = {}) {
+    const store = new BundleStore({ trustDomains: ["a.test"] });
+    store.set("a.test", bundleOf(a), new Date());
+    const verifier = new GuardSpiffe({ bundles: store, ...options });
+    const policy = policyOf(rules, { deny, open: true });
+    const guard = await createGuard({ identity: generateIdentity(), policy, spiffe: verifier });
+    const upstream = createHttpServer((incoming, response) => {
+      let text = "";
+      incoming.on("data", (chunk: Buffer) => (text += chunk.toString()));
+      incoming.on("end", () => {
+        const { id } = JSON.parse(text) as { id: number };
+        response.writeHead(200, { "content-type": "application/json" });
+        response.end(JSON.stringify({ jsonrpc: "2.0", id, result: { content: [] } }));
+      });
+    });
+    const proxy = await startHttpGuard({
+      guard,
+      upstream: `http://127.0.0.1:${String(await listening(upstream))}/mcp`,
+      secure: (http) => createMtlsServer(http, { source: new Fixed(server), bundles: store }),
+      log: () => undefined,
+    });
+    closers.push(() => {
+      void proxy.close();
+      upstream.closeAllConnections();
+      upstream.close();
+      void guard[Symbol.asyncDispose]();
+    });
+    const me = generateIdentity();
+    let id = 0;
+    return async (tool: string, from: X509Identity, bound?: X509Identity): Promise<string> => {
+      const params = { name: tool, arguments: {} };
+      const token = await signCall(me, { audience: proxy.url, message: { method: "tools/call", params } });
+      const binding = bound ? { [BINDING_META]: (await bindX509(me, bound)).value } : {};
+      const message = { jsonrpc: "2.0", id: ++id, method: "tools/call", params: { ...params, _meta: { [CALL_META]: token, ...binding } } }; // prettier-ignore
+      const agent = new SpiffeAgent({ source: new Fixed(from), bundles: store, expected: SERVER });
+      const headers = { "content-type": "application/json", accept: "application/json, text/event-stream" };
+      const text = await new Promise<string>((resolve, reject) => {
+        request(proxy.url, { agent, method: "POST", headers }, (response) => {
+          let text = "";
+          response.on("data", (chunk: Buffer) => (text += chunk.toString()));
+          response.on("end", () => resolve(text));
+        })
+          .on("error", reject)
+          .end(JSON.stringify(message));
+      });
+      agent.destroy();
+      return /ERR_[A-Z_]+/.exec(text)?.[0] ?? "admitted";
+    };
+  }
+  const of = async (id: string): Promise<X509Identity> => identityOf(await leaf(a, id, valid));
+
+  it("A-SPIFFE-04 takes the connection's SPIFFE ID for unbound: it admits nobody, and can be denied", async () => {
+    const call = await calling();
+    const [agent, gateway] = [await of(AGENT), await of("spiffe://a.test/gateway")];
+    expect(await call("bound", agent)).toBe("ERR_SPIFFE_REQUIRED");
+    expect(await call("bound", agent, agent)).toBe("admitted");
+    expect(await call("open", gateway)).toBe("admitted");
+    expect(await call("closed", gateway)).toBe("ERR_POLICY_DENIED");
+    expect(await call("closed", agent)).toBe("admitted");
+  });
+
+  it("lets a gateway connect for the agent behind it, unless the two must be the same", async () => {
+    const [agent, gateway] = [await of(AGENT), await of("spiffe://a.test/gateway")];
+    expect(await (await calling())("bound", gateway, agent)).toBe("admitted");
+    const strict = await calling({ matchConnection: true });
+    expect(await strict("bound", gateway, agent)).toBe("ERR_SPIFFE_BINDING");
+    expect(await strict("bound", agent, agent)).toBe("admitted");
   });
 });
