@@ -120,7 +120,7 @@ async function scene(name: ClientName, over: "http" | "stdio", open?: (made: Sce
     const upstream = name === "SDK 2 auto" ? servers.modern.url : servers.legacy.url;
     const proxy = await startHttpGuard({ guard, upstream, log: () => undefined });
     ends.push(() => proxy.close());
-    await client.connect(overHttp(name, proxy.url, signing(agent, proxy.url)) as never);
+    await client.connect(overHttp(name, proxy.url, signing(agent, proxy.url)));
   } else {
     const [command, ...args] = name === "SDK 2 auto" ? modernStdio : everythingStdio;
     const [input, output] = [new PassThrough(), new PassThrough()];

@@ -7,6 +7,7 @@ export { ApprovalWebhook, parseWebhookSecret, verifyWebhook, type WebhookOptions
 export { AuditLog, type AuditLogOptions, type RecordedArguments } from "./audit/audit-log.ts";
 export { auditKey, auditOrigin, checkpointPath } from "./audit/checkpointer.ts";
 export { type AuditedCall, AuditReader, type CallFilter, matches as matchesCall } from "./audit/reader.ts";
+export { disclose, type Disclosure, eraseOpenings, verifyDisclosure } from "./audit/disclosure.ts";
 export { otlpLines } from "./audit/otlp.ts";
 export { archivePath, type Rotated, rotateAudit } from "./audit/rotate.ts";
 export { type AuditExport, exportLines, verifyExport } from "./audit/export.ts";

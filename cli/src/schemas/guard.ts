@@ -75,7 +75,15 @@ export const guardSchemas: Readonly<Record<string, z.ZodType>> = {
   ]),
   "calls show": decision,
   "calls verify": auditReport,
-  "audit verify": auditReport,
+  "audit verify": z.union([
+    auditReport,
+    z.object({
+      guard: did,
+      size: z.int(),
+      records: z.array(z.looseObject({ seq: z.int() })),
+      opened: z.record(z.string(), z.unknown()),
+    }),
+  ]),
   "calls replay": z.object({
     counts: z.object({ same: z.int(), differs: z.int(), undecidable: z.int() }),
     calls: z.array(
@@ -89,6 +97,15 @@ export const guardSchemas: Readonly<Record<string, z.ZodType>> = {
     ),
   }),
   "audit export": z.object({ path: z.string(), format: z.enum(["ndjson", "otlp"]), lines: z.int(), records: z.int() }),
+  "audit disclose": z.object({
+    kind: z.literal("disclosure"),
+    v: z.literal(1),
+    guard: did,
+    checkpoint: z.string(),
+    records: z.array(z.object({ text: z.string(), proof: z.array(z.string()) })),
+    opened: z.array(z.object({ name: z.string(), salt: z.string(), value: z.unknown() })),
+  }),
+  "audit erase": z.object({ seq: z.int(), id: z.string(), erased: z.int() }),
   "audit rotate": z.object({
     rotated: z.object({ path: z.string(), from: z.int(), to: z.int() }).nullable(),
   }),

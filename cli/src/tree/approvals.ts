@@ -55,7 +55,7 @@ export const approvalCommands: readonly CommandSpec[] = [
   {
     path: "audit verify",
     args: "[file]",
-    text: "a log with its archives, or an export of one, offline",
+    text: "a log with its archives, an export or a disclosure, offline",
     group,
     flags: [["--guard <did>", "whose log it must be"], audit, state],
     examples: ["peerage audit verify", "peerage audit verify export.ndjson --guard did:key:z6Mk…"],
@@ -73,6 +73,29 @@ export const approvalCommands: readonly CommandSpec[] = [
     ],
     examples: ["peerage audit export --out calls.ndjson", "peerage audit export --format otlp"],
     load: () => import("../commands/audit/export.ts"),
+  },
+  {
+    path: "audit disclose",
+    args: "<call>",
+    text: "prove one call to somebody, with chosen arguments and no others",
+    group,
+    flags: [
+      ["--arg <name>", "an argument to open (repeatable); the guard ran with --audit-args sealed", { many: true }],
+      ["--out <file>", "into a new file instead of to stdout"],
+      audit,
+      state,
+    ],
+    examples: ["peerage audit disclose 17 --arg amount_cents --out call.json", "peerage audit disclose 17"],
+    load: () => import("../commands/audit/disclose.ts"),
+  },
+  {
+    path: "audit erase",
+    args: "<call>",
+    text: "erase what opens a call's arguments; the log verifies as before",
+    group,
+    flags: [audit, state],
+    examples: ["peerage audit erase 17", "peerage audit erase 17 --yes"],
+    load: () => import("../commands/audit/disclose.ts").then(({ erase }) => ({ run: erase })),
   },
   {
     path: "audit rotate",

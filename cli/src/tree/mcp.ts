@@ -69,7 +69,7 @@ export const mcpCommands: readonly CommandSpec[] = [
       ["--console [addr]", "serve the console beside an HTTP guard, at a port or host:port (127.0.0.1:7071)"],
       ["--refresh <seconds>", "how often the log is looked at (5)"],
       audit,
-      ["--audit-args <how>", "of arguments record: digest, redacted (what rules read) or full"],
+      ["--audit-args <how>", "of arguments record: digest, sealed, redacted (what rules read) or full"],
       ["--approval-wait <s>", "how long a call waits for a person before it is told to retry (20)"],
       ["--webhook <url>", "where to post that a request waits for a person (as Slack takes it)"],
       ["--webhook-secret <file>", "the key that signs those posts (or PEERAGE_WEBHOOK_SECRET)"],

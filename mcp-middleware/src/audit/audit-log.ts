@@ -20,11 +20,15 @@ import { type Reservation, type Reserved, SqliteCounters } from "./counters.ts";
 import { auditUnavailable, type GuardDatabase, onDisk, openGuardDatabase, readBase } from "./database.ts";
 import { Flusher } from "./flusher.ts";
 import { HEARTBEAT_MS, Instances } from "./instances.ts";
+import type { Opening } from "./sealed.ts";
 import { rotateAudit } from "./rotate.ts";
 import { type DecisionBody, type Outcome, type OutcomeBody, RecordChain, type StartBody } from "./record.ts";
 
-/** How much of a call's arguments stands in the log: their digest only, the members that some rule names, or all. */
-export type RecordedArguments = "digest" | "redacted" | "full";
+/**
+ * How much of a call's arguments stands in the log: their digest only, each by a salted digest of its own (what opens them
+ * is kept beside the log, and can be shown one by one or erased), the members that some rule names, or all.
+ */
+export type RecordedArguments = "digest" | "sealed" | "redacted" | "full";
 
 export interface AuditLogOptions {
   /** The file; its folder must be there. */
@@ -50,6 +54,8 @@ export interface DecisionEffects {
   readonly item?: string | undefined;
   /** Entries to keep, so that the decision can be understood later. */
   readonly keep?: readonly Entry[];
+  /** What opens the sealed arguments. */
+  readonly openings?: readonly Opening[] | undefined;
   /** True: an outcome will follow. */
   readonly isOpen?: boolean;
   /** True: on the disk before this returns. */
@@ -77,6 +83,7 @@ interface Parts {
   readonly checkpointer: Checkpointer;
   readonly addOpen: (seq: number, id: string) => void;
   readonly removeOpen: (seq: number) => void;
+  readonly addOpening: (decision: string, opening: Opening) => void;
   readonly addPolicy: Database.Statement<[string, string]>;
 }
 
@@ -145,6 +152,7 @@ export class AuditLog implements AsyncDisposable {
       parts.evidence.keep(keep, "link", now);
       if (effects.item !== undefined) parts.items.use(effects.item, body.id);
       if (isNewPolicy) parts.addPolicy.run(policy.digest, JSON.stringify(policy.document));
+      for (const opening of effects.openings ?? []) parts.addOpening(body.id, opening);
       const seq = parts.chain.append(body);
       if (effects.isOpen === true) parts.addOpen(seq, body.id);
       return { seq, id: body.id, reserved, spent, item: effects.item };
@@ -268,6 +276,7 @@ export class AuditLog implements AsyncDisposable {
     const { path, identity } = this.#options;
     const instances = new Instances(database);
     const addOpen = database.prepare<[number, string, string]>("INSERT INTO open VALUES (?, ?, ?)");
+    const addOpening = database.prepare<[string, string, string, string]>("INSERT INTO opening VALUES (?, ?, ?, ?)");
     const removeOpen = database.prepare<[number]>("DELETE FROM open WHERE seq = ?");
     return {
       database,
@@ -280,6 +289,7 @@ export class AuditLog implements AsyncDisposable {
       checkpointer: new Checkpointer(database, path, identity),
       addOpen: (seq, id) => addOpen.run(seq, id, instances.id),
       removeOpen: (seq) => removeOpen.run(seq),
+      addOpening: (decision, { name, salt, value }) => void addOpening.run(decision, name, salt, JSON.stringify(value)),
       addPolicy: database.prepare("INSERT OR IGNORE INTO policy VALUES (?, ?)"),
     };
   }

@@ -39,6 +39,9 @@ const schema = `
     id TEXT PRIMARY KEY, state TEXT NOT NULL, caller TEXT NOT NULL, req TEXT NOT NULL, facts TEXT NOT NULL,
     request TEXT, filed INTEGER NOT NULL, expires INTEGER NOT NULL, decision TEXT
   ) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS opening (
+    decision TEXT NOT NULL, name TEXT NOT NULL, salt TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (decision, name)
+  ) STRICT, WITHOUT ROWID;
   CREATE UNIQUE INDEX IF NOT EXISTS item_live ON item (caller, req) WHERE state IN ('open', 'approved');
   CREATE INDEX IF NOT EXISTS item_state ON item (state, expires);
 `;
@@ -75,7 +78,7 @@ export function splitHashes(joined: Uint8Array): Uint8Array[] {
 }
 
 /** The format of the file, in SQLite's `user_version`. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 /** The refusal of a call whose decision cannot be recorded. */
 export function auditUnavailable(why: string, cause?: unknown, detail = "write"): PeerageError {
@@ -125,8 +128,8 @@ function prepare(database: GuardDatabase, { maxBytes }: OpenOptions): void {
   // What a person was shown and has answered must not stay in free pages.
   database.pragma("secure_delete = ON");
   const format = database.pragma("user_version", { simple: true }) as number;
-  if (format !== 0 && format !== FORMAT) throw new Error(`the file has format ${format}, not ${FORMAT}`);
-  if (format === 0) {
+  if (format > FORMAT) throw new Error(`the file has format ${format}, not ${FORMAT}`);
+  if (format < FORMAT) {
     const tables = database.prepare("SELECT count(*) AS n FROM sqlite_schema").get() as { n: number };
     if (tables.n > 0 && !database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'record'").get()) {
       throw new Error("the file is another database");

@@ -4,6 +4,7 @@ import {
   type Did,
   type Digest,
   type ErrorCode,
+  type JsonValue,
   parseCarriedEntry,
   PeerageError,
   type PolicyDocument,
@@ -11,6 +12,7 @@ import {
 } from "@peerage/core";
 import { type AuditBase, type GuardDatabase, onDisk, openGuardDatabase, readBase } from "./database.ts";
 import type { AuditRecord, DecisionBody, OutcomeBody } from "./record.ts";
+import type { Opening } from "./sealed.ts";
 import { namedArguments, recordedInput } from "./recorded-input.ts";
 
 /** Which calls are wanted; of what is left out, any. */
@@ -154,6 +156,20 @@ export class AuditReader implements Disposable {
     ).map(({ token }) => token);
   }
 
+  /** What opens the sealed arguments of a decision; nothing once it was erased. */
+  openings(decision: string): readonly Opening[] {
+    // A log that an older guard wrote has no such table.
+    if (this.#value("SELECT 1 FROM sqlite_schema WHERE name = 'opening'") === undefined) return [];
+    const rows = onDisk(() =>
+      this.#database
+        .prepare<[string], { name: string; salt: string; value: string }>(
+          "SELECT name, salt, value FROM opening WHERE decision = ? ORDER BY name",
+        )
+        .all(decision),
+    );
+    return rows.map(({ name, salt, value }) => ({ name, salt, value: JSON.parse(value) as JsonValue }));
+  }
+
   /** What a decision was made on, to try another policy on it; undefined where too little was recorded. */
   recorded(decision: DecisionBody): RecordedCall | undefined {
     const entry = (digest: Digest): ReturnType<typeof parseCarriedEntry> | undefined => {
@@ -162,7 +178,11 @@ export class AuditReader implements Disposable {
     };
     const input = recordedInput(decision, this.guard ?? "", entry);
     if (!input || !decision.input) return undefined;
-    const { argsAre = "digest", scopes = [], history = [], held = [] } = decision.input;
+    const { argsAre: kept = "digest", sealed, scopes = [], history = [], held = [] } = decision.input;
+    const openings = sealed ? this.openings(decision.id) : [];
+    const isOpen = sealed !== undefined && openings.length === Object.keys(sealed).length;
+    const argsAre = isOpen ? "full" : kept;
+    const opened = isOpen ? { args: Object.fromEntries(openings.map(({ name, value }) => [name, value])) } : {};
     const policy = argsAre === "redacted" ? this.policy(decision.policy) : undefined;
     if (argsAre === "redacted" && !policy) return undefined;
     const at = Math.floor(Date.parse(decision.at) / 1000);
@@ -170,7 +190,7 @@ export class AuditReader implements Disposable {
       this.#value("SELECT 1 FROM spent WHERE digest = ? AND at <= ? AND decision <> ?", digest, at, decision.id),
     );
     return {
-      input,
+      input: { ...input, ...opened },
       args: policy ? { redacted: namedArguments(policy) } : (argsAre as "full" | "digest"),
       scopes,
       spent,

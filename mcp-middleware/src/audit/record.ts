@@ -49,6 +49,8 @@ export interface RecordedInput {
   /** `full`, or only what some rule names; absent: the digest `req` stands for them. */
   readonly args?: JsonValue;
   readonly argsAre?: "full" | "redacted";
+  /** Each argument by salted digest; see {@link sealArguments}. */
+  readonly sealed?: Readonly<Record<string, Digest>>;
 }
 
 /** One decision, written before anything is forwarded or answered. */

@@ -2,6 +2,7 @@ import { type Digest, member, type Policy, requiredScopes, type SpiffeFacts } fr
 import type { AuditLog, DecisionEffects, Recorded } from "../audit/audit-log.ts";
 import type { DecisionBody, Outcome, RecordedCaller, RecordedSpiffe } from "../audit/record.ts";
 import { namedArguments, recordInput } from "../audit/recorded-input.ts";
+import { type Opening, sealArguments } from "../audit/sealed.ts";
 import type { Trace } from "./trace.ts";
 import { limitsOf, reservationsOf } from "./policy.ts";
 import type { DecisionRecord, Verdict } from "./types.ts";
@@ -18,6 +19,8 @@ export class Recorder {
   readonly #audit: AuditLog;
   readonly #now: () => Date;
   readonly #named = new WeakMap<Policy, readonly string[]>();
+  /** What opens the sealed arguments of a record that is being written. */
+  readonly #openings = new WeakMap<DecisionBody, readonly Opening[]>();
   #minute = 0;
   #counts = { unverified: 0, refused: 0 };
 
@@ -51,6 +54,7 @@ export class Recorder {
       {
         ...effects,
         isOpen,
+        openings: this.#openings.get(body),
         ...(history ? { keep: history.entries } : {}),
       },
       trace.policy,
@@ -64,9 +68,10 @@ export class Recorder {
    */
   refused(trace: Trace, record: DecisionRecord, verdict: Verdict & { admitted: false }): Recorded | undefined {
     if (this.#isSuppressed(trace.spent ? "refused" : "unverified")) return undefined;
-    const keep = trace.ask && trace.history ? { keep: trace.history.entries } : {};
     const isOpen = verdict.isShadow === true && record.requestId !== undefined;
     const body = this.#body(trace, record, verdict);
+    const openings = this.#openings.get(body);
+    const keep = trace.ask && trace.history ? { keep: trace.history.entries, openings } : { openings };
     const recorded = this.#audit.decide(
       verdict.isShadow ? { ...body, mode: "shadow" } : body,
       isOpen ? { ...keep, isOpen } : keep,
@@ -106,7 +111,8 @@ export class Recorder {
     const beganBy =
       root && (root.step === "tool_call" || root.step === "approval_request") ? root.audience : root?.issuer;
     const traceId = /^[0-9a-f]{2}-([0-9a-f]{32})-/.exec(textOf(member(subject?.meta, "traceparent")))?.[1];
-    return {
+    const sealed = this.#audit.args === "sealed" && input ? sealArguments(input.args) : undefined;
+    const body: DecisionBody = {
       kind: "decision",
       id: record.id,
       at: record.at.toISOString(),
@@ -132,9 +138,17 @@ export class Recorder {
       ...(obligations?.spend.length ? { spent: obligations.spend } : {}),
       ...present("item", item),
       ...(input && policy
-        ? { input: { ...recordInput(input, this.#audit.args, this.#paths(policy)), ...scopesOf(policy) } }
+        ? {
+            input: {
+              ...recordInput(input, this.#audit.args, this.#paths(policy)),
+              ...(sealed ? { sealed: sealed.digests } : {}),
+              ...scopesOf(policy),
+            },
+          }
         : {}),
     };
+    if (sealed) this.#openings.set(body, sealed.openings);
+    return body;
   }
 
   #paths(policy: Policy): readonly string[] {

@@ -2,15 +2,16 @@ import { existsSync } from "node:fs";
 import { open, readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { Did } from "@peerage/core";
-import { archivePath, type AuditReport, verifyAudit, verifyExport } from "@peerage/mcp-middleware";
+import { archivePath, type AuditReport, verifyAudit, verifyDisclosure, verifyExport } from "@peerage/mcp-middleware";
 import { checkedDid } from "../../agents.ts";
 import type { Context } from "../../context.ts";
-import { CliError } from "../../errors.ts";
+import { CliError, describeError } from "../../errors.ts";
 import { findAuditFile } from "../../files/guard-files.ts";
 import { codeOf } from "../../files/safe-file.ts";
 import type { Result } from "../../output.ts";
 import type { Args } from "../../tree.ts";
 import { styledDid } from "../../ui/agent.ts";
+import { fieldLines, fieldsOf } from "../../ui/revealed.ts";
 import type { Fact } from "../../ui/terminal.ts";
 import { count } from "../../ui/time.ts";
 import { visible } from "../../ui/visible.ts";
@@ -34,6 +35,10 @@ const defects: Readonly<Record<NonNullable<AuditReport["defect"]>["kind"], strin
 export async function run(context: Context, { words: [file], options }: Args): Promise<Result> {
   const guard = options["guard"] === undefined ? undefined : checkedDid(String(options["guard"]));
   const path = file === undefined ? await findAuditFile(context, options) : resolve(context.io.cwd, file);
+  if (file !== undefined) {
+    const disclosed = await disclosure(context, path, guard);
+    if (disclosed) return disclosed;
+  }
   const { report, archives } = await verified(path, guard);
   const { size, signed, open: running, defect } = report;
   const { ui } = context;
@@ -68,6 +73,40 @@ export async function run(context: Context, { words: [file], options }: Args): P
     text: ui.facts(facts),
     plain: [[report.guard, size, signed, running, defect?.seq ?? "", defect?.kind ?? ""]],
   };
+}
+
+/** One call that was proven on its own; undefined for another kind of file. */
+async function disclosure(context: Context, path: string, guard: Did | undefined): Promise<Result | undefined> {
+  if (await isDatabase(path)) return undefined;
+  const text = await textOf(path);
+  if (!text.startsWith('{"kind":"disclosure"')) return undefined;
+  const { ui } = context;
+  try {
+    const found = await verifyDisclosure(text, { guard });
+    const [decision] = found.records;
+    const what =
+      decision?.kind === "decision" ? `${decision.verdict} ${visible(decision.target ?? decision.method, 80)}` : "";
+    return {
+      data: found,
+      text: [
+        ...ui.facts([
+          { mark: "ok", label: "signed", value: `record #${decision?.seq ?? 0} of ${found.size}, by the guard` },
+          { label: "guard", value: styledDid(ui, found.guard) },
+          { label: "call", value: `${what} at ${decision?.at ?? ""}` },
+        ]),
+        ...fieldLines(fieldsOf(found.opened), ui.columns, 4),
+      ],
+      plain: [[found.guard, decision?.seq ?? "", found.size]],
+    };
+  } catch (error) {
+    const { code, message } = describeError(error);
+    return {
+      exit: 6,
+      data: { error: { code, message } },
+      text: ui.facts([{ mark: "no", label: "call", value: visible(message, 300) }]),
+      plain: [[code, message]],
+    };
+  }
 }
 
 interface Verified {
