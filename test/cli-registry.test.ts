@@ -192,6 +192,24 @@ describe("peerage log report", () => {
     expect((await home.run(["log", "report", "missing.json"])).code).toBe(5);
   });
 
+  it("A-RATE-05 keeps no more than enough evidence about one log, and what it has it knows", async () => {
+    const log = noteSignerFromSeed("many.example", 1, new Uint8Array(32).fill(9));
+    const witness = noteSignerFromSeed("many.example/witness", 4, new Uint8Array(32).fill(8));
+    const head = async (n: number) => {
+      const checkpoint = { origin: "many.example", size: 5, root: new Uint8Array(32).fill(n) };
+      const note = await signCheckpoint(checkpoint, { log, witness, now: new Date() });
+      return verifyCheckpoint(note, { origin: "many.example", logKey: log.key });
+    };
+    const first = await head(0);
+    const post = async (n: number): Promise<number> => {
+      const body = JSON.stringify(await forkEvidence([first, await head(n)], log.key));
+      return (await fetch(`${registry.url}/v1/forks`, { method: "POST", body })).status;
+    };
+    const statuses = [];
+    for (let n = 1; n <= 18; n++) statuses.push(await post(n));
+    expect(statuses).toEqual([...Array.from({ length: 16 }, () => 200), 503, 503]);
+  });
+
   it("A-LOG-06 reports a log that has ended with its last head, and no log without evidence of it", async () => {
     const ended = await openTestRegistry();
     const me = generateIdentity();

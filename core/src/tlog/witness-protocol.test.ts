@@ -25,7 +25,41 @@ function codeOf(action: () => unknown): string | undefined {
 const hash = new Uint8Array(32).fill(7);
 const note = `log.test\n5\n${toBase64(hash)}\n\n— log.test AAAAAAE=\n`;
 
+/** The example of https://c2sp.org/tlog-witness: another implementation's request and the answer to it. */
+const exchange = {
+  request: [
+    "old 20852014",
+    "PlRNCrwHpqhGrupue0L7gxbjbMiKA9temvuZZDDpkaw=",
+    "jrJZDmY8Y7SyJE0MWLpLozkIVMSMZcD5kvuKxPC3swk=",
+    "5+pKlUdi2LeF/BcMHBn+Ku6yhPGNCswZZD1X/6QgPd8=",
+    "/6WVhPs2CwSsb5rYBH5cjHV/wSmA79abXAwhXw3Kj/0=",
+    "",
+    "example.com/behind-the-sofa",
+    "20852163",
+    "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=",
+    "",
+    "\u2014 example.com/behind-the-sofa Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5/Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8=",
+    "\u2014 example.com/behind-the-sofa opLqBQsREYCgu6xQkYQwJr9fo45a62DN9EdmHXnZdXNqlcVGlCum2Wks+49/V6267UEjw6QUXTS5Rovnzv++qbSzm9Q=",
+    "",
+  ].join("\n"),
+  answer: [
+    "\u2014 witness.example/w1 CMp+6LWBU0anHGH5aNDTJkH/gj79sG+T6+iP2ThYN5krrDJbR1HDnucjL39QsZTSvVjyQLrdk3DXDqI5G2HgLatVs0pWh6Up69HVOw==",
+    "\u2014 witness.example/w1 I7rEps0pvK2UqkS2gSpVUDhrhVtQV9lgF6pRrWAvjJHjyWpW7VcE3SiOlVlbQNt64vWhO+DlkL0+UfzuOBMh9ChdMkP1vi/lCAsmlw==",
+    "\u2014 witness.example/w2 AWui8Sk55XjYLOijihBjhqEH6nS1ndDymE0a+6idX7pLcnoB+dhnz0854aLZgrrKbYKA7nC3HNJhm/kWl7oJlqU3rXXvpysAdyP3wQ==",
+    "",
+  ].join("\n"),
+};
+
 describe("add-checkpoint", () => {
+  it("reads the specification's exchange, and writes both sides of it as they stand there", () => {
+    const request = parseAddCheckpoint(exchange.request);
+    expect(request).toMatchObject({ oldSize: 20_852_014, proof: { length: 4 } });
+    expect(formatAddCheckpoint(request)).toBe(exchange.request);
+    const lines = parseSignatureLines(exchange.answer);
+    expect(lines.map(({ name }) => name)).toEqual(["witness.example/w1", "witness.example/w1", "witness.example/w2"]);
+    expect(addSignatureLines(request.checkpoint, lines)).toBe(request.checkpoint + exchange.answer);
+  });
+
   it("is read back as it was written", () => {
     fc.assert(
       fc.property(

@@ -1,5 +1,5 @@
 import type { Hono } from "hono";
-import { PeerageError } from "@peerage/core";
+import { formatVerifierKey, PeerageError } from "@peerage/core";
 import { agentRoutes } from "./agents.ts";
 import { feedRoutes } from "./feed.ts";
 import { logRoutes } from "./log.ts";
@@ -23,7 +23,7 @@ export function registryRoutes(service: Service): Route[] {
     ...trustRoutes(service),
     ...feedRoutes(service),
     ...witnessRoutes(service),
-    ...forkRoutes(service),
+    ...forkRoutes({ ...service, isRead: (vkey) => isReadHere(service, vkey) }),
     metricsRoute(service),
     ...metaRoutes(service, () => routes),
   ];
@@ -77,6 +77,12 @@ export function registryApp(service: Service): Hono<Env> {
     });
   }
   return app;
+}
+
+/** Its own log, and those that it cosigns or copies. */
+function isReadHere({ keys, witness, mirrors }: Service, vkey: string): boolean {
+  const logs = [keys.log.key, ...witness.logs].map(formatVerifierKey);
+  return logs.includes(vkey) || mirrors.some(({ origin }) => vkey.startsWith(`${origin}+`));
 }
 
 /** Size and time of the checkpoint: of one address, everything else being the same, they name one answer. */

@@ -4,11 +4,12 @@ import {
   isPeerageError,
   type JsonValue,
   parseJson,
+  PeerageError,
   verifyForkEvidence,
   verifyLogEnd,
 } from "@peerage/core";
 import { z } from "zod";
-import { keepEnd, keepFork } from "../witness/forks.ts";
+import { endDigest, forkDigest, keepEnd, keepFork } from "../witness/forks.ts";
 import { json } from "./answers.ts";
 import { readBody } from "./body.ts";
 import { limit } from "./parameters.ts";
@@ -63,11 +64,21 @@ export function witnessRoutes(service: Pick<Service, "witness">): Route[] {
 }
 
 /** Proofs that logs contradicted themselves: anyone brings them, anyone checks them. */
-export function forkRoutes(service: Pick<Service, "peers" | "now">): Route[] {
+export function forkRoutes(
+  service: Pick<Service, "peers" | "now"> & {
+    /** True for logs that are read here: there is always room for evidence about them. */
+    readonly isRead: (vkey: string) => boolean;
+  },
+): Route[] {
+  const { peers, now, isRead } = service;
   const keep = async (value: JsonValue): Promise<Digest> => {
     const isEnd = isJsonObject(value) && value["type"] === "LogEnd";
-    if (isEnd) return keepEnd(service.peers, await verifyLogEnd(value), service.now());
-    return keepFork(service.peers, await verifyForkEvidence(value), service.now());
+    const evidence = isEnd ? await verifyLogEnd(value) : await verifyForkEvidence(value);
+    const known = evidence.type === "LogEnd" ? peers.end(endDigest(evidence)) : peers.fork(forkDigest(evidence));
+    if (known === undefined && !peers.hasRoom(evidence.vkey, isRead(evidence.vkey))) {
+      throw new PeerageError("ERR_REGISTRY_BUSY", "there is enough evidence already");
+    }
+    return evidence.type === "LogEnd" ? keepEnd(peers, evidence, now()) : keepFork(peers, evidence, now());
   };
   return [
     route({
@@ -83,7 +94,8 @@ export function forkRoutes(service: Pick<Service, "peers" | "now">): Route[] {
         try {
           return json(c, { digest: await keep(parseJson(body)) });
         } catch (error) {
-          if (isPeerageError(error)) throw badRequest(`this proves nothing about a log: ${error.message}`);
+          if (isPeerageError(error) && error.code !== "ERR_REGISTRY_BUSY")
+            throw badRequest(`this proves nothing about a log: ${error.message}`);
           throw error;
         }
       },

@@ -21,7 +21,9 @@ export interface MirrorService extends LogService {
 /** The log's own read routes, under the name of the log. They write nothing and are open to every origin. */
 export function mirrorApp(service: MirrorService): Hono<Env> {
   const { path, pin, mirrorKey, peers, logger } = service;
-  const forks = forkRoutes({ peers, now: () => new Date() }).filter(({ method }) => method === "GET");
+  const forks = forkRoutes({ peers, now: () => new Date(), isRead: () => false }).filter(
+    ({ method }) => method === "GET",
+  );
   const routes: Route[] = [
     ...[...logRoutes(service), aboutRoute(pin, mirrorKey)].map((one) => ({ ...one, path: path + one.path })),
     ...forks,

@@ -22,9 +22,14 @@ export function keepFork(store: PeerStore, evidence: Verified<ForkEvidence>, now
   return name;
 }
 
+/** The digest by which a report names the end of a log. */
+export function endDigest(end: Verified<LogEnd>): Digest {
+  return digest({ ...end });
+}
+
 /** Keeps the last head of a log that has ended. @returns the digest by which a report names it */
 export function keepEnd(store: PeerStore, end: Verified<LogEnd>, now: Date): Digest {
-  const name = digest({ ...end });
+  const name = endDigest(end);
   store.addEnd({ digest: name, origin: end.origin, evidence: canonicalize({ ...end }), time: unixSeconds(now) });
   return name;
 }

@@ -62,14 +62,17 @@ export async function openWitness(options: OpenWitnessOptions): Promise<OpenWitn
   const witness = new Witness({ signer, store, logs: logs.map(parseVerifierKey), now });
   const clients = options.clients ?? "direct";
   const limits = new AddressLimits({ writes: options.writesPerMinute ?? 0, reads: 0, streams: 0, clients, now });
-  const app = serveRoutes([...witnessRoutes({ witness }), ...forkRoutes({ peers: store, now })], {
-    before: (c, { method }) => {
-      if (method !== "GET") limits.count(c, "writes");
-      return undefined;
+  const app = serveRoutes(
+    [...witnessRoutes({ witness }), ...forkRoutes({ peers: store, now, isRead: (vkey) => logs.includes(vkey) })],
+    {
+      before: (c, { method }) => {
+        if (method !== "GET") limits.count(c, "writes");
+        return undefined;
+      },
+      after: () => undefined,
+      tag: () => "",
     },
-    after: () => undefined,
-    tag: () => "",
-  });
+  );
   app.onError(onErrorWith(options.logger ?? silentLogger));
   app.notFound((c) => problem(c, notFound("nothing is here")));
   return { key: signer.key, app, witness, [Symbol.dispose]: () => store[Symbol.dispose]() };

@@ -1,6 +1,9 @@
 import Database from "better-sqlite3";
 import { type Digest, PeerageError } from "@peerage/core";
 
+const MAX_OF_ONE_LOG = 16;
+const MAX_EVIDENCE = 10_000;
+
 /** The newest head of another's log that this witness cosigned. */
 export interface PeerHead {
   readonly size: number;
@@ -83,6 +86,21 @@ export class PeerStore implements Disposable {
 
   markLost(): void {
     this.#db.prepare("INSERT OR REPLACE INTO memory (id, lost) VALUES (1, 1)").run();
+  }
+
+  /**
+   * True if there is room for one more piece of evidence about a log: one proves as much as a hundred, and whoever makes
+   * keys can prove forks of logs that nobody reads without end. Logs that are read here always have room.
+   */
+  hasRoom(vkey: string, isRead: boolean): boolean {
+    const count = (table: "fork" | "ended", where: string, ...values: string[]): number =>
+      this.#db
+        .prepare<string[], number>(`SELECT count(*) FROM ${table} WHERE ${where}`)
+        .pluck()
+        .get(...values) ?? 0;
+    const ofThis = (table: "fork" | "ended"): number => count(table, "evidence ->> 'vkey' = ?", vkey);
+    if (ofThis("fork") + ofThis("ended") >= MAX_OF_ONE_LOG) return false;
+    return isRead || count("fork", "true") + count("ended", "true") < MAX_EVIDENCE;
   }
 
   /** Keeps verified evidence of a fork: its JCS. */
