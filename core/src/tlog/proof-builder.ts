@@ -55,7 +55,14 @@ export class ProofBuilder {
 
   async #hashes(ranges: readonly Range[], size: number): Promise<Uint8Array[]> {
     const reading = new Map<string, Promise<ExpandedTile>>();
-    const tiles = ranges.map((range) => range.map((subtree) => this.#tile(tileOf(subtree, size), reading)));
+    let last: (TileCoordinates & { readonly tile: ExpandedTile | Promise<ExpandedTile> }) | undefined;
+    const find = (subtree: Subtree): ExpandedTile | Promise<ExpandedTile> => {
+      const at = tileOf(subtree, size);
+      // Neighbours in a proof mostly lie in one tile.
+      if (last?.level !== at.level || last.n !== at.n) last = { ...at, tile: this.#tile(at, reading) };
+      return last.tile;
+    };
+    const tiles = ranges.map((range) => range.map(find));
     if (reading.size > 0) await Promise.all(reading.values());
     const hashes: Uint8Array[] = [];
     for (const [i, range] of ranges.entries()) {
