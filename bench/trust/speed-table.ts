@@ -242,7 +242,7 @@ function note(times: Tail, action: () => unknown): void {
 
 /** The columns of a row: a busy machine stretches the first only. */
 function columnsOf({ wall, cpu }: Tail): Pick<Row, "value" | "ratio"> {
-  return { value: tail(wall), ratio: `${tail(cpu)} of processor time` };
+  return { value: tail(wall), ratio: `p99 ${quantile(cpu, 0.99).toPrecision(2)} ms of processor time` };
 }
 
 /** Milliseconds by the clock, and of processor time: a busy machine stretches the first only. */
