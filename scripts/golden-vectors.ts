@@ -9,6 +9,7 @@ import { base58btc } from "multiformats/bases/base58";
 import {
   addProof,
   canonicalize,
+  digest,
   formatTime,
   identityFromSeed,
   type Identity,
@@ -326,7 +327,7 @@ async function vouches(): Promise<Case[]> {
   const good = await secured(voucher, vouch());
   const document = JSON.parse(good) as JsonObject;
   const { proof, ...open } = document;
-  const id = `sha256:${toHex(new Uint8Array(await crypto.subtle.digest("SHA-256", utf8(canonicalize(open)))))}`;
+  const id = digest(open);
   const edit = (subject: JsonObject): string =>
     canonicalize({ ...document, credentialSubject: { ...(open["credentialSubject"] as JsonObject), ...subject } });
   const context = { ...(proof as JsonObject) };
