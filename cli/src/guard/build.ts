@@ -78,10 +78,22 @@ export async function buildGuard(context: Context, options: Options): Promise<Gu
   const onAlarm = (problem: unknown): void => alarm(problem instanceof Error ? problem.message : String(problem));
   const replay = opened.use(new SqliteReplayStore(replayPath));
   const audit = opened.use(
-    new AuditLog({ path: auditPath, identity, args: recordedArguments(options), now: context.io.now, onAlarm }),
+    new AuditLog({
+      path: auditPath,
+      identity,
+      args: recordedArguments(options),
+      rotateRecords: rotateRecords(options["auditRotate"]),
+      now: context.io.now,
+      onAlarm,
+    }),
   );
   const audience = settings.value("audience");
-  const webhook = await openWebhook(context, options, undefined, alarm);
+  // The console may be another process, and may come and go.
+  const itemUrl = (id: string): string | undefined => {
+    const console = consoleAddress(state);
+    return console === undefined ? undefined : `${console}/approvals/${id}`;
+  };
+  const webhook = await openWebhook(context, options, itemUrl, alarm);
   if (webhook) opened.use(webhook);
   const spiffe = await openGuardSpiffe(context, options, { log: alarm, replay, stateFolder: state, refresh });
   if (spiffe) opened.use(spiffe);
@@ -99,11 +111,7 @@ export async function buildGuard(context: Context, options: Options): Promise<Gu
       approvals: {
         waitSeconds: waitSeconds(options["approvalWait"]),
         webhook,
-        // The console may be another process, and may come and go.
-        url: (id) => {
-          const console = consoleAddress(state);
-          return console === undefined ? undefined : `${console}/approvals/${id}`;
-        },
+        url: itemUrl,
       },
       audiences: audience === undefined || audience.startsWith("did:") ? [] : [audience],
       mode,
@@ -162,6 +170,13 @@ async function rootsOf(context: Context, options: Options): Promise<Did[]> {
   const given = options["root"] as string[] | undefined;
   if (given === undefined) return context.roots();
   return Promise.all(given.map(async (text) => (await findAgent(context, text, () => directoryOf(context))).did));
+}
+
+/** After how many records the log is archived; by default it never is. */
+function rotateRecords(value: Options[string]): number | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value === "string" && /^[1-9]\d{2,8}$/.test(value)) return Number(value);
+  throw usage("--audit-rotate is a number of records, at least 100", "--audit-rotate 100000");
 }
 
 function recordedArguments(options: Options): RecordedArguments {

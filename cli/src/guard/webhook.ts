@@ -12,7 +12,7 @@ import { visible } from "../ui/visible.ts";
 export async function openWebhook(
   context: Context,
   options: Options,
-  itemUrl: ((id: string) => string) | undefined,
+  itemUrl: ((id: string) => string | undefined) | undefined,
   alarm: (text: string) => void,
 ): Promise<ApprovalWebhook | undefined> {
   const { webhook: url, webhookSecret: path } = options;

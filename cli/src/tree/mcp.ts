@@ -70,6 +70,7 @@ export const mcpCommands: readonly CommandSpec[] = [
       ["--refresh <seconds>", "how often the log is looked at (5)"],
       audit,
       ["--audit-args <how>", "of arguments record: digest, sealed, redacted (what rules read) or full"],
+      ["--audit-rotate <n>", "archive the log after so many records; the chain goes on"],
       ["--approval-wait <s>", "how long a call waits for a person before it is told to retry (20)"],
       ["--webhook <url>", "where to post that a request waits for a person (as Slack takes it)"],
       ["--webhook-secret <file>", "the key that signs those posts (or PEERAGE_WEBHOOK_SECRET)"],

@@ -12,7 +12,7 @@ export interface WebhookOptions {
   /** The key of the signature, at least 24 bytes: see {@link parseWebhookSecret}. */
   readonly secret: Uint8Array;
   /** Where a person answers an item; without it the command line is named. */
-  readonly itemUrl?: ((id: string) => string) | undefined;
+  readonly itemUrl?: ((id: string) => string | undefined) | undefined;
   /** How often it is tried: 5 times by default, with pauses of 1, 2, 4 and 8 s between. */
   readonly attempts?: number;
   readonly firstPauseMs?: number;
