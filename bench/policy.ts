@@ -161,7 +161,7 @@ async function changes(): Promise<Row[]> {
     let last = 0;
     for (let sent = Date.now(); (await isAdmitted()) !== wanted; sent = Date.now()) last = sent;
     const { marker = path } = (await done) as { marker?: string };
-    (times[name] ??= []).push(Math.max(0, last - (await stat(marker)).mtimeMs));
+    (times[name] ??= []).push(Math.max(0, last - (await stat(marker)).ctimeMs));
   };
   for (let round = 0; round < ROUNDS; round++) {
     await measure("grant", ["grant", caller.did, "echo", "--policy", path], true);
