@@ -1,16 +1,16 @@
 import type { Published } from "../published.ts";
-import type { LogReads, StoredCheckpoint, StoredEntry } from "../store/log-store.ts";
+import type { StoredCheckpoint } from "../store/log-store.ts";
+import { feedEvent, type FeedPages } from "./feed-pages.ts";
 import type { StreamLimits } from "./service.ts";
 
 export interface FeedStreamOptions {
-  readonly reads: LogReads;
+  readonly pages: FeedPages;
   readonly published: Published;
   readonly limits: StreamLimits;
   /** Once aborted, the stream ends and says why. */
   readonly stopping: AbortSignal;
   /** Index of the first entry to send. */
   readonly from: number;
-  readonly describeEntry: (entry: StoredEntry) => Promise<object>;
   readonly describeCheckpoint: (checkpoint: StoredCheckpoint) => object;
   /** Once, when the stream has ended. `cut` if the reader did not take what was due. */
   readonly onEnd: (cut: boolean) => void;
@@ -27,6 +27,14 @@ const encoder = new TextEncoder();
  */
 export function feedStream(options: FeedStreamOptions): ReadableStream<Uint8Array> {
   return new ReadableStream<Uint8Array>(new FeedSource(options), { highWaterMark: 1 });
+}
+
+/** What a reader gets at once: entries, then what else there is to say. */
+interface Part {
+  readonly page?: Uint8Array;
+  readonly text: string;
+  /** The stream ends with it. */
+  readonly last?: true;
 }
 
 class FeedSource {
@@ -62,11 +70,12 @@ class FeedSource {
 
   async pull(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
     this.#idleSince = 0;
-    const text = (await this.#produce()) ?? (await this.#waitThenProduce());
+    const { page, text, last } = (await this.#produce()) ?? (await this.#waitThenProduce());
     if (this.#ended) return;
-    controller.enqueue(encoder.encode(text.text));
+    if (page) controller.enqueue(page);
+    if (text !== "") controller.enqueue(encoder.encode(text));
     this.#idleSince = performance.now();
-    if (text.last === true) {
+    if (last === true) {
       controller.close();
       this.#end(false);
     }
@@ -76,26 +85,24 @@ class FeedSource {
     this.#end(false);
   }
 
-  async #produce(): Promise<{ text: string; last?: true } | undefined> {
-    const { reads, published, describeEntry, describeCheckpoint, stopping } = this.#options;
+  async #produce(): Promise<Part | undefined> {
+    const { pages, published, describeCheckpoint, stopping } = this.#options;
     const { checkpoint } = published;
     if (this.#next > checkpoint.size) return { text: closing("future-cursor"), last: true };
     if (checkpoint.size - this.#next > MAX_BEHIND) return { text: closing("too-far-behind"), last: true };
+    const end = Math.min(this.#next + PAGE, checkpoint.size);
+    const part: { page?: Uint8Array } = this.#next < end ? { page: await pages.read(this.#next, end) } : {};
+    this.#next = end;
     let text = "";
-    if (this.#next < checkpoint.size) {
-      const entries = await reads.entries(this.#next, Math.min(this.#next + PAGE, checkpoint.size));
-      for (const entry of entries) text += event("statement", await describeEntry(entry), entry.index);
-      this.#next += entries.length;
-    }
     if (this.#next === checkpoint.size && this.#shown !== checkpoint) {
       this.#shown = checkpoint;
-      text += event("checkpoint", describeCheckpoint(checkpoint));
+      text = feedEvent("checkpoint", describeCheckpoint(checkpoint));
     }
-    if (stopping.aborted) return { text: text + closing("shutting-down", 2_000), last: true };
-    return text === "" ? undefined : { text };
+    if (stopping.aborted) return { ...part, text: text + closing("shutting-down", 2_000), last: true };
+    return part.page || text !== "" ? { ...part, text } : undefined;
   }
 
-  async #waitThenProduce(): Promise<{ text: string; last?: true }> {
+  async #waitThenProduce(): Promise<Part> {
     const { stopping } = this.#options;
     const published = await new Promise<boolean>((resolve) => {
       // A publication may have slipped in since there was nothing to send.
@@ -132,11 +139,7 @@ class FeedSource {
   }
 }
 
-function event(name: string, data: object, id?: number): string {
-  return `${id === undefined ? "" : `id: ${id}\n`}event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
-}
-
 /** Tells why the stream ends; a browser that reconnects by itself should not do so soon. */
 function closing(reason: "future-cursor" | "too-far-behind" | "shutting-down", retryMs: number = 60_000): string {
-  return `retry: ${retryMs}\n${event("closed", { reason })}`;
+  return `retry: ${retryMs}\n${feedEvent("closed", { reason })}`;
 }

@@ -1,5 +1,6 @@
 import { PeerageError, toBase64 } from "@peerage/core";
 import { describeEntry, json, pageSchema } from "./answers.ts";
+import { FeedPages } from "./feed-pages.ts";
 import { feedStream } from "./feed-stream.ts";
 import { integer, limit } from "./parameters.ts";
 import { badRequest, problem } from "./problem.ts";
@@ -18,6 +19,7 @@ export function feedRoutes(service: Service): Route[] {
       answers: { 200: { description: "A page", content: { "application/json": pageSchema } } },
       handle: async (c, { query }) => json(c, await pageOf(service, {}, query.after ?? -1, query.limit)),
     });
+  const pages = new FeedPages(service.reads, (entry) => describeEntry(service, entry));
   return [
     page("/v1/feed"),
     page("/v1/feed.json"),
@@ -40,12 +42,12 @@ export function feedRoutes(service: Service): Route[] {
           content: { "text/event-stream": null },
         },
       },
-      handle: (c, { query }) => stream(c, service, query.after),
+      handle: (c, { query }) => stream(c, service, pages, query.after),
     }),
   ];
 }
 
-function stream(c: Ctx, service: Service, after: number | undefined): Response {
+function stream(c: Ctx, service: Service, pages: FeedPages, after: number | undefined): Response {
   const last = c.req.header("last-event-id");
   if (last !== undefined && !/^\d{1,15}$/.test(last)) throw badRequest("Last-Event-ID is not a log index");
   if (service.openStreams.count >= service.streams.maximum) {
@@ -61,12 +63,11 @@ function stream(c: Ctx, service: Service, after: number | undefined): Response {
   service.openStreams.count++;
   const { outgoing } = bindingsOf(c);
   const body = feedStream({
-    reads: service.reads,
+    pages,
     published: service.published,
     limits: service.streams,
     stopping: service.stopping,
     from: cursor === undefined ? service.published.checkpoint.size : cursor + 1,
-    describeEntry: (entry) => describeEntry(service, entry),
     describeCheckpoint: ({ size, root, time, note }) => ({
       origin: service.keys.origin,
       size,
