@@ -17,7 +17,7 @@ import {
   verifyAudit,
   verifyExport,
 } from "@peerage/mcp-middleware";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { answerEnvelope, dataSchemas } from "../cli/src/schemas.ts";
 import { Home } from "./_cli.ts";
 import { HISTORY_META, policyOf, signed, stdio, verdict } from "./_guard.ts";
@@ -261,7 +261,38 @@ describe("a rotated log", () => {
     expect(await verify(0)).toMatchObject({ archives: 0 });
   });
 
-  it("rotates by itself while it is written, also by two processes, and the checkpoints go on over all records", async () => {
+  it("archives by itself once it has so many records, and at no other time", async () => {
+    vi.useFakeTimers({ toFake: ["setInterval"] });
+    try {
+      const path = join(folder, `${++files}.db`);
+      const identity = generateIdentity();
+      await using audit = new AuditLog({ path, identity, rotateRecords: 20 });
+      const guard = await createGuard({ identity, policy: policyOf([{ tools: "echo", agents: "*" }]), audit });
+      const caller = generateIdentity();
+      const call = async (times: number): Promise<void> => {
+        for (let i = 0; i < times; i++) {
+          const message = await signed(caller, guard.did, "tools/call", { name: "echo", arguments: {} });
+          expect(await verdict(guard.admit(message, stdio()))).toBe("admitted");
+        }
+      };
+      await call(10);
+      await audit.checkpoint();
+      vi.advanceTimersByTime(10_000);
+      expect((await verifyAudit(path)).from).toBe(0);
+      await call(20);
+      await audit.checkpoint();
+      vi.advanceTimersByTime(10_000);
+      const report = await verifyAudit(path, { guard: identity.did });
+      expect(report).toMatchObject({ from: 31, size: 31 });
+      expect(report.defect).toBeUndefined();
+      await call(1);
+      expect((await verifyAudit(path)).defect).toBeUndefined();
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it("is written by two processes while it rotates, and the checkpoints go on over all records", async () => {
     const path = join(folder, `${++files}.db`);
     const identity = generateIdentity();
     const [one, two] = [await scene(path, identity), await scene(path, identity)];
