@@ -222,7 +222,8 @@ function inForce(rule: DenyRule, { now }: PolicyInput): boolean {
 function who(rule: DenyRule, policy: PolicyDocument, { caller }: PolicyInput, seesUnbound: boolean): Truth {
   if (rule.agents === undefined) return true;
   if (!caller) return undefined;
-  return listed(rule.agents, policy, caller.did, caller.spiffe ?? (seesUnbound ? caller.spiffe_unbound : undefined));
+  const ids = seesUnbound ? [caller.spiffe, caller.spiffe_unbound] : [caller.spiffe];
+  return ids.some((id) => listed(rule.agents!, policy, caller.did, id));
 }
 
 function listed(
@@ -245,14 +246,9 @@ function listed(
 function spiffeOf(rule: DenyRule, { caller }: PolicyInput, seesUnbound: boolean): Truth {
   if (rule.spiffe === undefined) return true;
   if (!caller) return undefined;
-  const id = caller.spiffe ?? (seesUnbound ? caller.spiffe_unbound : undefined);
-  return (
-    id !== undefined &&
-    [rule.spiffe]
-      .flat()
-      .map(String)
-      .some((one) => glob(one, id) === true)
-  );
+  const ids = seesUnbound ? [caller.spiffe, caller.spiffe_unbound] : [caller.spiffe];
+  const patterns = [rule.spiffe].flat().map(String);
+  return ids.some((id) => id !== undefined && patterns.some((one) => glob(one, id) === true));
 }
 
 function when(rule: DenyRule, { caller }: PolicyInput): Truth {

@@ -424,6 +424,9 @@ describe("a guard behind mutual TLS", () => {
     expect(await call("open", gateway)).toBe("admitted");
     expect(await call("closed", gateway)).toBe("ERR_POLICY_DENIED");
     expect(await call("closed", agent)).toBe("admitted");
+    // A bound ID does not hide who connects.
+    expect(await call("closed", gateway, agent)).toBe("ERR_POLICY_DENIED");
+    expect(await call("bound", gateway, agent)).toBe("admitted");
   });
 
   it("lets a gateway connect for the agent behind it, unless the two must be the same", async () => {

@@ -48,6 +48,9 @@ describe("spiffe", () => {
     ]);
     const named = policy('deny: [{tools: x, agents: "spiffe://acme.example/**"}]\nallow: [{tools: x, agents: "*"}]');
     expect([by({}), by({ spiffe_unbound: inside })].map((one) => effect(named, one))).toEqual(["allow", "deny"]);
+    // A bound one beside it hides nothing: whoever connects for another is seen as well.
+    const beside = by({ spiffe: "spiffe://other.example/x", spiffe_unbound: inside });
+    expect([denies, named].map((policy) => effect(policy, beside))).toEqual(["deny", "deny"]);
   });
 
   it("names an agent under `agents` and an entry's signer under `by`, and with `agents` both must hold", async () => {

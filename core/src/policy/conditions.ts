@@ -48,17 +48,19 @@ export type When = (input: PolicyInput) => unknown;
 
 type Rule = AllowRule | DenyRule;
 
-/** Who the rule is about: `agents` and `spiffe`. A deny rule also sees a SPIFFE ID that is not bound. */
+/** Who the rule is about: `agents` and `spiffe`. A deny rule also sees a SPIFFE ID that is not bound, beside a bound one. */
 export function callerConditions(rule: Rule, list: "deny" | "allow", document: PolicyDocument): Condition[] {
   const conditions: Condition[] = [];
-  const spiffeOf = ({ caller }: Facts): string | undefined =>
-    caller?.spiffe ?? (list === "deny" ? caller?.unbound : undefined);
+  const idsOf = ({ caller }: Facts): readonly (string | undefined)[] =>
+    list === "deny" ? [caller?.spiffe, caller?.unbound] : [caller?.spiffe];
+  const spiffeOf = (facts: Facts): string | undefined => idsOf(facts).find((id) => id !== undefined);
   if (rule.agents !== undefined) {
     const agents = principalSet(rule.agents, document.groups);
     conditions.push({
       kind: "agents",
       wanted: `a call by ${principalsText(rule.agents)}`,
-      holds: (facts) => (facts.caller === undefined ? undefined : includes(agents, facts.caller.did, spiffeOf(facts))),
+      holds: (facts) =>
+        facts.caller === undefined ? undefined : idsOf(facts).some((id) => includes(agents, facts.caller?.did, id)),
       found: (facts) => facts.caller?.did ?? spiffeOf(facts) ?? "no caller",
     });
   }
@@ -68,11 +70,8 @@ export function callerConditions(rule: Rule, list: "deny" | "allow", document: P
     conditions.push({
       kind: "spiffe",
       wanted: `a bound SPIFFE ID like ${either(patterns)}`,
-      holds: (facts) => {
-        if (facts.caller === undefined) return undefined;
-        const spiffe = spiffeOf(facts);
-        return spiffe === undefined ? false : matches(spiffe);
-      },
+      holds: (facts) =>
+        facts.caller === undefined ? undefined : idsOf(facts).some((id) => id !== undefined && matches(id)),
       found: (facts) => spiffeOf(facts) ?? (facts.caller?.unbound === undefined ? "none" : "one that is not bound"),
     });
   }

@@ -53,7 +53,7 @@ export interface SpiffeFacts {
   readonly spiffe?: SpiffeId;
   /** `caller.spiffe_proof` of the policy input; present with `spiffe`. */
   readonly proof?: SpiffeProof;
-  /** A SPIFFE ID that was verified and is not bound; `caller.spiffe_unbound` of the policy input. */
+  /** A SPIFFE ID that was verified and is not bound, perhaps beside a bound one; `caller.spiffe_unbound` of the policy input. */
   readonly unbound?: SpiffeId;
   /** What was checked for `spiffe` or `unbound`. */
   readonly evidence?: SpiffeEvidence;

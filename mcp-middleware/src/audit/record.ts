@@ -32,6 +32,8 @@ export interface RecordedSpiffe extends Partial<SpiffeEvidence> {
   readonly id: string;
   /** How it is bound to the DID; absent for one that is not. */
   readonly proof?: SpiffeProof;
+  /** A second one that was verified and is not bound, such as a gateway's. */
+  readonly beside?: string;
 }
 
 /** What the policy was asked beside what the decision itself says; see {@link recordedInput}. */

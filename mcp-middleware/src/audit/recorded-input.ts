@@ -71,8 +71,9 @@ function spiffeMembers(
   recorded: RecordedSpiffe | undefined,
 ): Pick<CallerDocument, "spiffe" | "spiffe_proof" | "spiffe_unbound"> {
   if (!recorded) return {};
-  const { id, proof } = recorded;
-  return proof === undefined ? { spiffe_unbound: id } : { spiffe: id, spiffe_proof: proof };
+  const { id, proof, beside } = recorded;
+  if (proof === undefined) return { spiffe_unbound: id };
+  return { spiffe: id, spiffe_proof: proof, ...(beside === undefined ? {} : { spiffe_unbound: beside }) };
 }
 
 /** The argument paths that some rule of a policy reads. */

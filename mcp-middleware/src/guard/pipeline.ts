@@ -211,7 +211,7 @@ function judgeSpiffe(
 ): SpiffeFacts {
   if (!before) return verifier.verify({ ...presented, now }, proof);
   const { unbound = before.unbound, ...facts } = verifier.verify({ ...presented, header: undefined, now }, proof);
-  return { ...facts, ...(unbound === undefined || facts.spiffe !== undefined ? {} : { unbound }) };
+  return { ...facts, ...(unbound === undefined ? {} : { unbound }) };
 }
 
 function spiffeIdOf(facts: SpiffeFacts | undefined): Pick<Caller, "spiffeId"> {

@@ -87,8 +87,8 @@ function spiffeDocument(
   facts: SpiffeFacts | undefined,
 ): Pick<CallerDocument, "spiffe" | "spiffe_proof" | "spiffe_unbound"> {
   const { spiffe, proof, unbound } = facts ?? {};
-  if (spiffe !== undefined && proof !== undefined) return { spiffe, spiffe_proof: proof };
-  return unbound === undefined ? {} : { spiffe_unbound: unbound };
+  const other = unbound === undefined ? {} : { spiffe_unbound: unbound };
+  return spiffe === undefined || proof === undefined ? other : { spiffe, spiffe_proof: proof, ...other };
 }
 
 /** Whether any expression of a policy looks at `standing`: it costs more than a lookup, so others do not pay for it. */

@@ -170,7 +170,9 @@ function callerOf({ caller, proof, spiffe }: Trace): RecordedCaller | undefined 
 
 function recordedSpiffe(facts: SpiffeFacts | undefined): RecordedSpiffe | undefined {
   const id = facts?.spiffe ?? facts?.unbound;
-  return id === undefined ? undefined : { id, ...present("proof", facts?.proof), ...facts?.evidence };
+  if (id === undefined) return undefined;
+  const beside = facts?.spiffe === undefined ? undefined : facts.unbound;
+  return { id, ...present("proof", facts?.proof), ...present("beside", beside), ...facts?.evidence };
 }
 
 function scopesOf(policy: Policy): { readonly scopes?: readonly string[] } {

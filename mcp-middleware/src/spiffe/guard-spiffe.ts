@@ -51,7 +51,13 @@ export class GuardSpiffe implements SpiffeVerifier {
     const possessed = this.#possession(presentation, proof);
     const signerOf = this.#kept(this.#signers.read(others, presentation), now);
     const counts = bound && this.#accept.has(bound.proof);
-    if (counts) return { spiffe: bound.spiffe, proof: bound.proof, evidence: bound.evidence, signerOf: this.#own(bound, signerOf) }; // prettier-ignore
+    if (counts) {
+      // A gateway's own ID stands beside that of the agent behind it: deny rules see both.
+      const others = [peer?.spiffeId, possessed?.spiffe].filter((id) => id !== undefined && id !== bound.spiffe);
+      const [unbound] = others;
+      const { spiffe, proof: how, evidence } = bound;
+      return { spiffe, proof: how, evidence, ...(unbound ? { unbound } : {}), signerOf: this.#own(bound, signerOf) };
+    }
     if (this.#options.required && presentation.hasNoPlace !== true) {
       throw new PeerageError("ERR_SPIFFE_REQUIRED", `a SPIFFE ID is required: send ${BINDING_META}`, {
         detail: bound ? "proof" : "missing",
