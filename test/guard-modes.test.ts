@@ -126,7 +126,7 @@ describe("a guard that only watches", () => {
     const call = async (flags: readonly string[]): Promise<Answer> => {
       await using peer = new StdioPeer(bridged(alice, guard(...flags, "--", ...rawServer)), env());
       await peer.initialize();
-      return peer.call("echo", { a: 1 });
+      return await peer.call("echo", { a: 1 });
     };
     const file = at("recommended.yaml");
     const watching = ["--policy", at("nobody.yaml"), "--mode", "recommend", "--until", "1d", "--recommend-to", file];

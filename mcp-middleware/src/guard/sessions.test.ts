@@ -147,7 +147,7 @@ describe("limits", () => {
     const { guard, caller } = scene();
     const pipe = stdio();
     const first = await guard.admit(await signedEcho(caller, guard.did), pipe);
-    for (let i = 1; i < 64; i++)
+    for (let i = 1; i < 256; i++)
       expect(await verdict(guard.admit(await signedEcho(caller, guard.did), stdio()))).toBe("admitted");
     const refused = await guard.admit(await signedEcho(caller, guard.did), pipe);
     expect(refused).toMatchObject({ reason: "ERR_RATE_LIMITED", reply: { result: { isError: true } } });

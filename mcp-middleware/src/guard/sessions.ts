@@ -4,7 +4,7 @@ const MAX_SESSIONS = 65_536;
 const MAX_SESSIONS_PER_DID = 1_024;
 const IDLE_MS = 86_400_000;
 const MAX_IN_FLIGHT = 1_024;
-const MAX_IN_FLIGHT_PER_DID = 64;
+const MAX_IN_FLIGHT_PER_DID = 256;
 
 function bound(detail: string): PeerageError {
   return new PeerageError("ERR_SESSION_BOUND", "this session belongs to another identity", { detail });

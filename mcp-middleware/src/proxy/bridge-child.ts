@@ -35,6 +35,9 @@ export async function bridgeToChild(
       ...(options.graceMs === undefined ? {} : { graceMs: options.graceMs }),
     });
   }
+  // What was read before is owed an answer, also where it was still being signed.
+  host.pause(true);
+  await host.signed();
   await host.close((id) => upstreamReply(id, "the server has ended."));
   return status;
 }
