@@ -3,16 +3,21 @@ import {
   generateIdentity,
   HttpRegistryReader,
   type Identity,
+  issueKeyInit,
+  issueKeyRevoke,
   issueReport,
   issueRevocation,
   issueVouch,
+  keyDigest,
   loadCel,
+  multibaseOf,
   Network,
   parsePolicy,
   type Policy,
+  scoreVector,
   tokenDigest,
 } from "@peerage/core";
-import { createGuard, trustFromNetwork } from "@peerage/mcp-middleware";
+import { createGuard, type NetworkTrust, trustFromNetwork } from "@peerage/mcp-middleware";
 import { describe, expect, it } from "vitest";
 import { policyOf, signed, stdio, verdict } from "./_guard.ts";
 import { startRegistry, type TestRegistry } from "./_registry.ts";
@@ -29,6 +34,7 @@ interface Scene extends AsyncDisposable {
   readonly clock: { ahead: number };
   readonly call: (who: Identity, tool?: string) => Promise<string>;
   readonly scoreOf: (did: Did) => number | "unknown";
+  readonly trust: NetworkTrust;
 }
 
 async function scene(root: Identity, rules: Policy = policy): Promise<Scene> {
@@ -43,6 +49,7 @@ async function scene(root: Identity, rules: Policy = policy): Promise<Scene> {
     registry,
     network,
     clock,
+    trust,
     scoreOf: (did) => trust.score(did, "tools"),
     call: async (who, tool = "write") => {
       return verdict(guard.admit(await signed(who, guard.did, "tools/call", { name: tool }, { now: now() }), stdio()));
@@ -123,6 +130,45 @@ describe("a guard that follows a registry", () => {
     await it.registry.publish((await issueReport(other, report)).bytes);
     expect(await seen()).toBe("ERR_POLICY_DENIED");
     expect(it.scoreOf(bob.did)).toBeGreaterThan(0.5);
+  });
+
+  it("A-TRUST-06 A-TRUST-09 follows vouches, revocations, key events and its own clock step by step, and is as built anew", async () => {
+    const people = Array.from({ length: 5 }, () => generateIdentity()) as [
+      Identity,
+      Identity,
+      Identity,
+      Identity,
+      Identity,
+    ];
+    const [root, a, b, c, spare] = people;
+    await using it = await scene(root);
+    const seen = async (statement: Promise<{ readonly bytes: Uint8Array }>): Promise<(number | "unknown")[]> => {
+      await it.registry.publish((await statement).bytes);
+      await it.network.refresh();
+      const scores = people.map(({ did }) => it.scoreOf(did));
+      const anew = scoreVector(it.network.view.at(Math.floor(Date.now() / 1000)).graph("tools"), [root.did]);
+      expect(scores).toEqual(people.map(({ did }) => anew.score(did)));
+      return scores;
+    };
+    const vouch = (from: Identity, to: Identity, confidence: number) =>
+      issueVouch(from, { subject: to.did, scope: ["tools"], confidence });
+    expect((await seen(vouch(root, a, 90)))[1]).toBe(0.9);
+    await seen(vouch(root, b, 80));
+    await seen(vouch(a, c, 100));
+    const given = await vouch(b, c, 60);
+    const [, , , both] = await seen(Promise.resolve(given));
+    expect(both).toBe(0.966);
+    const init = await issueKeyInit(a, { next: keyDigest(multibaseOf(spare.did)) });
+    expect((await seen(Promise.resolve(init)))[3]).toBe(both);
+    // Its key is suspended: what it gave counts no more.
+    expect((await seen(issueKeyRevoke(a, { prev: init })))[3]).toBe(0.336);
+    expect((await seen(issueRevocation(b, { revokes: "statement", target: given.id })))[3]).toBe("unknown");
+    expect(it.trust.work).toMatchObject({ restarts: 1, builds: 1, edits: 3 + 2 + 1 });
+    const { edits } = it.trust.work;
+    // A hundred days later by its own clock the last vouches have ended, without a new view.
+    it.clock.ahead = 100 * 86_400_000;
+    expect(it.scoreOf(b.did)).toBe("unknown");
+    expect(it.trust.work).toMatchObject({ restarts: 1, builds: 1, edits: edits + 1 });
   });
 
   it("A-SESS-06 refuses a key that burnt itself, from the next view on", async () => {

@@ -33,7 +33,7 @@ export { checkMode, MAX_SHADOW_DAYS, type Mode } from "./guard/mode.ts";
 export { errorNumber, REFUSAL_META } from "./guard/refusal.ts";
 export { type Advertisement, receiptOf } from "./guard/results.ts";
 export { type LifecycleMethod, lifecycleMethods, type Synthetic } from "./guard/subject.ts";
-export { trustFromNetwork, type TrustFromNetworkOptions, type TrustSource } from "./guard/trust.ts";
+export { type NetworkTrust, trustFromNetwork, type TrustFromNetworkOptions, type TrustSource } from "./guard/trust.ts";
 export type {
   Admission,
   Binding,
