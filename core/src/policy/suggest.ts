@@ -55,7 +55,10 @@ function rulesOf(kind: TargetKind, targets: ReadonlyMap<string, ReadonlyMap<stri
   return [...shared.values()]
     .sort((a, b) => b.calls - a.calls)
     .map(({ targets: names, agents, calls }) => ({
-      rule: { [kind]: names.length === 1 ? names[0] : names.sort(), agents: agents.length === 1 ? agents.join() : agents },
+      rule: {
+        [kind]: names.length === 1 ? names[0] : names.sort(),
+        agents: agents.length === 1 ? agents.join() : agents,
+      },
       calls,
     }));
 }
