@@ -89,7 +89,7 @@ class UrlBridge {
   async drained(): Promise<undefined> {
     const parent = process.ppid;
     await this.#host.signed();
-    while (this.#host.busy && process.ppid === parent) await pause(50);
+    while (this.#host.busy && process.ppid === parent) await pause(10);
     return undefined;
   }
 
