@@ -13,7 +13,7 @@ import type { Plugin } from "vite";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const assets = join(root, "observatory", "assets");
 const islands = join(root, "observatory", "src", "islands");
-const entries = ["verify", "map", "try", "console", "approve"] as const;
+const entries = ["verify", "map", "try", "console"] as const;
 /** What every page links: served from `static` as it is where nothing was built. */
 const pageFiles = ["style.css", "console.css", "site.js"] as const;
 

@@ -1,8 +1,10 @@
 import { request } from "node:http";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { generateIdentity } from "@peerage/core";
+import { pairingWords } from "@peerage/observatory";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { FilePairing } from "../cli/src/console/pairing.ts";
 import { examplePolicy, logIn, startConsole, type TestConsole } from "./_console.ts";
 import { startObservatory } from "./_observatory.ts";
 
@@ -148,6 +150,31 @@ describe("the console's door", () => {
     }
     const page = await (await site.get("/")).text();
     expect(page).not.toMatch(/<style|<script(?! (?:type="module" )?src="\/assets\/)|style=|\son\w+=/);
+  });
+
+  it("takes one key for a pairing code, and makes nobody an approver by that", async () => {
+    const pairing = new FilePairing(site.state);
+    const code = await pairing.open();
+    const [mine, other] = [generateIdentity().did, generateIdentity().did];
+    const offer = async (word: string, did: string): Promise<number> => {
+      const headers = { cookie: await site.cookie(), origin: site.url, "content-type": "application/json" };
+      const init = { method: "POST", headers, body: JSON.stringify({ did }) };
+      return (await fetch(`${site.url}/pairing/${encodeURIComponent(word)}`, init)).status;
+    };
+    const state = async (): Promise<string> => (await site.json(`/pairing/${code}`)).state;
+    expect(await offer("00000000", mine)).toBe(404);
+    expect(await offer("../../keys", mine)).toBe(404);
+    expect(await offer(code, "did:key:z6Mkno")).toBe(400);
+    expect(await offer(code, mine)).toBe(200);
+    // Whoever comes second, with another key, comes too late.
+    expect(await offer(code, other)).toBe(404);
+    expect(await pairing.offered(code)).toBe(mine);
+    expect(await state()).toBe("waiting");
+    expect(pairingWords(code, mine)).toHaveLength(6);
+    expect(pairingWords(code, mine)).not.toEqual(pairingWords(code, other));
+    await pairing.close(code, "refused");
+    expect(await state()).toBe("refused");
+    expect(await offer(code, other)).toBe(404);
   });
 
   it("A-WEB-04 U9 is another app than the public one, which has no such route", async () => {

@@ -232,6 +232,27 @@ describe.skipIf(!browser)("the console in Chromium", () => {
     await context.close();
   });
 
+  it("U19 replays what the slider is moved to, and the address restores it", async () => {
+    const context = await site.browser(browser!);
+    const page = await context.newPage();
+    await page.goto(`${site.url}/?window=1h`);
+    await page.getByText("live", { exact: true }).waitFor();
+    const tally = page.locator(".tally .ok");
+    const now = await tally.innerText();
+    await page.locator("input[data-replay]").focus();
+    await page.keyboard.press("Home");
+    await page.getByRole("heading", { name: "As it was" }).waitFor();
+    await expect.poll(() => tally.innerText()).not.toBe(now);
+    const then = await tally.innerText();
+    expect(page.url()).toMatch(/at=\d+/);
+    await page.reload();
+    expect(await tally.innerText()).toBe(then);
+    await page.getByText("replay", { exact: true }).waitFor();
+    await page.getByRole("link", { name: "Back to now" }).click();
+    await expect.poll(() => tally.innerText()).toBe(now);
+    await context.close();
+  });
+
   it("lets a browser in by the fragment of the address, and takes the code out of it", async () => {
     const context = await browser!.newContext();
     const page = await context.newPage();
@@ -241,8 +262,48 @@ describe.skipIf(!browser)("the console in Chromium", () => {
     await context.close();
   });
 
+  it("U12 pages are complete, quiet and as wide as the window, and axe finds nothing: light, 390 px", async () => {
+    // All combinations of scripts, colours and widths, on every page: test/slow/console-matrix.test.ts.
+    const only = ["live", "call", "approval", "policy"];
+    const { did } = site.people["eager-ledger"]!;
+    const look = { javaScriptEnabled: true, colorScheme: "light", width: 390 } as const;
+    await visitConsole(browser!, site, { ...look, did, axe: axeViolations, only });
+  });
+});
+
+describe("budgets", () => {
+  it("a first look at a page of the console costs at most 40 KiB and five requests", async () => {
+    const encoding = { "accept-encoding": "br", accept: "text/html" };
+    const wire = async (path: string): Promise<number> => {
+      const { request } = await import("node:http");
+      const headers = { ...encoding, cookie: await site.cookie() };
+      return new Promise((resolve, reject) => {
+        const asked = request(site.url + path, { headers }, (answer) => {
+          let bytes = 0;
+          answer.on("data", (chunk: Buffer) => (bytes += chunk.length));
+          answer.on("end", () => resolve(bytes));
+        });
+        asked.on("error", reject);
+        asked.end();
+      });
+    };
+    const { open } = await site.json("/approvals.json");
+    for (const path of ["/", "/calls", "/approvals", `/approvals/${open[0].id}`, "/policy"]) {
+      const page = await (await site.get(path)).text();
+      const linked = [
+        ...page.matchAll(/(?:<link rel="(?:stylesheet|icon)" href|<script (?:type="module" )?src)="([^"]+)"/g),
+      ];
+      let bytes = await wire(path);
+      for (const [, asset = ""] of linked) bytes += await wire(asset);
+      console.log(`${path}: ${Math.round(bytes / 102.4) / 10} KiB, ${linked.length + 1} requests`);
+      expect([path, bytes <= 40 * 1024 || bytes]).toEqual([path, true]);
+      expect(linked.length + 1).toBeLessThanOrEqual(5);
+    }
+  });
+});
+
+describe.skipIf(!browser)("hostile words", () => {
   it("A-WEB-01 hostile tools, arguments, reasons and log names are text: nothing runs, nothing is asked of others", async () => {
-    await using other = await startConsole();
     const hostile = [
       "<img src=x onerror=alert(1)>",
       `"><script>alert(1)</script>`,
@@ -257,17 +318,17 @@ describe.skipIf(!browser)("the console in Chromium", () => {
       "x".repeat(400),
     ];
     const asking = examplePolicy([human.did], fraud.did);
-    const own = await other.addGuard(`"><img src=x onerror=alert(1)>`, asking);
-    const agent = other.people["vivid-weaver"]!;
+    const own = await site.addGuard(`"><img src=x onerror=alert(1)>`, asking);
+    const agent = site.people["vivid-weaver"]!;
     for (const name of hostile) await own.call(agent, name, { [name]: name });
     const history = await checkedRun(agent, fraud, new Date(Date.now() - 1_000));
     const args = { amount_cents: 5, ...Object.fromEntries(hostile.map((text, i) => [`${text}${i}`, text])) };
     expect(await own.call(agent, "transfer_funds", args, { history })).toBe("ERR_APPROVAL_REQUIRED");
-    const context = await other.browser(browser!);
+    const context = await site.browser(browser!);
     const page = await context.newPage();
-    const complaints = watchPage(page, other.url);
-    const { calls } = await other.json("/calls.json");
-    const { open } = await other.json("/approvals.json");
+    const complaints = watchPage(page, site.url);
+    const { calls } = await site.json(`/calls.json?caller=${agent.did}&verdict=refused`);
+    const { open } = await site.json("/approvals.json");
     const addresses = [
       "/",
       "/calls",
@@ -275,13 +336,13 @@ describe.skipIf(!browser)("the console in Chromium", () => {
       "/policy",
       "/audit",
       `/agents/${agent.did}`,
-      `/approvals/${open[0].id}`,
+      `/approvals/${open.at(-1).id}`,
     ];
     for (const path of [
       ...addresses,
       ...calls.filter(({ target }: Line) => /^(?:e|x|<)/.test(target)).map(({ id }: Line) => `/calls/${id}`),
     ]) {
-      await page.goto(`${other.url}${path}`, { waitUntil: "load" });
+      await page.goto(`${site.url}${path}`, { waitUntil: "load" });
       const found = await page.evaluate(() => ({
         images: document.images.length,
         scripts: Array.from(document.scripts, ({ src }) => new URL(src).pathname).filter(
@@ -296,18 +357,10 @@ describe.skipIf(!browser)("the console in Chromium", () => {
       expect(text).not.toMatch(/[\u202e\u200b\u001b]/);
     }
     // Drawn by the browser, it is the same text.
-    await page.goto(other.url);
+    await page.goto(site.url);
     expect(await own.call(agent, "<b>fresh</b>")).toBe("ERR_POLICY_DENIED");
     await page.locator("table.calls code", { hasText: "<b>fresh</b>" }).waitFor();
     expect(complaints).toEqual([]);
     await context.close();
-  });
-
-  it("U12 pages are complete, quiet and as wide as the window, and axe finds nothing: light, 390 px", async () => {
-    // All combinations of scripts, colours and widths, on every page: test/slow/console-matrix.test.ts.
-    const only = ["live", "call", "approval", "policy"];
-    const { did } = site.people["eager-ledger"]!;
-    const look = { javaScriptEnabled: true, colorScheme: "light", width: 390 } as const;
-    await visitConsole(browser!, site, { ...look, did, axe: axeViolations, only });
   });
 });

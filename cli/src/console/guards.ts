@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { type Digest, parsePolicy, type Policy } from "@peerage/core";
 import { ApprovalStore, AuditReader, type AuditReport } from "@peerage/mcp-middleware";
@@ -25,7 +25,7 @@ export class GuardStores implements Disposable {
   list(): readonly GuardSource[] {
     const paths = this.#paths();
     for (const [path, store] of this.#open) {
-      if (paths.includes(path)) continue;
+      if (paths.includes(path) && store.isThere) continue;
       store[Symbol.dispose]();
       this.#open.delete(path);
     }
@@ -62,6 +62,7 @@ export class GuardStores implements Disposable {
 class Store implements GuardSource, Disposable {
   readonly name: string;
   readonly #path: string;
+  readonly #file: string | undefined;
   readonly #verifier: AuditVerifier;
   readonly #reader: AuditReader;
   readonly #approvals: ApprovalStore;
@@ -71,10 +72,16 @@ class Store implements GuardSource, Disposable {
     this.#verifier = verifier;
     this.name = basename(path, ".db");
     this.#path = path;
+    this.#file = fileAt(path);
     this.#reader = new AuditReader(path);
     // A log without its tables is one that is just being made.
     if (this.#reader.guard === undefined) throw new Error("nothing is recorded yet");
     this.#approvals = new ApprovalStore(path, { now });
+  }
+
+  /** False once another file stands under the name: a log that was moved away and begun anew. */
+  get isThere(): boolean {
+    return fileAt(this.#path) === this.#file;
   }
 
   get did(): GuardSource["did"] {
@@ -139,4 +146,10 @@ class Store implements GuardSource, Disposable {
     this.#reader[Symbol.dispose]();
     this.#approvals[Symbol.dispose]();
   }
+}
+
+/** Which file stands at a path. */
+function fileAt(path: string): string | undefined {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found && `${found.dev}:${found.ino}`;
 }

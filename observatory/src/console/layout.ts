@@ -33,7 +33,6 @@ export function layout(title: string, body: readonly Node[], { path, query, wait
         <title>${inside && waiting > 0 ? `(${waiting}) ` : ""}${title} · Peerage console</title>
         <meta name="color-scheme" content="light dark" />
         <meta name="robots" content="noindex" />
-        <link rel="stylesheet" href="${assetPath("style.css")}" />
         <link rel="stylesheet" href="${assetPath("console.css")}" />
         <link rel="icon" href="${assetPath("icon.svg")}" type="image/svg+xml" />
         <script src="${assetPath("site.js")}"></script>

@@ -89,7 +89,7 @@ export class Ledgers implements Disposable {
   async #read(): Promise<void> {
     const guards = this.#options.guards();
     for (const source of guards) {
-      if (!this.#ledgers.has(source.name)) this.#ledgers.set(source.name, new Ledger(source));
+      if (this.#ledgers.get(source.name)?.source !== source) this.#ledgers.set(source.name, new Ledger(source));
     }
     const names = new Set(guards.map(({ name }) => name));
     for (const name of this.#ledgers.keys()) if (!names.has(name)) this.#ledgers.delete(name);

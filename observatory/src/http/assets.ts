@@ -12,7 +12,7 @@ const types = {
 export type AssetName = keyof typeof types;
 
 /** A part of the site that runs in browsers and is loaded where it is used. */
-export type IslandName = "verify" | "map" | "try" | "console" | "approve";
+export type IslandName = "verify" | "map" | "try" | "console";
 
 interface Asset {
   readonly path: string;
@@ -26,6 +26,7 @@ const islands = new Map<string, string>();
 for (const name of Object.keys(types) as AssetName[]) {
   put(name, readFileSync(new URL(`../../static/${name}`, import.meta.url), "utf8"));
 }
+joinStyles(Object.fromEntries([...paths].map(([name, path]) => [name, assets.get(path)?.body ?? ""])));
 loadIslands();
 
 /** The address of an asset. It holds a hash of the contents, so it may be kept for ever. */
@@ -72,6 +73,13 @@ export function loadIslands(): void {
   }
   // The same files as in `static`, minified.
   for (const [name, body] of built.pages) put(name, body);
+  joinStyles(Object.fromEntries(built.pages));
+}
+
+/** The console links one style sheet: that of every page, and below it what it has for itself. */
+function joinStyles(bodies: Readonly<Partial<Record<AssetName, string>>>): void {
+  const { "style.css": every, "console.css": own } = bodies;
+  if (every !== undefined && own !== undefined) put("console.css", `${every}\n${own}`);
 }
 
 function put(name: AssetName, body: string): void {

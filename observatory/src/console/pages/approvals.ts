@@ -1,5 +1,4 @@
 import { isPeerageError, PeerageError } from "@peerage/core";
-import { islandPath } from "../../http/assets.ts";
 import type { Asked, ConsolePage } from "../ask.ts";
 import { itemData, itemLine } from "../item.ts";
 import type { InboxData, ItemData } from "../item-data.ts";
@@ -82,11 +81,7 @@ export const approval: ConsolePage<ItemData> = {
 /** A card that the browser can answer: it gets the bytes, and all that the answer speaks of. */
 function signing(item: ItemData, heading: "h1" | "h2"): Node {
   if (item.state !== "open") return itemCard(item, heading);
-  return h(
-    "peerage-approve",
-    { "data-src": islandPath("approve"), "data-facts": JSON.stringify(item) },
-    itemCard(item, heading),
-  );
+  return h("peerage-approve", { "data-facts": JSON.stringify(item) }, itemCard(item, heading));
 }
 
 function itemsOf(asked: Asked, states: readonly GuardItem["state"][]): ItemData[] {

@@ -1,4 +1,3 @@
-import { islandPath } from "../../http/assets.ts";
 import type { ConsolePage } from "../ask.ts";
 import { h } from "../node.ts";
 import { paths } from "../paths.ts";
@@ -24,7 +23,7 @@ export const approver: ConsolePage<{ readonly pairing: boolean }> = {
       h("h2", { id: "key" }, "In this browser"),
       h(
         "peerage-approver",
-        { "data-src": islandPath("approve"), "data-pairing": pairing ? "1" : undefined },
+        { "data-pairing": pairing ? "1" : undefined },
         h(
           "p",
           { class: "muted" },

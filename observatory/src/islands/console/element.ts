@@ -1,4 +1,6 @@
 import type { InboxData } from "../../console/item-data.ts";
+import { ApproveElement } from "./approve.ts";
+import { ApproverElement } from "./approver.ts";
 import { LiveElement } from "./live.ts";
 import { onNews } from "./news.ts";
 
@@ -7,9 +9,6 @@ function start(): void {
   letIn();
   countDown();
   setInterval(countDown, 1_000);
-  for (const place of document.querySelectorAll<HTMLElement>("peerage-approve, peerage-approver")) {
-    if (place.dataset["src"] !== undefined) void import(place.dataset["src"]);
-  }
   if (!document.querySelector("[data-login]")) watchApprovals();
 }
 
@@ -78,4 +77,6 @@ function countInIcon(n: number): void {
 }
 
 customElements.define("peerage-live", LiveElement);
+customElements.define("peerage-approve", ApproveElement);
+customElements.define("peerage-approver", ApproverElement);
 start();

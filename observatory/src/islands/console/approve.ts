@@ -12,9 +12,8 @@ import {
 import { requestFields } from "../../console/fields.ts";
 import { type ItemData, itemIdentity } from "../../console/item-data.ts";
 import { willDo } from "../../console/item-view.ts";
-import { draw } from "../console/draw.ts";
 import { element } from "../dom.ts";
-import { ApproverElement } from "./approver.ts";
+import { draw } from "./draw.ts";
 import { type ApproverKey, openKey } from "./key.ts";
 
 /** How long the request must be in sight before it can be answered. */
@@ -222,6 +221,3 @@ export class ApproveElement extends HTMLElement {
     this.#says.className = `says ${tone === "" && text !== "" ? "obstacle" : tone}`.trim();
   }
 }
-
-customElements.define("peerage-approve", ApproveElement);
-customElements.define("peerage-approver", ApproverElement);
