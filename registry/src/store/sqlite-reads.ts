@@ -21,6 +21,7 @@ export class SqliteReads implements LogReads, Disposable {
   readonly #keyStatements: Database.Statement<[string], number>;
   readonly #tile: Database.Statement<[number, number], Buffer>;
   readonly #head: Database.Statement<[], { size: number; root: Buffer }>;
+  readonly #covering: Database.Statement<[number], StoredCheckpoint>;
 
   /** @param db a read-only connection, owned by this object from now on */
   constructor(db: Database.Database) {
@@ -38,6 +39,7 @@ export class SqliteReads implements LogReads, Disposable {
       .prepare<[string], number>("SELECT kind FROM entry WHERE issuer = ? AND kind IN (5, 6, 7, 8, 9) ORDER BY idx")
       .pluck();
     this.#head = db.prepare("SELECT size, root FROM head WHERE log = 1");
+    this.#covering = db.prepare("SELECT * FROM checkpoint WHERE size > ? ORDER BY size LIMIT 1");
   }
 
   async head(): Promise<Head> {
@@ -84,7 +86,7 @@ export class SqliteReads implements LogReads, Disposable {
   }
 
   async firstCheckpointCovering(index: number): Promise<StoredCheckpoint | undefined> {
-    return (await this.checkpoints(index, 1))[0];
+    return Promise.resolve(this.#covering.get(index));
   }
 
   checkpoints(after: number, limit: number): Promise<StoredCheckpoint[]> {
