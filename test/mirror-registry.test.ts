@@ -11,6 +11,7 @@ import {
   parseVerifierKey,
   verifyCheckpoint,
 } from "@peerage/core";
+import { createLogger, openMirror, openWitness, serveApp } from "../registry/src/index.ts";
 import { startRegistry, temporaryFolder, type TestRegistry } from "./_registry.ts";
 import { vkeyOf } from "./_witnesses.ts";
 
@@ -53,6 +54,25 @@ describe("a registry that mirrors another", () => {
     expect((await test.get(`${path}/nothing`)).status).toBe(404);
     expect((await fetch(`${test.url}${path}/checkpoint`, { method: "POST" })).status).toBe(404);
     expect(await test.json("/v1/statements")).toMatchObject({ statements: { length: 1 } });
+  });
+});
+
+describe("a mirror and a witness on their own", () => {
+  it("say that they answer, and log who asked for what but not from where", async () => {
+    using folder = temporaryFolder();
+    using memory = temporaryFolder();
+    await using log = await startRegistry();
+    const lines: string[] = [];
+    const logger = createLogger({ format: "json", write: (line) => lines.push(line) });
+    await using mirror = await openMirror({ url: log.url, dataDir: folder.path, followMs: 0 });
+    using witness = await openWitness({ dataDir: memory.path, name: "w.test", logs: [], logger });
+    for (const { app } of [mirror, witness]) {
+      await using served = await serveApp(app);
+      expect(await (await fetch(`${served.url}/healthz`)).text()).toBe("ok\n");
+    }
+    expect((await witness.app.request("/witness/add-checkpoint", { method: "POST", body: "x" })).status).toBe(400);
+    expect(lines.map((line) => JSON.parse(line) as object)).toMatchObject([{ method: "POST", status: 400 }]);
+    expect(lines.join("")).not.toContain("127.0.0.1");
   });
 });
 

@@ -7,7 +7,7 @@ import { metaRoutes } from "./meta.ts";
 import { metricsRoute } from "./metrics.ts";
 import { noteRoutes } from "./notes.ts";
 import { notFound, onErrorWith, problem } from "./problem.ts";
-import { type Ctx, type Env, type Route, serveRoutes } from "./route.ts";
+import { type Ctx, type Env, observer, type Route, serveRoutes } from "./route.ts";
 import type { Service } from "./service.ts";
 import { statementRoutes } from "./statements.ts";
 import { trustRoutes } from "./trust.ts";
@@ -33,6 +33,7 @@ export function registryRoutes(service: Service): Route[] {
 /** The HTTP interface of a registry. Reads write nothing, are open to every origin, and know no account. */
 export function registryApp(service: Service): Hono<Env> {
   const routes = registryRoutes(service);
+  const log = observer(service.logger);
   const app = serveRoutes(routes, {
     before: (c, { method, live, free }) => {
       if (method !== "GET") {
@@ -56,12 +57,9 @@ export function registryApp(service: Service): Hono<Env> {
       if (!c.res.headers.has("Cache-Control")) c.res.headers.set("Cache-Control", "public, max-age=1");
     },
     tag: () => etagOf(service),
-    observe: ({ method, path }, status, seconds) => {
-      service.metrics.request(method, path, status, seconds);
-      const fields = { method, route: path, status, ms: Math.round(seconds * 1_000) };
-      if (status >= 500) service.logger.warn(fields, "answered");
-      else if (method === "GET") service.logger.debug(fields, "answered");
-      else service.logger.info(fields, "answered");
+    observe: (route, status, seconds) => {
+      service.metrics.request(route.method, route.path, status, seconds);
+      log(route, status, seconds);
     },
   });
   app.onError(onErrorWith(service.logger));

@@ -93,18 +93,7 @@ export function metaRoutes(service: Service, all: () => readonly Route[]): Route
       answers: { 200: { description: "The document", content: { "application/json": z.looseObject({}) } } },
       handle: (c) => json(c, openApiDocument(all(), service.publicUrl ?? "/")),
     }),
-    route({
-      method: "GET",
-      path: "/healthz",
-      free: true,
-      live: true,
-      summary: "The process answers",
-      answers: { 200: { description: "It does", content: { "text/plain": z.string() } } },
-      handle: (c) => {
-        c.header("Cache-Control", "no-store");
-        return c.text("ok\n");
-      },
-    }),
+    healthRoute(),
     route({
       method: "GET",
       path: "/readyz",
@@ -120,4 +109,20 @@ export function metaRoutes(service: Service, all: () => readonly Route[]): Route
       },
     }),
   ];
+}
+
+/** Says that the process answers, and nothing else. */
+export function healthRoute(): Route {
+  return route({
+    method: "GET",
+    path: "/healthz",
+    free: true,
+    live: true,
+    summary: "The process answers",
+    answers: { 200: { description: "It does", content: { "text/plain": z.string() } } },
+    handle: (c) => {
+      c.header("Cache-Control", "no-store");
+      return c.text("ok\n");
+    },
+  });
 }

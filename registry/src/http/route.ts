@@ -2,6 +2,7 @@ import { type Context, Hono } from "hono";
 import type { HttpBindings } from "@hono/node-server";
 import { PeerageError } from "@peerage/core";
 import { z } from "zod";
+import type { Logger } from "../operations/logger.ts";
 import { badRequest, statusOf } from "./problem.ts";
 
 /** Hono's environment: node-server's request and response, absent when the app is called in process. */
@@ -61,6 +62,16 @@ export interface Around {
   readonly tag: () => string;
   /** A request was answered, or failed with what becomes its status. */
   readonly observe?: (route: Route, status: number, seconds: number) => void;
+}
+
+/** Logs what was answered: writes, and loudly what went wrong, by pattern of the route and never by address. */
+export function observer(logger: Logger): NonNullable<Around["observe"]> {
+  return ({ method, path }, status, seconds) => {
+    const fields = { method, route: path, status, ms: Math.round(seconds * 1_000) };
+    if (status >= 500) logger.warn(fields, "answered");
+    else if (method === "GET") logger.debug(fields, "answered");
+    else logger.info(fields, "answered");
+  };
 }
 
 /** An app that serves the routes. Parameters that are unknown, repeated or malformed are refused, not ignored. */

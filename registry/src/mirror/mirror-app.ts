@@ -3,8 +3,9 @@ import { formatVerifierKey, type RegistryPin, type VerifierKey } from "@peerage/
 import { z } from "zod";
 import { json } from "../http/answers.ts";
 import { type LogService, logRoutes } from "../http/log.ts";
+import { healthRoute } from "../http/meta.ts";
 import { notFound, onErrorWith, problem } from "../http/problem.ts";
-import { type Env, type Route, route, serveRoutes } from "../http/route.ts";
+import { type Env, observer, type Route, route, serveRoutes } from "../http/route.ts";
 import { forkRoutes } from "../http/witness.ts";
 import type { Logger } from "../operations/logger.ts";
 import type { PeerStore } from "../witness/peer-store.ts";
@@ -27,6 +28,7 @@ export function mirrorApp(service: MirrorService): Hono<Env> {
   const routes: Route[] = [
     ...[...logRoutes(service), aboutRoute(pin, mirrorKey)].map((one) => ({ ...one, path: path + one.path })),
     ...forks,
+    healthRoute(),
   ];
   const app = serveRoutes(routes, {
     before: (c) => {
@@ -36,6 +38,7 @@ export function mirrorApp(service: MirrorService): Hono<Env> {
     },
     after: () => undefined,
     tag: () => "",
+    observe: observer(logger),
   });
   app.onError(onErrorWith(logger));
   app.notFound((c) => problem(c, notFound("nothing is here")));

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import type { Hono } from "hono";
 import { noteSignerFromSeed, parseVerifierKey, PeerageError, type VerifierKey, WITNESS_TYPE } from "@peerage/core";
 import { onErrorWith, problem, notFound } from "../http/problem.ts";
-import { type Env, serveRoutes } from "../http/route.ts";
+import { type Env, observer, serveRoutes } from "../http/route.ts";
+import { healthRoute } from "../http/meta.ts";
 import { forkRoutes, witnessRoutes } from "../http/witness.ts";
 import { AddressLimits } from "../http/address-limits.ts";
 import type { Clients } from "../http/client-address.ts";
@@ -62,8 +63,13 @@ export async function openWitness(options: OpenWitnessOptions): Promise<OpenWitn
   const witness = new Witness({ signer, store, logs: logs.map(parseVerifierKey), now });
   const clients = options.clients ?? "direct";
   const limits = new AddressLimits({ writes: options.writesPerMinute ?? 0, reads: 0, streams: 0, clients, now });
+  const { logger = silentLogger } = options;
   const app = serveRoutes(
-    [...witnessRoutes({ witness }), ...forkRoutes({ peers: store, now, isRead: (vkey) => logs.includes(vkey) })],
+    [
+      healthRoute(),
+      ...witnessRoutes({ witness }),
+      ...forkRoutes({ peers: store, now, isRead: (vkey) => logs.includes(vkey) }),
+    ],
     {
       before: (c, { method }) => {
         if (method !== "GET") limits.count(c, "writes");
@@ -71,9 +77,10 @@ export async function openWitness(options: OpenWitnessOptions): Promise<OpenWitn
       },
       after: () => undefined,
       tag: () => "",
+      observe: observer(logger),
     },
   );
-  app.onError(onErrorWith(options.logger ?? silentLogger));
+  app.onError(onErrorWith(logger));
   app.notFound((c) => problem(c, notFound("nothing is here")));
   return { key: signer.key, app, witness, [Symbol.dispose]: () => store[Symbol.dispose]() };
 }
