@@ -38,7 +38,7 @@ describe("a registry that mirrors another", () => {
     expect(about.mirrors).toEqual([
       { origin, path: `/mirror/${originHash(origin)}`, key: expect.stringContaining("mirror/") as string },
     ]);
-    const [{ path, key }] = about.mirrors as [{ path: string; key: string }];
+    const { path, key } = about.mirrors[0]!;
     const reader = await HttpRegistryReader.connect({
       url: test.url + path,
       policy: { origin, logKey, operatorWitness: witnessKey },
