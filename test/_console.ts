@@ -44,6 +44,8 @@ export interface TestConsole extends AsyncDisposable {
   readonly state: string;
   readonly home: Home;
   readonly people: Readonly<Record<string, Identity>>;
+  /** Where the guards' registry answers. */
+  readonly registryUrl: string;
   addGuard(name: string, policy: Policy | (() => Policy)): Promise<ConsoleGuard>;
   /** The session cookie of a browser that was let in, for requests without one. */
   cookie(): Promise<string>;
@@ -80,7 +82,7 @@ export async function startConsole(): Promise<TestConsole> {
   const env = { PATH: process.env["PATH"], LANG: "C.UTF-8", PEERAGE_HOME: join(home.path, "peerage") };
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   const io = { env, cwd: home.path, stdin: Readable.from([]), stdout: nowhere, stderr: nowhere, now: () => new Date() };
-  const context = new Context(io, {});
+  const context = new Context(io, { registry: registry.url });
   await mkdir(context.paths.data, { recursive: true });
   await writeNames(context.paths, new Map(Object.entries(people).map(([name, { did }]) => [name, did])));
   const { state } = context.paths;
@@ -137,6 +139,7 @@ export async function startConsole(): Promise<TestConsole> {
     state,
     home,
     people,
+    registryUrl: registry.url,
     addGuard,
     cookie,
     get,

@@ -1,7 +1,7 @@
 import { copyFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
-import { generateIdentity, type Policy } from "@peerage/core";
+import { createNote, generateIdentity, issueProfile, noteDigest, type Policy } from "@peerage/core";
 import { AuditReader } from "@peerage/mcp-middleware";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -303,6 +303,24 @@ describe("budgets", () => {
 });
 
 describe.skipIf(!browser)("hostile words", () => {
+  it("A-WEB-01 shows the name that an agent chose as a claim, beside its fingerprint, with nothing in it obeyed", async () => {
+    const stranger = generateIdentity();
+    const name = '<img src=x onerror=alert(1)>\u202e"';
+    const note = createNote({ name });
+    const profile = await issueProfile(stranger, { role: "agent", noteDigest: noteDigest(note) });
+    const put = (path: string, body: Uint8Array | string, method: string): Promise<Response> =>
+      fetch(site.registryUrl + path, { method, body: body as BodyInit, headers: { prefer: "wait=15" } });
+    expect((await put("/v1/statements", profile.bytes, "POST")).ok).toBe(true);
+    expect((await put(`/v1/notes/${noteDigest(note)}`, JSON.stringify(note), "PUT")).ok).toBe(true);
+    expect(await guard.call(stranger, "search")).toBe("ERR_TRUST_INSUFFICIENT");
+    const nameOf = async (): Promise<string | undefined> => (await callsOf(`caller=${stranger.did}`))[0]?.name;
+    await expect.poll(nameOf, { timeout: 40_000 }).toBe('“<img src=x onerror=alert(1)>\\u{202e}"”');
+    const page = await (await site.get(`/calls?caller=${stranger.did}`)).text();
+    expect(page).toContain("“&lt;img src=x onerror=alert(1)&gt;\\u{202e}&quot;”");
+    expect(page).not.toMatch(/<img|\u202e/);
+    expect(page).toContain(stranger.did.slice(12, 17));
+  });
+
   it("A-WEB-01 hostile tools, arguments, reasons and log names are text: nothing runs, nothing is asked of others", async () => {
     const hostile = [
       "<img src=x onerror=alert(1)>",
