@@ -33,13 +33,14 @@ export function doesKeyCount({ did, trust, seenAt }: EntryKeys, entry: Entry, no
   if (issuer === did) return true;
   const key = kid.slice(kid.indexOf("#") + 1) as MultibaseKey;
   if (trust === undefined) return key === multibaseOf(issuer);
-  const isActive = trust.keyState(issuer) === "active";
+  // Asked only where it matters: this is done for every entry of every call.
+  const isActive = (): boolean => trust.keyState(issuer) === "active";
   // Without a log that tells what was, only what is can be asked.
-  if (!trust.keyStoodAt) return isActive && key === (trust.currentKey?.(issuer) ?? multibaseOf(issuer));
-  const lostSince = trust.keyLostSince?.(issuer, key);
-  if (isApprovalInForce(entry, now) && (!isActive || lostSince !== undefined)) return false;
+  if (!trust.keyStoodAt) return isActive() && key === (trust.currentKey?.(issuer) ?? multibaseOf(issuer));
   if (!stoodAround(trust, issuer, key, entry.issuedAt)) return false;
-  if (lostSince === undefined) return isActive || trust.keyLostSince !== undefined;
+  const lostSince = trust.keyLostSince?.(issuer, key);
+  if (isApprovalInForce(entry, now) && (lostSince !== undefined || !isActive())) return false;
+  if (lostSince === undefined) return trust.keyLostSince !== undefined || isActive();
   return (seenAt(entry.digest) ?? Infinity) < lostSince;
 }
 
