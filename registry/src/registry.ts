@@ -384,6 +384,8 @@ class OpenRegistry implements Registry {
   #notWritable(): string | undefined {
     if (this.#log.readOnly !== undefined) return `this registry is read-only: ${this.#log.readOnly}`;
     if (this.#log.hooks.failure !== undefined) return "this registry could not write and must be restarted";
+    const notReady = this.#log.notReady?.();
+    if (notReady !== undefined) return notReady;
     const withoutMs = this.#log.writer?.publisher.withoutQuorumMs ?? 0;
     return withoutMs > this.#patienceMs ? "no quorum of witnesses cosigns, so nothing can be published" : undefined;
   }

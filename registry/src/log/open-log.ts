@@ -38,6 +38,8 @@ export interface OpenLog extends AsyncDisposable {
   readonly tiles: TileSource;
   readonly current: () => StoredCheckpoint;
   readonly readOnly?: string;
+  /** Why nothing can be submitted at this moment, if so; it may pass. */
+  notReady?(): string | undefined;
   readonly writer?: {
     readonly store: LogStore;
     readonly sequencer: Sequencer;

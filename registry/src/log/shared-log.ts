@@ -32,6 +32,8 @@ const IDLE_MS = 250;
 const WAITING_MS = 20;
 /** A database that is away is asked again after this long. */
 const RETRY_MS = 500;
+/** Silence for so long means that nothing can be submitted now. */
+const SILENT_MS = 5_000;
 /** At the start: for a database, and for the process that writes to publish something. */
 const OPENING_MS = 30_000;
 
@@ -64,6 +66,7 @@ export class SharedLog implements OpenLog {
   #wake: (() => void) | undefined;
   #woken = false;
   #stopped = false;
+  #answeredAt = performance.now();
 
   private constructor(options: SharedLogOptions, store: PostgresLogStore, state: LogState) {
     this.#options = options;
@@ -96,8 +99,9 @@ export class SharedLog implements OpenLog {
   static async open(options: SharedLogOptions): Promise<SharedLog> {
     const { url, mustExist, postgres } = options;
     const store = await connectPostgres(url, { mustExist, ...postgres });
+    let log: SharedLog | undefined;
     try {
-      const log = new SharedLog(options, store, await store.state());
+      log = new SharedLog(options, store, await store.state());
       const deadline = performance.now() + OPENING_MS;
       for (;;) {
         await log.#turn();
@@ -110,9 +114,16 @@ export class SharedLog implements OpenLog {
       log.#loop = log.#run();
       return log;
     } catch (error) {
+      if (log) await log.#stepDown();
       await store[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  /** Why nothing can be submitted at this moment, if so. */
+  notReady(): string | undefined {
+    const silent = performance.now() - this.#answeredAt > SILENT_MS;
+    return silent ? "the registry's database does not answer" : undefined;
   }
 
   readonly current = (): StoredCheckpoint => {
@@ -161,6 +172,7 @@ export class SharedLog implements OpenLog {
     this.#woken = false;
     const before = this.#state;
     this.#state = await this.#store.state();
+    this.#answeredAt = performance.now();
     const { head, epoch } = this.#state;
     if (this.#current && head.size < this.#current.size) throw rolledBack(head, this.#current);
     if (this.#leader && epoch !== this.#store.epoch) await this.#stepDown();
@@ -195,6 +207,8 @@ export class SharedLog implements OpenLog {
     const tiles = new TileSource(this.#store);
     const tree = new TreeWriter(this.#store, await openEdge(this.#store, tiles));
     for (const seen of await this.#seen()) await this.#checkContains(tree.head, seen);
+    // The first checkpoint may wait for witnesses for longer than the lease lasts.
+    const renewing = setInterval(() => void this.#store.renew().catch(() => undefined), this.#store.leaseMs / 4);
     const publisher = await Publisher.start({
       store: this.#store,
       keys,
@@ -209,7 +223,7 @@ export class SharedLog implements OpenLog {
         if (!isPassing(error)) this.#fail(error);
       },
       ...(cadenceMs === undefined ? {} : { cadenceMs }),
-    });
+    }).finally(() => clearInterval(renewing));
     this.#leader = { tree, publisher, renewAt: this.#nextRenewal() };
   }
 
