@@ -213,8 +213,8 @@ describe.skipIf(!browser)("an approval signed in the browser", () => {
 
   it("A-APPR-08 a request that nobody answered in time can be answered no more, on the page or past it", async () => {
     expect(await guard.call(agent, "hurry")).toBe("ERR_APPROVAL_REQUIRED");
-    const { open } = await site.json("/approvals.json");
-    const item = open.find(({ target }: { target: string }) => target === "hurry");
+    const { open, closed } = await site.json("/approvals.json");
+    const item = [...open, ...closed].find(({ target }: { target: string }) => target === "hurry");
     await page.goto(`${site.url}/approvals/${item.id}`);
     await page
       .getByText(/has expired|nobody answered in time/)

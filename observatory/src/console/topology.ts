@@ -36,7 +36,7 @@ const narrow: Columns = {
   kind: "narrow",
   width: 358,
   row: 84,
-  top: 4,
+  top: 20,
   words: undefined,
   sigil: 13,
   size: 25,
