@@ -9,7 +9,7 @@ import { generateIdentity, HttpRegistryReader, issueProfile, Network, ProofBuild
 import { openEdge } from "../registry/src/log/open-edge.ts";
 import { TileSource } from "../registry/src/log/tile-source.ts";
 import { connectPostgres } from "../registry/src/store/postgres.ts";
-import { startPostgres } from "./_postgres.ts";
+import type { TestPostgres } from "./_postgres.ts";
 import { startRegistry, temporaryFolder } from "./_registry.ts";
 
 /** What a registry said was on disk. */
@@ -108,8 +108,7 @@ export async function expectOneTree(database: string, url: string, acknowledged:
 }
 
 /** Kills PostgreSQL again and again under load. @returns how many statements were acknowledged */
-export async function punishPostgres(rounds: number): Promise<number> {
-  await using server = await startPostgres();
+export async function punishPostgres(server: TestPostgres, rounds: number): Promise<number> {
   const database = await server.database("punished");
   await using registry = await startRegistry({ database });
   const acknowledged: Acknowledged = new Map();
@@ -175,8 +174,7 @@ export async function startProcess(dataDir: string, database: string, leaseMs: n
  * Two registries of one log under load, both of which would order it; the one that does is killed.
  * @returns for how long, in milliseconds, nothing was acknowledged
  */
-export async function killTheActiveOne(leaseMs: number): Promise<number> {
-  await using server = await startPostgres();
+export async function killTheActiveOne(server: TestPostgres, leaseMs: number): Promise<number> {
   const database = await server.database("shared");
   using a = temporaryFolder();
   using b = temporaryFolder();

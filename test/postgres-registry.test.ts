@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import {
   type Acknowledged,
   copyKeys,
@@ -11,21 +11,26 @@ import {
   submitWhile,
   untilPublished,
 } from "./_postgres-load.ts";
-import { startPostgres } from "./_postgres.ts";
+import { startPostgres, type TestPostgres } from "./_postgres.ts";
 import { startRegistry, temporaryFolder } from "./_registry.ts";
 
+let server: TestPostgres;
+beforeAll(async () => {
+  server = await startPostgres();
+});
+afterAll(() => server[Symbol.asyncDispose]());
+
 it("A-LOG-07 loses no acknowledged statement when PostgreSQL is killed twice under load", async () => {
-  expect(await punishPostgres(2)).toBeGreaterThan(100);
+  expect(await punishPostgres(server, 2)).toBeGreaterThan(100);
 });
 
 it("goes on within the lease when the registry that orders is killed: one tree, no gap, nothing twice", async () => {
-  const outage = await killTheActiveOne(1_500);
+  const outage = await killTheActiveOne(server, 1_500);
   console.log(`lease 1.5 s: nothing was acknowledged for ${(outage / 1000).toFixed(1)} s`);
   expect(outage).toBeGreaterThan(0);
 });
 
 it("A-LOG-07 fences a registry that slept through its lease: it serves on, and orders nothing", async () => {
-  await using server = await startPostgres();
   const database = await server.database("sleeper");
   using a = temporaryFolder();
   using b = temporaryFolder();
@@ -56,7 +61,6 @@ it("A-LOG-07 fences a registry that slept through its lease: it serves on, and o
 });
 
 it("A-LOG-06 orders nothing on a stale standby, while it runs and after a restart", async () => {
-  await using server = await startPostgres();
   const database = await server.database("primary");
   using folder = temporaryFolder();
   using standby = temporaryFolder();
@@ -101,7 +105,6 @@ it("A-LOG-06 orders nothing on a stale standby, while it runs and after a restar
 });
 
 it("serves two registries from one database: what one takes, both prove and both show", async () => {
-  await using server = await startPostgres();
   const database = await server.database("pair");
   using a = temporaryFolder();
   using b = temporaryFolder();
