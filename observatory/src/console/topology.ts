@@ -184,7 +184,9 @@ function agentNode(agent: LiveAgent, columns: Columns, y: number): Node {
   const numbers = [
     h("tspan", {}, [score, `${agent.admitted} ok`].filter((part) => part !== undefined).join(" · ")),
     ...(agent.refused > 0 ? [h("tspan", { class: "bad" }, ` · ${agent.refused} refused`)] : []),
-    ...(agent.asked > 0 ? [h("tspan", { class: "warn" }, ` · ${agent.asked} waited`)] : []),
+    ...(agent.asked > 0
+      ? [h("tspan", { class: "warn" }, columns.kind === "wide" ? ` · ${agent.asked} waited` : ` · ${agent.asked} ◔`)]
+      : []),
   ];
   const print = did !== undefined && name !== undefined ? fingerprintText(did) : undefined;
   const words: Child[] = [h("title", {}, did ?? "calls without a signature that held")];
