@@ -23,6 +23,8 @@ export class McpClient implements AsyncDisposable {
       readonly headers: Readonly<Record<string, string>>;
       /** For an https URL. */
       readonly agent?: Agent | undefined;
+      /** See `ServerUrl` of the middleware. */
+      readonly keepProofInMeta?: boolean;
       readonly env: NodeJS.ProcessEnv;
       readonly cwd: string;
       readonly log: (line: string) => void;
@@ -33,7 +35,12 @@ export class McpClient implements AsyncDisposable {
     output.on("data", (text: string) => this.#read(text));
     const target =
       "url" in endpoint
-        ? { url: endpoint.url, headers: options.headers, agent: options.agent }
+        ? {
+            url: endpoint.url,
+            headers: options.headers,
+            agent: options.agent,
+            keepProofInMeta: options.keepProofInMeta,
+          }
         : { ...endpoint, env: options.env, cwd: options.cwd };
     this.#ended = runBridge({ ...target, signer: options.signer, input: this.#input, output, log: options.log });
     void this.#ended.then(() => {

@@ -22,8 +22,12 @@ export interface Check {
   readonly fix?: string | undefined;
 }
 
-/** `peerage doctor`: looks at everything that calls depend on. Changes nothing; exit 1 with a problem. */
-export async function run(context: Context, _args: Args): Promise<Result> {
+/**
+ * `peerage doctor`: looks at everything that calls depend on, and at the way to a guard, where `--via` names it. Changes
+ * nothing; exit 1 with a problem.
+ */
+export async function run(context: Context, { options }: Args): Promise<Result> {
+  const via = (options["via"] as string[] | undefined) ?? [];
   const checks: Check[] = [
     { name: "node", state: "ok", text: process.versions.node },
     { name: "peerage", state: "ok", text: await readVersion() },
@@ -33,6 +37,7 @@ export async function run(context: Context, _args: Args): Promise<Result> {
     ...(await checkRegistry(context)),
     await checkRoots(context),
     ...(await checkSpiffe(context)),
+    ...(via.length === 0 ? [] : await (await import("../guard/hops.ts")).checkHops(context, via, options)),
   ];
   const tally = (state: Check["state"]): number => checks.filter((check) => check.state === state).length;
   const problems = tally("problem");

@@ -35,7 +35,8 @@ export const startCommands: readonly CommandSpec[] = [
     text: "check Node, key, clock, registry, log and vouches",
     group: "start",
     front: 7,
-    examples: ["peerage doctor", "peerage doctor --json"],
+    flags: [["--via <url>", "also the way to a guard, its outermost URL first (repeatable)", { many: true }]],
+    examples: ["peerage doctor", "peerage doctor --via https://gateway.example/mcp --via http://127.0.0.1:7070/mcp"],
     load: () => import("../commands/doctor.ts"),
   },
   {

@@ -249,7 +249,6 @@ describe("the proof", () => {
     for (const message of [inArguments, beside, inParams]) {
       expect(await verdict(guard.admit(message, stdio()))).toBe("ERR_PROOF_MISSING");
     }
-    expect(await verdict(guard.admit(unsigned(4), http({ "peerage-call": token })))).toBe("ERR_PROOF_MISSING");
     const two = http({ "peerage-call": tokenOf(await signedEcho(caller, guard.did)) });
     expect(await verdict(guard.admit(right, two))).toBe("ERR_PROOF_MALFORMED");
 
@@ -269,6 +268,19 @@ describe("the proof", () => {
     );
     expect(await verdict(guard.admit(ping, stdio()))).toBe("admitted");
     expect(await verdict(guard.admit(right, http({ "peerage-call": token })))).toBe("admitted");
+  });
+
+  it("A-CALL-16 takes the proof from the header where a hop stripped _meta, for exactly the message it was made for", async () => {
+    const { guard, caller } = scene();
+    const header = async (): Promise<Record<string, string>> => ({
+      "peerage-call": tokenOf(await signedEcho(caller, guard.did)),
+    });
+    const other = { ...unsigned(1), params: { name: "echo", arguments: { path: "/etc/passwd" } } };
+    expect(await verdict(guard.admit(other, http(await header())))).toBe("ERR_PROOF_MISMATCH");
+    const once = await header();
+    expect(await verdict(guard.admit(unsigned(2), http(once)))).toBe("admitted");
+    expect(await verdict(guard.admit(unsigned(3), http(once)))).toBe("ERR_PROOF_REPLAYED");
+    expect(await verdict(guard.admit(unsigned(4), http({})))).toBe("ERR_PROOF_MISSING");
   });
 
   it("A-CALL-16 names the _meta keys that arrived where a hop stripped the proof, and accepts no bearer token for it", async () => {

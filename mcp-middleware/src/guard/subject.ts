@@ -76,7 +76,7 @@ function findProof(inbound: Exclude<Inbound, { kind: "response" }>, context: Con
     return { token };
   }
   const elsewhere = [inbound.message, inbound.params, inbound.params?.["arguments"]];
-  const misplaced =
-    header !== undefined || elsewhere.some((place) => isJsonObject(place) && Object.hasOwn(place, CALL_META));
-  return misplaced ? { misplaced } : {};
+  if (elsewhere.some((place) => isJsonObject(place) && Object.hasOwn(place, CALL_META))) return { misplaced: true };
+  // A hop that strips `_meta` leaves the header, and what the proof is about is not in `_meta`.
+  return header === undefined ? {} : { token: header };
 }

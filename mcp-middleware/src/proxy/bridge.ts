@@ -17,6 +17,8 @@ export interface ServerUrl {
   readonly url: string | URL;
   /** Sent with every request, for example `Authorization`. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Do not fall back to the header `Peerage-Call` where something on the way strips `_meta`. */
+  readonly keepProofInMeta?: boolean | undefined;
   /** For an https URL, such as a `SpiffeAgent`; closed with the bridge. */
   readonly agent?: HttpsAgent | undefined;
 }

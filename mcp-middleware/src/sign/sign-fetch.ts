@@ -1,4 +1,12 @@
-import { canonicalAudience, isJsonObject, type JsonObject, type JsonValue, parseJson } from "@peerage/core";
+import {
+  CALL_META,
+  canonicalAudience,
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+  member,
+  parseJson,
+} from "@peerage/core";
 import { parseSseEvent, SseSplitter } from "../proxy/sse.ts";
 import type { CallSigner } from "./call-signer.ts";
 
@@ -10,6 +18,8 @@ export const CALL_HEADER = "peerage-call";
 export interface SignFetchOptions {
   /** The MCP endpoint. Requests to any other URL, such as OAuth discovery, are left alone. */
   readonly endpoint: string | URL;
+  /** Where a hop on the way strips `_meta` (`peerage doctor` finds it): proofs of POST go into the header as well. */
+  readonly proofInHeader?: boolean;
 }
 
 /**
@@ -23,7 +33,7 @@ export function signFetch(fetch: Fetch, signer: CallSigner, options: SignFetchOp
   return async (input, init) => {
     const url = new URL(input instanceof Request ? input.url : input);
     if (!isHttp(url) || canonicalAudience(url) !== endpoint || url.search !== search) return await fetch(input, init);
-    const signed = await signRequest(readRequest(input, init), signer);
+    const signed = await signRequest(readRequest(input, init), signer, options.proofInHeader === true);
     // A redirect would carry the proof, and perhaps a bearer token, to a place that nobody named.
     return observed(await fetch(url, { ...init, ...signed, redirect: "manual" }), signer);
   };
@@ -52,7 +62,7 @@ function readRequest(input: string | URL | Request, init: RequestInit | undefine
   return { method, headers: new Headers(headers), signal, text: () => request.text() };
 }
 
-async function signRequest(request: Outgoing, signer: CallSigner): Promise<RequestInit> {
+async function signRequest(request: Outgoing, signer: CallSigner, inHeader: boolean): Promise<RequestInit> {
   const { method, headers, signal } = request;
   const base = { method, headers, ...(signal ? { signal } : {}) };
   if (headers.has(CALL_HEADER)) {
@@ -68,7 +78,13 @@ async function signRequest(request: Outgoing, signer: CallSigner): Promise<Reque
   if (request.method !== "POST") return text === "" ? base : { ...base, body: text };
   const message = parseJson(text);
   if (!isJsonObject(message)) return { ...base, body: text };
-  if (Object.hasOwn(message, "method")) return { ...base, body: JSON.stringify(await signer.sign(message)) };
+  if (Object.hasOwn(message, "method")) {
+    const signed = await signer.sign(message);
+    const meta = member(signed["params"], "_meta");
+    const token = member(isJsonObject(meta) ? meta : undefined, CALL_META);
+    if (inHeader && typeof token === "string") headers.set(CALL_HEADER, token);
+    return { ...base, body: JSON.stringify(signed) };
+  }
   const token = await signer.signHeader(responseSubject(message));
   if (token !== undefined) headers.set(CALL_HEADER, token);
   return { ...base, body: JSON.stringify(message) };
