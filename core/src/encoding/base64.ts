@@ -42,8 +42,15 @@ function decode(text: string, values: Int8Array): Uint8Array {
   return out;
 }
 
+interface NodeBuffer {
+  from(bytes: ArrayBufferLike, offset: number, length: number): { toString(encoding: "base64url"): string };
+}
+/** Node's own encoder is many times as fast, and every proof and receipt is written by it; browsers have none. */
+const nodeBuffer = (globalThis as { Buffer?: NodeBuffer }).Buffer;
+
 /** Base64url without padding (RFC 4648 section 5, as in RFC 7515). */
 export function toBase64url(bytes: Uint8Array): string {
+  if (nodeBuffer) return nodeBuffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("base64url");
   return encode(bytes, urlSafe);
 }
 
