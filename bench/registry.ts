@@ -9,23 +9,21 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { generateIdentity, type Identity, issueVouch, type Vouch } from "@peerage/core";
 import { serveRegistry } from "@peerage/registry";
-import { appendRows } from "./registry-append.ts";
+import { appendRows, appendStatements } from "./registry-append.ts";
 import { httpRows, httpStatements } from "./registry-http.ts";
 import { buildMillion, MILLION, type MillionFigures } from "./registry-million.ts";
 import { median, type Row, type Section } from "./report.ts";
-
-const APPENDS = 6_000;
 
 export async function benchRegistry(): Promise<Section> {
   const folder = mkdtempSync(join(tmpdir(), "peerage-bench-"));
   try {
     const agents = Array.from({ length: 40 }, () => generateIdentity());
-    const vouches = await makeVouches(agents, Math.max(APPENDS, httpStatements));
+    const vouches = await makeVouches(agents, Math.max(appendStatements, httpStatements));
     return {
       title: "Registry",
       rows: [
         { what: "one fsync of 4 KiB on this disk", value: `${fsyncMs(folder).toFixed(2)} ms`, ratio: "reference" },
-        ...(await appendRows(vouches.slice(0, APPENDS))),
+        ...(await appendRows(vouches.slice(0, appendStatements))),
         ...(await httpRows(vouches)),
         ...(await millionRows(folder)),
         await scoreRow(join(folder, "score"), agents, vouches.slice(0, 1_500)),

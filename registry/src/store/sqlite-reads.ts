@@ -15,7 +15,7 @@ export class SqliteReads implements LogReads, Disposable {
   readonly #db: Database.Database;
   readonly #queries: LogQueries;
   readonly #byId: Database.Statement<[Uint8Array], EntryRow>;
-  readonly #indexOf: Database.Statement<[Uint8Array], number>;
+  readonly #indexesOf: (ids: readonly Uint8Array[]) => (number | undefined)[];
   readonly #range: Database.Statement<[number, number], EntryRow>;
   readonly #leaves: Database.Statement<[number, number], Buffer>;
   readonly #keyStatements: Database.Statement<[string], number>;
@@ -28,7 +28,9 @@ export class SqliteReads implements LogReads, Disposable {
     this.#db = db;
     this.#queries = new LogQueries(new Kysely<Tables>({ dialect: new SqliteDialect({ database: db }) }));
     this.#byId = db.prepare("SELECT * FROM entry WHERE id = ?");
-    this.#indexOf = db.prepare<[Uint8Array], number>("SELECT idx FROM entry WHERE id = ?").pluck();
+    const indexOf = db.prepare<[Uint8Array], number>("SELECT idx FROM entry WHERE id = ?").pluck();
+    // In one transaction: locks are taken once, not for every id.
+    this.#indexesOf = db.transaction((ids: readonly Uint8Array[]) => ids.map((id) => indexOf.get(id)));
     this.#range = db.prepare("SELECT * FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx");
     this.#leaves = db
       .prepare<[number, number], Buffer>("SELECT leaf FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx")
@@ -70,7 +72,7 @@ export class SqliteReads implements LogReads, Disposable {
   }
 
   async indexesOf(ids: readonly Uint8Array[]): Promise<(number | undefined)[]> {
-    return Promise.resolve(ids.map((id) => this.#indexOf.get(id)));
+    return Promise.resolve(this.#indexesOf(ids));
   }
 
   revocationsOf(id: Uint8Array): Promise<StoredEntry[]> {
