@@ -54,6 +54,7 @@ export const attacks: readonly Attack[] = [
   { id: "A-HTTP-05", refuses: "foreign host names and redirects" },
   { id: "A-HTTP-06", refuses: "line breaks in headers, and proofs to other endpoints" },
   { id: "A-HTTP-07", refuses: "a client or server that goes away and leaves a call behind" },
+  { id: "A-HTTP-08", refuses: "a signature that does not cover the body" },
   { id: "A-SESS-01", refuses: "another DID in somebody's session" },
   { id: "A-SESS-02", refuses: "another's cancellation of a running call" },
   { id: "A-SESS-03", refuses: "another's hand on a session's stream or its end" },

@@ -147,6 +147,7 @@ export {
   verifyStatement,
   type VerifyStatementOptions,
 } from "./statement/verify.ts";
+export * from "./http-signature/index.ts";
 export * from "./tlog/index.ts";
 
 export {
