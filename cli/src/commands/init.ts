@@ -3,17 +3,11 @@ import type { Context } from "../context.ts";
 import { CliError, usage } from "../errors.ts";
 import { writeRoots } from "../files/book.ts";
 import { isRegistryUrl, writeSetting } from "../files/config.ts";
-import {
-  findIdentity,
-  givenPassphrase,
-  identityName,
-  identityNames,
-  keyPaths,
-  openIdentity,
-} from "../files/identities.ts";
+import { findIdentity, identityName, identityNames, keyPaths, openIdentity } from "../files/identities.ts";
 import { type Membership, membershipOf, roles } from "../files/join.ts";
 import { createKeyFile, inspectKeyFile } from "../files/key-file.ts";
 import { tilde } from "../files/paths.ts";
+import { chosenPassphrase } from "../keys/passphrase.ts";
 import { suggestedRoots } from "../network.ts";
 import type { Result } from "../output.ts";
 import { submit, submitNote } from "../submit.ts";
@@ -113,7 +107,7 @@ async function makeKeys(
       ],
     };
   }
-  const passphrase = await newPassphrase(context, options);
+  const passphrase = await chosenPassphrase(context, options);
   for (const path of [next, recovery])
     if (!(await inspectKeyFile(path))) await createKeyFile(path, generateSeed(), passphrase);
   const did = await createKeyFile(current, generateSeed(), passphrase);
@@ -128,22 +122,6 @@ async function makeKeys(
       { mark: "ok", label: "recovery", value: `${tilde(paths, recovery)} ${ui.dim("(move it away)")}` },
     ],
   };
-}
-
-async function newPassphrase(context: Context, options: Args["options"]): Promise<string | undefined> {
-  const file = options["passphraseFile"];
-  const given = await givenPassphrase(context.io.env, typeof file === "string" ? file : undefined);
-  if (given !== undefined) {
-    if (given.length < 8) throw usage("a passphrase has at least 8 characters");
-    return given;
-  }
-  if (options["passphrase"] !== true) return undefined;
-  if (!context.canAsk) throw usage("a passphrase cannot be asked for here", "--passphrase-file <path>");
-  const { askPassphrase } = await import("../ui/ask.ts");
-  const first = await askPassphrase("A passphrase for the key, at least 8 characters");
-  if (first.length < 8) throw usage("a passphrase has at least 8 characters");
-  if ((await askPassphrase("Once more")) !== first) throw usage("the two are not the same");
-  return first;
 }
 
 async function join(

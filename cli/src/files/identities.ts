@@ -44,6 +44,25 @@ export function keyPaths(paths: Paths, name: string): KeyPaths {
   };
 }
 
+/** The key files that an identity has: those in use, and those that an event retired. Files are not opened. */
+export async function keyFilesOf(
+  paths: Paths,
+  { name, path }: Pick<IdentityFile, "name" | "path">,
+): Promise<{ readonly used: string[]; readonly retired: string[] }> {
+  // A key that stands elsewhere, by PEERAGE_KEY_FILE, has no other beside it.
+  if (path !== keyPaths(paths, name).current) return { used: [path], retired: [] };
+  const used: string[] = [];
+  const retired: string[] = [];
+  for (const file of (await readdir(paths.keys)).sort()) {
+    if (!file.startsWith(`${name}.`)) continue;
+    const ending = file.slice(name.length + 1);
+    if (/^(next|recovery|after|recovered)$/.test(ending)) used.push(join(paths.keys, file));
+    else if (/^(key|next)\.retired-[0-9a-f]{8}$/.test(ending)) retired.push(join(paths.keys, file));
+  }
+  // The current key last: what it says of itself is then true of all.
+  return { used: [...used, path], retired };
+}
+
 /** The names of this machine's identities, sorted. Files are not opened. */
 export async function identityNames(paths: Paths): Promise<string[]> {
   let files: string[];

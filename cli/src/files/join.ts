@@ -19,6 +19,7 @@ import {
   verifyStatement,
 } from "@peerage/core";
 import { z } from "zod";
+import { CliError } from "../errors.ts";
 import { readBook, writeBook } from "./book.ts";
 import { keyPaths } from "./identities.ts";
 import { inspectKeyFile } from "./key-file.ts";
@@ -92,6 +93,49 @@ export async function keepKeyEvent(
     events: [...(kept.events ?? []), bytes],
     ...(next ? { profile: fromUtf8(next.bytes) } : {}),
   });
+}
+
+/** An identity's membership as it is kept: public, and of use on another machine. */
+export interface KeptMembership {
+  readonly v: 1;
+  readonly init: string;
+  readonly events?: string[] | undefined;
+  readonly profile: string;
+  readonly note: Readonly<Record<string, string>>;
+}
+
+/** The membership as it is kept; undefined where no registry was ever joined. */
+export async function keptMembership(paths: Paths, name: string): Promise<KeptMembership | undefined> {
+  return readBook(membershipPath(paths, name), form);
+}
+
+/**
+ * Checks a membership that came from elsewhere: every statement is the DID's own and its signature holds.
+ * @returns what is to be kept, and its last key event
+ * @throws {CliError} ERR_KEY_FILE_INVALID, or {PeerageError} for a statement that does not verify
+ */
+export async function checkMembership(
+  value: unknown,
+  did: Did,
+): Promise<{ readonly kept: KeptMembership; readonly last: Verified<KeyEvent> }> {
+  const parsed = form.safeParse(value);
+  if (!parsed.success) throw new CliError("ERR_KEY_FILE_INVALID", "the membership in it is not as written by peerage");
+  const { init, events, profile, note } = await read(parsed.data);
+  const chain = [init, ...events].filter((event): event is Verified<KeyEvent> => event.kind === "KeyEvent");
+  const last = chain.at(-1);
+  const isOwn = [init, ...events, profile].every(({ issuer }) => issuer === did);
+  const isChain = chain.length === events.length + 1 && chain.every((event, i) => event.seq === i);
+  if (!isOwn || !isChain || last === undefined || profile.kind !== "AgentProfile")
+    throw new CliError("ERR_KEY_FILE_INVALID", "the membership in it is another identity's, or incomplete");
+  if (profile.noteDigest !== undefined && profile.noteDigest !== noteDigest(note))
+    throw new CliError("ERR_KEY_FILE_INVALID", "the note in it is not the profile's");
+  return { kept: parsed.data, last };
+}
+
+/** Keeps a membership that was checked, where none is kept yet. */
+export async function keepMembership(paths: Paths, name: string, kept: KeptMembership): Promise<void> {
+  const path = membershipPath(paths, name);
+  if (!(await readBook(path, form))) await writeBook(path, kept);
 }
 
 async function read(kept: z.infer<typeof form>): Promise<Membership> {

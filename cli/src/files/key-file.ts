@@ -36,7 +36,25 @@ const sealedForm = z.strictObject({
   nonce: base64url(12),
   sealed: base64url(48),
 });
-type Sealed = z.infer<typeof sealedForm>;
+interface Named {
+  readonly v: 1;
+  readonly did: string;
+  readonly key?: string;
+}
+
+interface Plain extends Named {
+  readonly seed: string;
+}
+
+interface Sealed extends Named {
+  readonly kdf: { readonly name: "scrypt"; readonly n: number; readonly r: 8; readonly p: 1; readonly salt: string };
+  readonly cipher: "aes-256-gcm";
+  readonly nonce: string;
+  readonly sealed: string;
+}
+
+/** What stands in a key file, or in the same form elsewhere: the key in clear, or sealed. */
+export type KeyForm = Plain | Sealed;
 
 /** The public part of a key file: readable without a passphrase, believed only once the key was opened. */
 export interface KeyFileInfo {
@@ -61,20 +79,76 @@ export async function replaceKeyFile(path: string, did: Did, seed: Uint8Array, p
   await replaceFile(path, await formOf(did, seed, passphrase));
 }
 
-async function formOf(did: Did, seed: Uint8Array, passphrase: string | undefined): Promise<string> {
+/** A change of a key file that was made ready, and of which nothing is on the disk yet. */
+export interface Recast {
+  readonly path: string;
+  /** Puts the new form in its place in one step. @throws {CliError} ERR_KEY_FILE_UNSAFE if the file changed meanwhile */
+  commit(): Promise<void>;
+}
+
+/**
+ * Makes the same key ready in another form: sealed, or with an undefined `seal` in clear.
+ * @param open the passphrase of a file that is sealed
+ * @throws {CliError} as {@link openKeyFile}
+ */
+export async function recastKeyFile(
+  path: string,
+  open: () => Promise<string>,
+  seal: string | undefined,
+): Promise<Recast> {
+  const before = await readPrivateFile(path);
+  if (before === undefined) throw new CliError("ERR_IDENTITY_MISSING", `there is no key at ${path}`);
+  const { seed, did } = await openKeyForm(parseForm(before, path), open, path);
+  const form = await keyFormOf(did, seed, seal);
+  if (seal !== undefined) {
+    // What cannot be opened again would be lost: it is opened once before it takes the place of the other.
+    const again = await openKeyForm(form, () => Promise.resolve(seal), path);
+    again.seed.fill(0);
+  }
+  seed.fill(0);
+  return {
+    path,
+    commit: async (): Promise<void> => {
+      if ((await readPrivateFile(path)) !== before)
+        throw new CliError("ERR_KEY_FILE_UNSAFE", `${path} was changed by another command and is left as it is`, {
+          hint: "run the command again",
+        });
+      await replaceFile(path, lineOf(form));
+    },
+  };
+}
+
+/** A key in the form of a file, for a DID behind which it stands. */
+export async function keyFormOf(did: Did, seed: Uint8Array, passphrase: string | undefined): Promise<KeyForm> {
   const own = identityFromSeed(seed).did;
   const name = { v: 1 as const, did, ...(own === did ? {} : { key: multibaseOf(own) }) };
-  const form =
-    passphrase === undefined
-      ? { ...name, seed: Buffer.from(seed).toString("base64url") }
-      : await seal(name, seed, passphrase);
+  return passphrase === undefined
+    ? { ...name, seed: Buffer.from(seed).toString("base64url") }
+    : await seal(name, seed, passphrase);
+}
+
+/** Writes a key in the form of a file to a new file, 0600. @throws {CliError} ERR_KEY_FILE_UNSAFE if the name is taken */
+export async function createKeyFileOf(path: string, form: KeyForm): Promise<void> {
+  await createPrivateFile(path, lineOf(form));
+}
+
+async function formOf(did: Did, seed: Uint8Array, passphrase: string | undefined): Promise<string> {
+  return lineOf(await keyFormOf(did, seed, passphrase));
+}
+
+function lineOf(form: KeyForm): string {
   return `${JSON.stringify(form)}\n`;
 }
 
 /** Reads what a key file says without opening the key; undefined if there is none. @throws {CliError} as {@link loadKeyFile} */
 export async function inspectKeyFile(path: string): Promise<KeyFileInfo | undefined> {
   const form = await readForm(path);
-  return form && { did: form.did, key: keyOf(form, path), locked: !("seed" in form) };
+  return form && describeKeyForm(form, path);
+}
+
+/** What a key says in the form of a file, without opening it. @param where names it in messages */
+export function describeKeyForm(form: KeyForm, where: string): KeyFileInfo {
+  return { did: form.did, key: keyOf(form, where), locked: !("seed" in form) };
 }
 
 /**
@@ -96,6 +170,15 @@ export async function openKeyFile(
 ): Promise<{ readonly seed: Uint8Array; readonly did: Did }> {
   const form = await readForm(path);
   if (!form) throw new CliError("ERR_IDENTITY_MISSING", `there is no key at ${path}`);
+  return openKeyForm(form, passphrase, path);
+}
+
+/** {@link openKeyFile} for a key that stands elsewhere in the form of a file. @param path names it in messages */
+export async function openKeyForm(
+  form: KeyForm,
+  passphrase: () => Promise<string>,
+  path: string,
+): Promise<{ readonly seed: Uint8Array; readonly did: Did }> {
   const seed = "seed" in form ? Buffer.from(form.seed, "base64url") : await unseal(form, await passphrase(), path);
   const own = identityFromSeed(seed).did;
   if (multibaseOf(own) !== keyOf(form, path)) throw invalid(path, "it names a key that is not the one in it");
@@ -122,15 +205,23 @@ function didOf(did: string, path: string): Did {
   }
 }
 
-async function readForm(path: string): Promise<z.infer<typeof plainForm> | Sealed | undefined> {
+async function readForm(path: string): Promise<KeyForm | undefined> {
   const text = await readPrivateFile(path);
-  if (text === undefined) return undefined;
+  return text === undefined ? undefined : parseForm(text, path);
+}
+
+function parseForm(text: string, path: string): KeyForm {
   let json: unknown;
   try {
     json = JSON.parse(text);
   } catch {
     throw invalid(path, "it is not JSON");
   }
+  return checkKeyForm(json, path);
+}
+
+/** Reads a key in the form of a file. @param path names it in messages @throws {CliError} ERR_KEY_FILE_INVALID */
+export function checkKeyForm(json: unknown, path: string): KeyForm {
   const kdf = (json as { kdf?: { n?: unknown } } | null)?.kdf;
   const parsed = (kdf === undefined ? plainForm : sealedForm).safeParse(json);
   if (parsed.success) return parsed.data;

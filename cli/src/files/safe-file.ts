@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { type FileHandle, link, lstat, mkdir, open, rename, unlink } from "node:fs/promises";
+import { type FileHandle, link, lstat, mkdir, open, readdir, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { CliError } from "../errors.ts";
 
@@ -38,7 +38,7 @@ export async function createPrivateFile(path: string, content: string): Promise<
 }
 
 /** Replaces a file in one step (temporary file, fsync, rename), so that a crash leaves the old one or the new one. */
-export async function replaceFile(path: string, content: string, mode = 0o600): Promise<void> {
+export async function replaceFile(path: string, content: string | Uint8Array, mode = 0o600): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const temporary = await writeTemporary(path, content, mode);
   try {
@@ -68,7 +68,28 @@ export async function moveOver(from: string, to: string): Promise<void> {
   await syncFolder(dirname(to));
 }
 
-async function writeTemporary(path: string, content: string, mode = 0o600): Promise<string> {
+/**
+ * What a crash left of files that were being written in a folder, a minute old at least, so that nobody writes them now.
+ * They may hold keys in clear.
+ */
+export async function leftovers(folder: string, now: Date): Promise<string[]> {
+  let names: string[];
+  try {
+    names = await readdir(folder);
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return [];
+    throw error;
+  }
+  const found: string[] = [];
+  for (const name of names.filter((file) => /^\..+\.[0-9a-f]{12}\.tmp$/.test(file)).sort()) {
+    const path = join(folder, name);
+    const stat = await lstat(path).catch(() => undefined);
+    if (stat?.isFile() === true && now.getTime() - stat.mtimeMs >= 60_000) found.push(path);
+  }
+  return found;
+}
+
+async function writeTemporary(path: string, content: string | Uint8Array, mode = 0o600): Promise<string> {
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (noFollow ?? 0);
   const file = await open(temporary, flags, mode);

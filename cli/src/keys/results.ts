@@ -65,3 +65,33 @@ export function plannedResult(
     plain: [[me.did, plan.event]],
   };
 }
+
+/** What locking or unlocking answers. `files` are those that are changed, of `total`. */
+export function sealedResult(
+  context: Context,
+  me: Pick<IdentityFile, "name" | "did">,
+  done: { locked: boolean; files: readonly string[]; total: number; dryRun: boolean },
+): Result {
+  const { ui, paths } = context;
+  const { locked, files, total, dryRun } = done;
+  const word = locked ? "sealed" : "opened";
+  const facts: Fact[] =
+    files.length === 0
+      ? [{ mark: "ok", label: me.name, value: `${locked ? "is sealed" : "needs no passphrase"} already` }]
+      : [
+          {
+            mark: dryRun ? "none" : locked ? "ok" : "warn",
+            label: dryRun ? `would be ${word}` : word,
+            value: styledDid(ui, me.did),
+          },
+          ...files.map((path, i): Fact => ({ label: i === 0 ? "files" : "", value: tilde(paths, path) })),
+          locked
+            ? { label: "note", value: "copies and backups made before are still open" }
+            : { label: "note", value: "peerage key lock seals them again" },
+        ];
+  return {
+    data: { name: me.name, did: me.did, locked, files, total, dryRun },
+    text: ui.facts(facts),
+    plain: files.map((path) => [path]),
+  };
+}

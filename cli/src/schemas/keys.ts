@@ -18,6 +18,16 @@ const change = z.union([
   z.object({ name: z.string(), did, event, seq: z.int(), dryRun: z.literal(true) }),
 ]);
 
+const sealing = z.object({
+  name: z.string(),
+  did,
+  locked: z.boolean(),
+  files: z.array(z.string()),
+  total: z.int(),
+  dryRun,
+});
+const which = z.enum(["key", "next", "recovery"]);
+
 /** What `data` holds in the answers of `peerage key …`. */
 export const keySchemas: Readonly<Record<string, z.ZodType>> = {
   "key new": z.object({
@@ -59,4 +69,22 @@ export const keySchemas: Readonly<Record<string, z.ZodType>> = {
   "key rotate": change,
   "key revoke": change,
   "key recover": change,
+  "key lock": sealing,
+  "key unlock": sealing,
+  "key export": z.object({
+    name: z.string(),
+    did,
+    file: z.string(),
+    sealed: z.boolean(),
+    keys: z.array(which),
+    dryRun,
+  }),
+  "key import": z.object({
+    name: z.string(),
+    did,
+    file: z.string(),
+    sealed: z.boolean(),
+    keys: z.array(z.object({ which, path: z.string(), state: z.enum(["made", "already", "would"]) })),
+    dryRun,
+  }),
 };
