@@ -75,7 +75,7 @@ describe.skipIf(!browser)("pages in Chromium", () => {
   for (const javaScriptEnabled of [true, false]) {
     for (const colorScheme of ["dark", "light"] as const) {
       for (const width of [1280, 390]) {
-        it(`are complete, quiet and as wide as the window: scripts ${javaScriptEnabled ? "on" : "off"}, ${colorScheme}, ${width} px`, async () => {
+        it(`U1 U12 are complete, quiet and as wide as the window: scripts ${javaScriptEnabled ? "on" : "off"}, ${colorScheme}, ${width} px`, async () => {
           const context = await browser!.newContext({
             javaScriptEnabled,
             colorScheme,
@@ -195,7 +195,7 @@ describe.skipIf(!browser)("hostile names in Chromium", () => {
     "A".repeat(5000),
   ];
 
-  it("A-WEB-01 A-WEB-06 are text on every page, in every form, and never stand without the fingerprint", async () => {
+  it("U13 A-WEB-01 A-WEB-06 are text on every page, in every form, and never stand without the fingerprint", async () => {
     const identities: Identity[] = hostile.map(() => generateIdentity());
     const names = new Map<Did, string>(identities.map(({ did }, i) => [did, hostile[i]!]));
     await using site = await startObservatory({ roots: [identities[0]!.did], names: (did) => names.get(did) });

@@ -52,7 +52,7 @@ function withSuffix(address: string, suffix: string): string {
 }
 
 describe("every page", () => {
-  it("answers as HTML, JSON and text, by suffix and by Accept", async () => {
+  it("U1 answers as HTML, JSON and text, by suffix and by Accept", async () => {
     for (const address of addresses()) {
       const page = await site.get(address, html);
       expect([address, page.status]).toEqual([address, 200]);
@@ -75,7 +75,7 @@ describe("every page", () => {
     }
   });
 
-  it("A-WEB-02 allows nothing to run, load or frame but its own, and holds nothing inline or from elsewhere", async () => {
+  it("U13 A-WEB-02 allows nothing to run, load or frame but its own, and holds nothing inline or from elsewhere", async () => {
     const all = [
       ...addresses(),
       ...addresses().map((address) => withSuffix(address, ".json")),
@@ -146,7 +146,7 @@ describe("every page", () => {
 });
 
 describe("a score", () => {
-  it("is that of explainTrust, and the printed line adds up to it", async () => {
+  it("U2 is that of explainTrust, and the printed line adds up to it", async () => {
     const graph = site.registry.view.graph("tools");
     let explained = 0;
     for (const { did } of network.identities) {
@@ -176,7 +176,7 @@ describe("a score", () => {
     expect(explained).toBeGreaterThan(8);
   });
 
-  it("names the vouch that holds it up, and without it is what the page says", async () => {
+  it("U3 names the vouch that holds it up, and without it is what the page says", async () => {
     const target = network.identities.find(({ did }) => {
       const graph = site.registry.view.graph("tools");
       const { contributions, score } = explainTrust(graph, { roots: network.roots, target: did });
@@ -218,7 +218,7 @@ describe("a score", () => {
 });
 
 describe("finding", () => {
-  it("goes straight to what has one address, and lists the rest", async () => {
+  it("U5 goes straight to what has one address, and lists the rest", async () => {
     const { did } = network.identities[3]!;
     const vouch = network.statements.find(({ statement }) => statement.kind === "Vouch")!.statement.id;
     const to = async (q: string): Promise<string | null> => {
@@ -272,7 +272,7 @@ describe("finding", () => {
 });
 
 describe("the log", () => {
-  it("shows each entry with a proof that leads to the checkpoint", async () => {
+  it("U8 shows each entry with a proof that leads to the checkpoint", async () => {
     for (const index of [0, 1, 31, network.statements.length - 1]) {
       const data = await site.json(`/log/${index}.json`);
       expect(data.entry.id).toBe(network.statements[index]!.statement.id);
@@ -309,7 +309,7 @@ describe("the log", () => {
 });
 
 describe("the feed", () => {
-  it("resumes after a break without gap or duplicate", async () => {
+  it("U7 resumes after a break without gap or duplicate", async () => {
     await using quiet = await startObservatory();
     const [alice, bob] = [generateIdentity(), generateIdentity()];
     const vouches = await Promise.all(
@@ -350,7 +350,7 @@ describe("the feed", () => {
     expect((await read(events(await quiet.get("/feed.sse?after=3")), 2)).map(({ id }) => id)).toEqual([4, 5]);
   });
 
-  it("is Atom with statement ids", async () => {
+  it("U7 is Atom with statement ids", async () => {
     const atom = await site.get("/feed.atom");
     expect(atom.headers.get("content-type")).toBe("application/atom+xml; charset=utf-8");
     const xml = await atom.text();

@@ -160,7 +160,7 @@ describe.skipIf(!browser)("verification in the browser", () => {
     ],
   ];
   for (const [what, line, tamper] of flips) {
-    it(`A-WEB-05 marks a byte flipped in the ${what} with its own cross and leaves the other lines`, async () => {
+    it(`U4 A-WEB-05 marks a byte flipped in the ${what} with its own cross and leaves the other lines`, async () => {
       const { lines, page } = await verdicts(`/v/${vouch.id}`, { tamper });
       expect(lines[line]).toBe("fails");
       const others = Object.entries(lines).filter(([name, verdict]) => name !== line && verdict === "fails");
@@ -279,7 +279,7 @@ describe.skipIf(!browser)("verification in the browser", () => {
     await context.close();
   });
 
-  it("turns red over a log that has forked, keeps the evidence, and over another log key than the first seen", async () => {
+  it("U8 turns red over a log that has forked, keeps the evidence, and over another log key than the first seen", async () => {
     const { log, witness, origin } = await openLogKeys(site.keysDir, { mayCreate: false });
     const logKey = formatVerifierKey(log.key);
     const { size } = site.registry.view;
