@@ -114,6 +114,8 @@ describe("every command", () => {
       "vouch",
       "unvouch",
       "show",
+      "pack verify",
+      "pack import",
       "roots remove",
       "names set",
       "names remove",
@@ -203,6 +205,8 @@ describe("every command", () => {
     ["names remove nobody", 5, "ERR_NOT_FOUND"],
     ["roots remove lantern", 5, "ERR_NOT_FOUND"],
     ["verify {missing}", 5, "ERR_NOT_FOUND"],
+    ["pack verify {missing}", 5, "ERR_NOT_FOUND"],
+    ["pack import {missing}", 5, "ERR_NOT_FOUND"],
     ["calls", 5, "ERR_NOT_FOUND"],
     ["calls show 1", 5, "ERR_NOT_FOUND"],
     ["calls verify", 5, "ERR_NOT_FOUND"],
@@ -222,6 +226,7 @@ describe("every command", () => {
     ["log entry 99", 5, "ERR_NOT_FOUND"],
     // does not verify
     ["verify {tampered}", 6],
+    ["pack verify {vouch}", 6],
     ["verify {policy}", 6],
     ["history verify {vouch}", 6],
     // unreachable
@@ -233,6 +238,7 @@ describe("every command", () => {
       "show bot",
       "log head",
       "log entry 0",
+      "pack export",
       "whoami",
       "init bot",
       "log audit",

@@ -17,7 +17,7 @@ describe("help", () => {
   doctor         check Node, key, clock, registry, log and vouches
 
   start           init  demo  doctor  whoami
-  trust           trust  vouch  unvouch  note  find  show  roots  names
+  trust           trust  vouch  unvouch  note  find  show  roots  names  pack
   sign and check  sign  verify  history
   mcp             proxy  guard  call  calls  audit  approvals  approvers  policy
   operate         console  key  spiffe  registry  log  config  completion  help

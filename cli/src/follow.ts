@@ -1,20 +1,26 @@
 import {
   type Did,
+  isPeerageError,
   type KeyStatus,
   type MultibaseKey,
   multibaseOf,
   Network,
+  PeerageError,
+  type RegistryReader,
   type Score,
   type Standing,
+  verifyExtension,
 } from "@peerage/core";
 import { trustFromNetwork, type TrustSource } from "@peerage/mcp-middleware";
 import type { Context } from "./context.ts";
 import { describeError } from "./errors.ts";
 import { connect } from "./network.ts";
+import { count, rfc3339 } from "./ui/time.ts";
 
 /**
  * What a guard knows of others: a log that is copied once and then followed. Until the first copy is whole everything is
- * as old as can be, so nothing that needs it is decided; an error leaves the last good view, whose age will tell.
+ * as old as can be, so nothing that needs it is decided; an error leaves the last good view, whose age will tell. Where the
+ * registry cannot be reached at the start, the trust pack kept for it is that view.
  */
 export class FollowedTrust implements TrustSource, Disposable {
   readonly maxAgeSeconds: number;
@@ -24,6 +30,8 @@ export class FollowedTrust implements TrustSource, Disposable {
   readonly #alarm: (text: string) => void;
   #source: TrustSource | undefined;
   #network: Network | undefined;
+  /** What the guard knows while the registry has never been reached. */
+  #packed: Network | undefined;
   #timer: NodeJS.Timeout | undefined;
   #failing = false;
   #ended = false;
@@ -53,7 +61,7 @@ export class FollowedTrust implements TrustSource, Disposable {
 
   /** Entries of the log under the current view; undefined before the first copy. */
   get size(): number | undefined {
-    return this.#network?.view.size;
+    return (this.#network ?? this.#packed)?.view.size;
   }
 
   score(did: Did, scope: string): Score {
@@ -107,16 +115,51 @@ export class FollowedTrust implements TrustSource, Disposable {
     this.#timer.unref();
   }
 
+  /** From the registry; where there is no way to it, from the pack that is kept, until there is one. */
   async #open(): Promise<void> {
     const { now } = this.#context.io;
-    const reader = await connect(this.#context, this.#url);
-    const network = await Network.open({ reader, now });
+    let network: Network;
+    try {
+      const reader = await connect(this.#context, this.#url);
+      network = await Network.open({ reader, now });
+      if (this.#packed) await extendsPack(this.#packed, network, reader);
+    } catch (error) {
+      if (!this.#packed && isPeerageError(error, "ERR_REGISTRY_UNREACHABLE")) await this.#openKept();
+      throw error;
+    }
     this.#network = network;
-    this.#source = trustFromNetwork(network, { roots: this.#roots, maxAgeSeconds: this.maxAgeSeconds, now });
+    this.#packed = undefined;
+    this.#source = this.#trustFrom(network);
+  }
+
+  async #openKept(): Promise<void> {
+    const { openKept } = await import("./pack/known.ts");
+    const kept = await openKept(this.#context, this.#url);
+    if (!kept) return;
+    this.#packed = kept.network;
+    this.#source = this.#trustFrom(kept.network);
+    const { size, time } = kept.network.view;
+    this.#alarm(`started from the trust pack of ${rfc3339(time)}, ${count(size, "entry")}`);
+  }
+
+  #trustFrom(network: Network): TrustSource {
+    const { now } = this.#context.io;
+    return trustFromNetwork(network, { roots: this.#roots, maxAgeSeconds: this.maxAgeSeconds, now });
   }
 
   [Symbol.dispose](): void {
     this.#ended = true;
     clearTimeout(this.#timer);
   }
+}
+
+/** What the registry shows must hold what the pack held: a guard never goes back to before a revocation. */
+async function extendsPack(pack: Network, registry: Network, reader: RegistryReader): Promise<void> {
+  const [older, newer] = [pack.head, registry.head];
+  if (newer.size < older.size)
+    throw new PeerageError("ERR_REGISTRY_STALE", `it shows ${newer.size} entries, and the pack has ${older.size}`);
+  const proof =
+    older.size === 0 || older.size === newer.size ? [] : await reader.consistencyProof(older.size, newer.size);
+  const readTile = (level: number, n: number, width: number): Promise<Uint8Array> => reader.tile(level, n, width);
+  if (older.size > 0) await verifyExtension(older, newer, { logKey: reader.logKey, proof, readTile });
 }

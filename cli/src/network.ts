@@ -4,12 +4,14 @@ import {
   type Did,
   HttpRegistryReader,
   isJsonObject,
+  isPeerageError,
   LogForkedError,
   Network,
   parseDid,
   PeerageError,
   type PinStore,
   type RegistryPin,
+  type RegistryReader,
   verifyCheckpoint,
   verifyExtension,
   type View,
@@ -21,6 +23,7 @@ import { CliError, usage } from "./errors.ts";
 import { readBook, writeBook } from "./files/book.ts";
 import { NameSource } from "./notes.ts";
 import { Progress } from "./ui/progress.ts";
+import { rfc3339 } from "./ui/time.ts";
 
 /** Oldest log that an answer is given from, in seconds, unless `--max-age` says otherwise. */
 export const DEFAULT_MAX_AGE_SECONDS = 86_400;
@@ -28,7 +31,9 @@ export const DEFAULT_MAX_AGE_SECONDS = 86_400;
 /** A registry's log, copied and checked by this process. */
 export interface Snapshot {
   readonly url: string;
-  readonly reader: HttpRegistryReader;
+  /** `pack`: the registry could not be reached, and this is what an imported trust pack says. */
+  readonly from: "registry" | "pack";
+  readonly reader: RegistryReader;
   readonly network: Network;
   readonly view: View;
   /** Seconds since the checkpoint was stamped. */
@@ -45,22 +50,19 @@ const seenForm = z.strictObject({ v: z.literal(1), checkpoints: z.record(z.strin
 
 /**
  * Copies the log of the configured registry and checks all of it: keys as pinned, every root, every statement, and that it
- * extends what was seen the last time.
+ * extends what was seen the last time. Where the registry cannot be reached, the trust pack kept for it takes its place, and
+ * that is said; it ages as any log does.
  * @throws {CliError} ERR_USAGE without a registry. @throws {PeerageError} ERR_LOG_FORKED, ERR_REGISTRY_STALE and the rest
  */
 export async function openSnapshot(context: Context): Promise<Snapshot> {
   const url = await context.needRegistry();
   const progress = new Progress(context, "reading the log");
+  const onProgress = (done: number, total: number): void => progress.show(done, total);
   try {
-    const reader = await connect(context, url);
-    const network = await Network.open({
-      reader,
-      now: context.io.now,
-      onProgress: (done, total) => progress.show(done, total),
-    });
+    const { from, reader, network } = await openLog(context, url, onProgress);
     const { view } = network;
-    await compareWithLastTime(context, url, reader, view);
-    return { url, reader, network, view, age: network.ageSeconds(), names: new NameSource(context, url) };
+    const names = new NameSource(context, url, { offline: from === "pack" });
+    return { url, from, reader, network, view, age: network.ageSeconds(), names };
   } catch (error) {
     if (!(error instanceof LogForkedError)) throw error;
     const { keepEvidence } = await import("./log/evidence.ts");
@@ -68,6 +70,27 @@ export async function openSnapshot(context: Context): Promise<Snapshot> {
     throw new CliError("ERR_LOG_FORKED", error.message, { hint: `show the proof to others: peerage verify ${path}` });
   } finally {
     progress.end();
+  }
+}
+
+/** The log from its registry; or from the pack that is kept, if there is no way to the registry. */
+async function openLog(
+  context: Context,
+  url: string,
+  onProgress: (done: number, total: number) => void,
+): Promise<Pick<Snapshot, "from" | "reader" | "network">> {
+  try {
+    const reader = await connect(context, url);
+    const network = await Network.open({ reader, now: context.io.now, onProgress });
+    await compareWithLastTime(context, url, reader, network.view);
+    return { from: "registry", reader, network };
+  } catch (unreachable) {
+    if (!isPeerageError(unreachable, "ERR_REGISTRY_UNREACHABLE")) throw unreachable;
+    const { openKept } = await import("./pack/known.ts");
+    const kept = await openKept(context, url, onProgress);
+    if (!kept) throw unreachable;
+    context.warn(`${url} cannot be reached: this is from the trust pack of ${rfc3339(kept.network.view.time)}`);
+    return { from: "pack", ...kept };
   }
 }
 
@@ -104,6 +127,13 @@ export async function connect(
   return reader;
 }
 
+/** Pins keys that are known in another way than from the registry; keys that are pinned are never replaced. */
+export async function pinRegistry(context: Context, url: string, pin: RegistryPin): Promise<void> {
+  const pins = await RegistryPins.load(join(context.paths.data, "registries.json"));
+  if (!pins.get(url)) pins.set(url, pin);
+  await pins.save();
+}
+
 /** The agents of the configured registry for looking up names, or undefined without a registry. */
 export async function directoryOf(context: Context): Promise<Directory | undefined> {
   if ((await context.registry()) === undefined) return undefined;
@@ -133,12 +163,16 @@ export async function suggestedRoots(context: Context): Promise<Did[]> {
   });
 }
 
-/** Every user of a log audits it a little: what is shown today must extend what was shown before. */
-async function compareWithLastTime(
+/**
+ * Every user of a log audits it a little: what is shown today must extend what was shown before.
+ * @throws {PeerageError} ERR_REGISTRY_STALE, ERR_LOG_FORKED, ERR_CONSISTENCY_INVALID
+ */
+export async function compareWithLastTime(
   context: Context,
   url: string,
-  reader: HttpRegistryReader,
+  reader: RegistryReader,
   view: View,
+  shower = "the registry",
 ): Promise<void> {
   const note = await lastSeen(context, url);
   if (note === view.note) return;
@@ -148,7 +182,7 @@ async function compareWithLastTime(
     if (view.size < before.size) {
       throw new PeerageError(
         "ERR_REGISTRY_STALE",
-        `the registry shows ${view.size} entries, and has shown ${before.size} before`,
+        `${shower} shows ${view.size} entries, and the registry has shown ${before.size} before`,
       );
     }
     const now = await verifyCheckpoint(view.note, { origin, logKey });

@@ -15,10 +15,13 @@ const PARALLEL = 8;
 export class NameSource {
   readonly #url: string;
   readonly #path: string;
+  readonly #offline: boolean;
   #cache: Map<string, string> | undefined;
 
-  constructor(context: Context, url: string) {
+  /** @param options.offline the registry cannot be reached: only names that are kept are known */
+  constructor(context: Context, url: string, options: { readonly offline?: boolean } = {}) {
     this.#url = url;
+    this.#offline = options.offline ?? false;
     this.#path = join(context.paths.cache, "names.json");
   }
 
@@ -34,7 +37,9 @@ export class NameSource {
       const digest = view.agent(did)?.profile?.statement.noteDigest;
       return digest === undefined ? [] : [{ did, digest }];
     });
-    const missing = [...new Set(wanted.map(({ digest }) => digest))].filter((digest) => !cache.has(digest));
+    const missing = this.#offline
+      ? []
+      : [...new Set(wanted.map(({ digest }) => digest))].filter((digest) => !cache.has(digest));
     for (let i = 0; i < missing.length; i += PARALLEL) {
       await Promise.all(
         missing.slice(i, i + PARALLEL).map(async (digest) => {

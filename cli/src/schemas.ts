@@ -15,6 +15,14 @@ const log = z.object({
   ageSeconds: z.number(),
   witnessed: z.boolean(),
 });
+const pack = log.extend({
+  file: z.string(),
+  registry: z.string().nullable(),
+  logKey: z.string(),
+  witnessKey: z.string(),
+  keys: z.enum(["pinned", "named", "its own"]),
+  rejected: z.array(z.object({ index: z.int(), code: z.string() })),
+});
 const status = z.enum(["active", "burnt", "suspended", "disputed"]);
 const check = z.object({ name: z.string(), text: z.string() });
 const statement = z.object({
@@ -113,6 +121,17 @@ export const dataSchemas: Readonly<Record<string, z.ZodType>> = {
     }),
   }),
   "note erase": z.object({ digest, registry: z.string(), erased: z.literal(true) }),
+  "pack export": z.object({
+    file: z.string(),
+    bytes: z.int(),
+    registry: z.string(),
+    origin: z.string(),
+    size: z.int(),
+    root: z.string().regex(/^[0-9a-f]{64}$/),
+    time,
+  }),
+  "pack verify": z.union([pack, z.object({ error: z.object({ code: z.string(), message: z.string() }) })]),
+  "pack import": pack,
   unvouch: statement.extend({ subject: did, revokes: z.enum(["statement", "subject"]), target: z.string() }),
   find: z.object({
     scope: z.string(),

@@ -29,6 +29,7 @@ export const commands: readonly CommandSpec[] = [
 export const parents: Readonly<Record<string, string>> = {
   roots: "from whom I start to trust",
   names: "my own names for agents",
+  pack: "a registry's log in a file, for when it cannot be reached",
   note: "what people wrote to statements",
   calls: "what a guard has decided",
   audit: "the log that proves it",

@@ -246,6 +246,7 @@ export {
   registryUrl,
 } from "./network/http-reader.ts";
 export { Network, type NetworkOptions, type RejectedLeaf } from "./network/network.ts";
+export { decodePack, encodePack, PackReader, PackRecorder, type TrustPack } from "./network/pack.ts";
 export {
   MAX_EVIDENCE,
   recomputeScore,

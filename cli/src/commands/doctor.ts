@@ -141,7 +141,13 @@ async function checkRegistry(context: Context): Promise<Check[]> {
   const { view, age, network } = snapshot;
   const checks: Check[] = [
     await checkClock(context, url),
-    { name: "registry", state: age > 86_400 ? "problem" : "ok", text: `${new URL(url).host}, ${logLabel(snapshot)}` },
+    snapshot.from === "pack"
+      ? { name: "registry", state: "problem", text: `${new URL(url).host} cannot be reached; a trust pack is used` }
+      : {
+          name: "registry",
+          state: age > 86_400 ? "problem" : "ok",
+          text: `${new URL(url).host}, ${logLabel(snapshot)}`,
+        },
   ];
   const { rejected } = network;
   checks.push(

@@ -1,5 +1,7 @@
 import { dryRun, maxAge, passphraseFile, root, scope } from "./flags.ts";
-import type { CommandSpec } from "./spec.ts";
+import type { CommandSpec, Flag } from "./spec.ts";
+
+const logKey: Flag = ["--log-key <vkey>", "the key of the log, and that of its witness (twice)", { many: true }];
 
 const exampleDigest = "sha256:94a3dd59680e6e318beeab0397685d35c54e71090cf44ffa1f8f230c1f46b47b";
 
@@ -139,5 +141,31 @@ export const trustCommands: readonly CommandSpec[] = [
     flags: [dryRun],
     examples: ["peerage names remove lantern", "peerage names remove lantern --dry-run"],
     load: () => import("../commands/names.ts").then(({ remove }) => ({ run: remove })),
+  },
+  {
+    path: "pack export",
+    text: "everything a follower of the registry reads, in one file",
+    group: "trust",
+    flags: [["--out <file>", "the file to write (trust.pack)"]],
+    examples: ["peerage pack export", "peerage pack export --out friday.pack"],
+    load: () => import("../commands/pack.ts").then(({ exportPack }) => ({ run: exportPack })),
+  },
+  {
+    path: "pack verify",
+    args: "<file>",
+    text: "check a trust pack from its first entry on, and say how old it is",
+    group: "trust",
+    flags: [logKey, maxAge],
+    examples: ["peerage pack verify trust.pack", "peerage pack verify trust.pack --max-age 3600"],
+    load: () => import("../commands/pack.ts").then(({ verifyPack }) => ({ run: verifyPack })),
+  },
+  {
+    path: "pack import",
+    args: "<file>",
+    text: "keep a trust pack for when the registry cannot be reached",
+    group: "trust",
+    flags: [logKey, maxAge],
+    examples: ["peerage pack import trust.pack", "peerage pack import trust.pack --max-age 3600"],
+    load: () => import("../commands/pack.ts").then(({ importPack }) => ({ run: importPack })),
   },
 ];
