@@ -24,6 +24,7 @@ import type { Args } from "../tree.ts";
 import { Progress } from "../ui/progress.ts";
 import { visible } from "../ui/visible.ts";
 import type { Verdict } from "../verify/check.ts";
+import { type ForeignGiven, readKeys, verifyForeignJson, verifyForeignText } from "../verify/foreign/index.ts";
 import { viewFor } from "../verify/later-keys.ts";
 import { verifyManifestFile } from "../verify/manifest.ts";
 import {
@@ -93,6 +94,9 @@ async function recognise(
   const view = await viewFor(text, logs.snapshot);
   const given = await givenOf(context, options, now, view);
   const trimmed = text.trim();
+  const foreign: ForeignGiven = { ...given, keys: await keysOf(context, textOf(options["key"])) };
+  const others = verifyForeignText(bytes, text, foreign);
+  if (others) return others;
   if (/^[\w-]+\.[\w-]*\.[\w-]*$/.test(trimmed)) return token(trimmed, given);
   if (text.startsWith("c2sp.org/tlog-proof@")) {
     const path = textOf(options["statement"]);
@@ -128,6 +132,8 @@ async function recognise(
     }
     if (json["proof"] !== undefined && json["receipt"] !== undefined) return verifyCallRecord(json, given);
     if (isOurs(json)) return verifyStatementText(utf8(trimmed), now, logs, view);
+    const otherwise = verifyForeignJson(json, foreign);
+    if (otherwise) return otherwise;
     if (isJsonObject(json["proof"])) return verifyCredential(json);
     const carried = proofIn(json);
     if (carried !== undefined) return verifyCallProof(carried, { ...given, message: json });
@@ -189,6 +195,10 @@ async function callFile(context: Context, path: string, view: View | undefined):
   } catch (error) {
     throw new CliError("ERR_PROOF_INVALID", `${path}: ${describeError(error).message}`, { cause: error });
   }
+}
+
+async function keysOf(context: Context, path: string | undefined): Promise<ForeignGiven["keys"]> {
+  return path === undefined ? [] : readKeys(await readInput(context, path));
 }
 
 /** The logs whose keys are known: those named by flags, and those pinned at first contact. */

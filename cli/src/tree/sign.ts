@@ -28,6 +28,7 @@ export const signCommands: readonly CommandSpec[] = [
       ["--result <file>", "the result that a receipt covers"],
       ["--message <file>", "the message that a call proof covers"],
       ["--audience <did|url>", "for whom a call proof must be"],
+      ["--key <file>", "the signer's public key, for what carries none: PEM or JWK"],
       ["--log-key <vkey>", "the log key that a checkpoint must carry"],
       ["--origin <name>", "the origin that a checkpoint must carry"],
       ["--statement <file>", "the statement that a log proof covers"],

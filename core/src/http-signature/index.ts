@@ -1,5 +1,6 @@
 export { type HttpCaller, type HttpKeys } from "./caller.ts";
 export { checkContentDigest, contentDigest } from "./content-digest.ts";
+export { verifyForeignHttpSignature } from "./foreign.ts";
 export type { SignedMessage } from "./message.ts";
 export {
   HTTP_SIGNATURE_TAG,
