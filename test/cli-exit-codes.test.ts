@@ -173,6 +173,10 @@ describe("every command", () => {
     ["key rotate --compromised-since 60d", 2, "ERR_USAGE"],
     ["key recover --did did:key:z6Mkbroken", 2, "ERR_DID_INVALID"],
     ["key export --out {missing}", 2, "ERR_USAGE"],
+    ["agent run --allow everything", 2, "ERR_USAGE"],
+    ["agent run --idle never", 2, "ERR_USAGE"],
+    ["agent run --confirm", 2, "ERR_USAGE"],
+    ["agent --audience nobody", 2, "ERR_DID_INVALID"],
     ["approvers list", 2, "ERR_USAGE"],
     ["approvers add lantern --group Everyone --policy {policy}", 2, "ERR_USAGE"],
     ["calls list --verdict maybe", 2, "ERR_USAGE"],
@@ -249,6 +253,9 @@ describe("every command", () => {
       "key recover",
     ].map((line) => [`${line} --registry ${DEAD}`, 7, "ERR_REGISTRY_UNREACHABLE"] as const),
     [`registry mirror ${DEAD} --once`, 7, "ERR_REGISTRY_UNREACHABLE"],
+    ["agent status", 7, "ERR_UPSTREAM_UNAVAILABLE"],
+    ["agent lock", 7, "ERR_UPSTREAM_UNAVAILABLE"],
+    ["agent unlock", 7, "ERR_UPSTREAM_UNAVAILABLE"],
     [`call ${DEAD}/mcp echo`, 7, "ERR_UPSTREAM_UNAVAILABLE"],
   ];
 

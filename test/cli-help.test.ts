@@ -19,7 +19,8 @@ describe("help", () => {
   start           init  demo  doctor  whoami
   trust           trust  vouch  unvouch  note  find  show  roots  names  pack
   sign and check  sign  verify  history
-  mcp             proxy  guard  call  calls  audit  approvals  approvers  policy
+  mcp             proxy  guard  call  agent  calls  audit  approvals  approvers
+                  policy
   operate         console  key  spiffe  registry  log  config  completion  help
                   version
 

@@ -1,4 +1,4 @@
-import type { Did, Identity } from "@peerage/core";
+import type { Did, Signer } from "@peerage/core";
 import { CliError, usage } from "./errors.ts";
 import type { SettingKey, Settings } from "./files/config.ts";
 import type { IdentityFile } from "./files/identities.ts";
@@ -105,16 +105,30 @@ export class Context {
     return undefined;
   }
 
-  /** The identity that is meant, key closed. */
+  /** The identity that is meant, key closed: its file, or what the signing agent holds where there is no file here. */
   async identityFile(): Promise<IdentityFile> {
     const { chooseIdentity } = await import("./files/identities.ts");
-    return chooseIdentity(this.paths, await this.settings(), this.io.env);
+    const settings = await this.settings();
+    try {
+      return await chooseIdentity(this.paths, settings, this.io.env);
+    } catch (error) {
+      const agent = settings.value("agent");
+      const isMissing = error instanceof CliError && error.code === "ERR_IDENTITY_MISSING";
+      if (!isMissing || agent === undefined || this.globals.identity !== undefined) throw error;
+      const { identityAt } = await import("./agent/client.ts");
+      return identityAt(agent, settings.value("identity") ?? "agent");
+    }
   }
 
-  /** The identity that is meant, ready to sign. `unattended` never asks for a passphrase. */
+  /**
+   * The identity that is meant, ready to sign: through the signing agent where one is named, else by its own key.
+   * `unattended` never asks for a passphrase.
+   */
   async signer(
     options: { passphraseFile?: string | boolean | string[] | undefined; unattended?: boolean } = {},
-  ): Promise<Identity> {
+  ): Promise<Signer> {
+    const agent = (await this.settings()).value("agent");
+    if (agent !== undefined) return (await import("./agent/client.ts")).signerAt(this, agent);
     const file = await this.identityFile();
     const { openIdentity } = await import("./files/identities.ts");
     const passphraseFile = typeof options.passphraseFile === "string" ? options.passphraseFile : undefined;

@@ -1,6 +1,6 @@
 import type { Agent } from "node:https";
 import { join } from "node:path";
-import type { Did, Identity } from "@peerage/core";
+import type { Did, Signer } from "@peerage/core";
 import {
   type CallSigner,
   createCallSigner,
@@ -19,7 +19,7 @@ import { visible } from "./ui/visible.ts";
 /** What signs for one server, with the user's pins and receipts. */
 export interface ServerSigner extends AsyncDisposable {
   readonly signer: CallSigner;
-  readonly identity: Identity;
+  readonly identity: Signer;
   readonly receipts: ReceiptStore;
   /** The receipts that were kept since, in order. */
   readonly received: readonly string[];

@@ -1,3 +1,4 @@
+import { agentSchemas } from "./schemas/agent.ts";
 import { z } from "zod";
 import { did, digest, dryRun, time } from "./schemas/common.ts";
 import { guardSchemas } from "./schemas/guard.ts";
@@ -197,6 +198,7 @@ export const dataSchemas: Readonly<Record<string, z.ZodType>> = {
   ...spiffeSchemas,
   ...guardSchemas,
   ...keySchemas,
+  ...agentSchemas,
   "log head": log.extend({
     logKey: z.string(),
     rejected: z.array(z.object({ index: z.int(), code: z.string() })),

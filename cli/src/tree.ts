@@ -1,3 +1,4 @@
+import { agentCommands } from "./tree/agent.ts";
 import { approvalCommands } from "./tree/approvals.ts";
 import { keyCommands } from "./tree/keys.ts";
 import { mcpCommands } from "./tree/mcp.ts";
@@ -18,6 +19,7 @@ export const commands: readonly CommandSpec[] = [
   ...trustCommands,
   ...signCommands,
   ...mcpCommands,
+  ...agentCommands,
   ...approvalCommands,
   ...policyCommands,
   ...keyCommands,
@@ -35,6 +37,7 @@ export const parents: Readonly<Record<string, string>> = {
   audit: "the log that proves it",
   approvals: "what waits for a person",
   approvers: "who may approve",
+  agent: "a process that signs, so that no other needs the key",
   console: "this machine's guards in a browser",
   history: "the signed steps that a call carries",
   policy: "what a guard admits",

@@ -1,12 +1,12 @@
 import { readFile, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, isAbsolute, join } from "node:path";
 import { z } from "zod";
 import { CliError } from "../errors.ts";
 import { type Paths, tilde } from "./paths.ts";
 import { codeOf, replaceFile } from "./safe-file.ts";
 
 /** What can be configured. */
-export const settingKeys = ["registry", "identity", "scope", "policy", "audience"] as const;
+export const settingKeys = ["registry", "identity", "agent", "scope", "policy", "audience"] as const;
 export type SettingKey = (typeof settingKeys)[number];
 
 /** Where a setting came from, the strongest first. */
@@ -22,6 +22,7 @@ const scope = z.string().regex(/^[a-z][a-z0-9-]{0,63}$/, "must be a scope such a
 const values = {
   registry: z.string().refine(isRegistryUrl, "must be https, or http on loopback, without user, query or fragment"),
   identity: z.string().regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, "must be the name of an identity"),
+  agent: z.string().max(4096).refine(isAbsolute, "must be the absolute path of a socket"),
   scope,
   policy: z.string().min(1).max(4096),
   audience: z.string().min(1).max(2048),
@@ -71,7 +72,11 @@ export class Settings {
       const layer = (await readSettings(project, projectFile, paths)) ?? {};
       put("project", layer.policy === undefined ? layer : { ...layer, policy: join(dirname(project), layer.policy) });
     }
-    put("environment", { registry: env["PEERAGE_REGISTRY"], identity: env["PEERAGE_IDENTITY"] });
+    put("environment", {
+      registry: env["PEERAGE_REGISTRY"],
+      identity: env["PEERAGE_IDENTITY"],
+      agent: env["PEERAGE_AGENT_SOCK"],
+    });
     put("flag", flags);
     for (const [key, { value, origin }] of found) checkSetting(key, value, origin);
     return new Settings(found);

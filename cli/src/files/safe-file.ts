@@ -129,6 +129,7 @@ export async function readPrivateFile(path: string): Promise<string | undefined>
     if (codeOf(error) === "ENOENT") return undefined;
     if (codeOf(error) === "ELOOP")
       throw unsafe(`${path} is a link; a key must be the file itself`, `rm ${path}, then put the key there`);
+    if (codeOf(error) === "ENXIO") throw unsafe(`${path} is not a regular file`, `move it away`);
     if (codeOf(error) === "EACCES") throw unsafe(`${path} cannot be read by this user`, `ls -l ${path}`);
     throw error;
   }

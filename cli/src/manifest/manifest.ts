@@ -3,13 +3,13 @@ import {
   type Did,
   type Digest,
   formatTime,
-  type Identity,
   isDigest,
   type JsonObject,
   type JsonValue,
   type MultibaseKey,
   parseDid,
   PeerageError,
+  type Signer,
   STATEMENT_CONTEXT,
   verifySecuredDocument,
 } from "@peerage/core";
@@ -75,7 +75,7 @@ const form = z.strictObject({
 
 /** Signs a manifest, in the form in which statements are signed: a W3C Data Integrity proof, `eddsa-jcs-2022`. */
 export async function signManifest(
-  signer: Identity,
+  signer: Signer,
   content: Pick<Manifest, "covers" | "exclude" | "files">,
   now: Date,
 ): Promise<JsonObject> {
