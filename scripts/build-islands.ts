@@ -13,7 +13,7 @@ import type { Plugin } from "vite";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const assets = join(root, "observatory", "assets");
 const islands = join(root, "observatory", "src", "islands");
-const entries = ["verify", "map", "try", "console"] as const;
+const entries = ["verify", "map", "try", "simulate", "cel", "console"] as const;
 /** What every page links: served from `static` as it is where nothing was built. */
 const pageFiles = ["style.css", "console.css", "site.js"] as const;
 
@@ -70,10 +70,16 @@ async function bundle(name: string, source: string): Promise<Built> {
       cssTarget: "chrome123",
       modulePreload: false,
       rolldownOptions: {
+        preserveEntrySignatures: "exports-only",
         input: { [name.replace(/\.\w+$/, "")]: source },
         // Nothing but the source itself does anything when it is merely imported: what is not used is left out.
         treeshake: { moduleSideEffects: (id) => id === source },
-        output: { entryFileNames: "[name]-[hash].js", assetFileNames: "[name]-[hash][extname]" },
+        output: {
+          entryFileNames: "[name]-[hash].js",
+          assetFileNames: "[name]-[hash][extname]",
+          // An island is one file: what it loads when it is needed comes with it.
+          codeSplitting: false,
+        },
       },
     },
   });

@@ -44,6 +44,7 @@ const addresses = (): string[] => {
     "/clusters",
     "/status",
     "/try",
+    "/simulate",
     "/viewpoint",
     "/no/such/page",
   ];
@@ -166,6 +167,7 @@ describe("budgets", () => {
       [`/a/${did}`, 16 * KiB, 4],
       ["/agents", 18 * KiB, 4],
       ["/map", 24 * KiB, 5],
+      ["/simulate", 20 * KiB, 5],
     ];
     for (const [address, most, requests] of limits) {
       const load = await firstLoad(at, address);
@@ -183,6 +185,7 @@ describe("budgets", () => {
     expect(await island(`/a/${did}`)).toBeLessThanOrEqual(40 * KiB);
     expect(await island("/map")).toBeLessThanOrEqual(60 * KiB);
     expect(await island("/try")).toBeLessThanOrEqual(40 * KiB);
+    expect(await island("/simulate")).toBeLessThanOrEqual(120 * KiB);
   });
 
   it("A-WEB-06 does not ask more of the store or the network for more agents", async () => {

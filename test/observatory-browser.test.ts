@@ -66,6 +66,7 @@ describe.skipIf(!browser)("pages in Chromium", () => {
       "/clusters",
       "/status",
       "/try",
+      "/simulate",
       `/a/${trusted}/orbit`,
       `/keys/${network.identities[0]!.did}`,
       `/a/${trusted}?at=40`,

@@ -40,6 +40,7 @@ function addresses(): string[] {
     "/clusters",
     "/status",
     "/try",
+    "/simulate",
     `/a/${did}/orbit`,
     `/keys/${did}`,
   ];

@@ -44,6 +44,8 @@ export interface Asked {
   /** The part of the path behind the page's own, decoded, without `.json` or `.txt`; empty for pages without one. */
   readonly parameter: string;
   readonly query: URLSearchParams;
+  /** What was sent with the request, by a form that stores nothing. */
+  readonly form?: URLSearchParams;
   readonly ref: (did: Did) => AgentRef;
 }
 

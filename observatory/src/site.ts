@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { type Context, Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
 import { type Did, isPeerageError, parseDid, PeerageError, toHex } from "@peerage/core";
 import { Frame } from "./frame.ts";
 import { assetAt, assetsVersion, loadIslands } from "./http/assets.ts";
@@ -28,6 +29,7 @@ import { log } from "./pages/log.ts";
 import { map } from "./pages/map.ts";
 import { orbit } from "./pages/orbit.ts";
 import { scopes } from "./pages/scopes.ts";
+import { simulate } from "./pages/simulate.ts";
 import { status } from "./pages/status.ts";
 import { tryIt } from "./pages/try.ts";
 import { viewpoint } from "./pages/viewpoint.ts";
@@ -37,6 +39,9 @@ import { DEFAULT_SCOPE, Seen, type Viewpoint } from "./seen.ts";
 import type { ObservatoryOptions } from "./source.ts";
 import { foreign } from "./ui/foreign.ts";
 import { layout } from "./ui/layout.ts";
+
+/** Bytes of a form. */
+const MOST_SENT = 65_536;
 
 /**
  * The public pages over one registry. Every page is finished HTML and answers as `.json` and `.txt` as well; nothing is
@@ -105,10 +110,16 @@ export function createObservatory(options: ObservatoryOptions): Hono {
   }
 
   /** Answers one page in the form that was asked for. */
-  async function answer<D extends object>(c: Context, page: Page<D>, parameterAt?: string): Promise<Response> {
-    const asked = await request(c, { ...options, ref, layouts }, parameterAt);
+  async function answer<D extends object>(
+    c: Context,
+    page: Page<D>,
+    parameterAt?: string,
+    sent?: URLSearchParams,
+  ): Promise<Response> {
+    const read = await request(c, { ...options, ref, layouts }, parameterAt);
+    const asked = sent === undefined ? read : { ...read, form: sent };
     const { format, seen, links, path, query } = asked;
-    const tag = options.names ? undefined : entityTag(asked, options);
+    const tag = options.names || sent ? undefined : entityTag(asked, options);
     if (tag !== undefined && c.req.header("if-none-match") === tag) return c.body(null, 304, { etag: tag });
     let data: D;
     try {
@@ -127,6 +138,7 @@ export function createObservatory(options: ObservatoryOptions): Hono {
       banner: options.banner,
     });
     const body = await render(page, data, frame, format);
+    if (sent) return c.body(body, 200, { ...formHeaders(format, asked.negotiated), "cache-control": "no-store" });
     const etag = tag ?? `W/"${hash(body)}"`;
     if (c.req.header("if-none-match") === etag) return c.body(null, 304, { etag });
     return c.body(body, 200, { ...formHeaders(format, asked.negotiated), etag });
@@ -142,6 +154,7 @@ export function createObservatory(options: ObservatoryOptions): Hono {
     ["/try", tryIt],
     ["/scopes", scopes],
     ["/viewpoint", viewpoint],
+    ["/simulate", simulate],
   ] as unknown as readonly (readonly [string, Page<never>])[];
   app.get("/", (c) => answer(c, home));
   app.get("/map", (c) => answer(c, map));
@@ -160,6 +173,16 @@ export function createObservatory(options: ObservatoryOptions): Hono {
     if (suffix !== "") app.get(`/index${suffix}`, (c) => answer(c, home));
     for (const [path, page] of pages) app.get(`${path}${suffix}`, (c) => answer(c, page));
   }
+  // A form for those without scripts: it stores nothing, so it needs no defence against forged requests.
+  const refuse = (): never => {
+    throw new PeerageError("ERR_REQUEST_INVALID", "a policy and a call of at most 64 KiB");
+  };
+  app.on(
+    "POST",
+    ["/simulate", "/simulate.json", "/simulate.txt"],
+    bodyLimit({ maxSize: MOST_SENT, onError: refuse }),
+    async (c) => answer(c, simulate, undefined, new URLSearchParams(await c.req.text())),
+  );
   app.get("/a/:did", (c) => answer(c, agent, "did"));
   for (const suffix of ["", ".json", ".txt"]) app.get(`/a/:did/orbit${suffix}`, (c) => answer(c, orbit, "did"));
   app.get("/keys/:did", (c) => answer(c, keys, "did"));

@@ -122,7 +122,7 @@
   }
 
   function maps() {
-    for (const place of document.querySelectorAll("peerage-map, peerage-try")) void import(place.dataset.src);
+    for (const place of document.querySelectorAll("peerage-map, peerage-try, peerage-simulate")) void import(place.dataset.src);
   }
 
   // ---- live feed

@@ -12,7 +12,7 @@ const types = {
 export type AssetName = keyof typeof types;
 
 /** A part of the site that runs in browsers and is loaded where it is used. */
-export type IslandName = "verify" | "map" | "try" | "console";
+export type IslandName = "verify" | "map" | "try" | "simulate" | "cel" | "console";
 
 interface Asset {
   readonly path: string;

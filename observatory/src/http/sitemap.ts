@@ -10,7 +10,7 @@ const MOST = 20_000;
 export async function sitemap(view: View, registryUrl: string): Promise<string> {
   const base = registryUrl.replace(/\/$/, "");
   const links = new Links({});
-  const pages = ["/", "/map", "/agents", "/scopes", "/clusters", "/log", "/feed", "/status", "/try"];
+  const pages = ["/", "/map", "/agents", "/scopes", "/clusters", "/log", "/feed", "/status", "/try", "/simulate"];
   const agents = agentRows(view)
     .slice(-MOST)
     .map(({ did }) => links.agent(did));

@@ -61,6 +61,7 @@ export function layout(title: string, body: Html, frame: Frame): Html {
           <p>
             This page as <a href="${alternate(frame, "json")}">JSON</a> and
             <a href="${alternate(frame, "txt")}">text</a>. <a href="/status">Status</a>, <a href="/try">try it</a>,
+            <a href="${links.same("/simulate", {})}">policy simulator</a>,
             <a href="${links.same("/clusters", {})}">clusters</a>. No cookies, no tracking, nothing from elsewhere.
           </p>
         </footer>
