@@ -41,6 +41,7 @@ const addresses = (): string[] => {
     "/log/30",
     "/feed",
     "/scopes",
+    "/scopes/tools",
     "/clusters",
     "/status",
     "/try",

@@ -61,6 +61,8 @@ describe.skipIf(!browser)("pages in Chromium", () => {
       "/log/30",
       "/feed",
       "/scopes",
+      "/scopes/tools",
+      "/feed?kind=Vouch&in=tools",
       "/viewpoint",
       "/map",
       "/clusters",
@@ -159,7 +161,7 @@ describe.skipIf(!browser)("pages in Chromium", () => {
     const line = page.locator(`li[data-index="${size}"]`);
     expect(await line.locator(".conf").textContent()).toBe("33");
     expect(await line.locator("svg.sigil circle").count()).toBe(2);
-    expect(await line.locator("a.tag").getAttribute("href")).toBe("/agents?scope=tools&sort=score");
+    expect(await line.locator("a.tag").getAttribute("href")).toBe("/scopes/tools");
 
     await page.getByRole("button", { name: "Pause" }).click();
     await site.publish(await vouch(34));

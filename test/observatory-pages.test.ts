@@ -36,6 +36,7 @@ function addresses(): string[] {
     "/log/30",
     "/feed",
     "/scopes",
+    "/scopes/tools",
     "/viewpoint",
     "/clusters",
     "/status",

@@ -49,7 +49,10 @@ export class Links {
     return this.#to("/feed", query);
   }
   scope(scope: string): string {
-    return this.#to("/agents", { scope, sort: "score" });
+    return this.#to(`/scopes/${scope}`, { scope: undefined });
+  }
+  atom(query: Query): string {
+    return this.#to("/feed.atom", { as: undefined, scope: undefined, at: undefined, ...query });
   }
 
   /** The same page in another form, or with other query members. */

@@ -28,6 +28,7 @@ import { keys } from "./pages/keys.ts";
 import { log } from "./pages/log.ts";
 import { map } from "./pages/map.ts";
 import { orbit } from "./pages/orbit.ts";
+import { scope } from "./pages/scope.ts";
 import { scopes } from "./pages/scopes.ts";
 import { simulate } from "./pages/simulate.ts";
 import { status } from "./pages/status.ts";
@@ -77,7 +78,7 @@ export function createObservatory(options: ObservatoryOptions): Hono {
   app.get("/feed.atom", async (c) => {
     const view = await source.view();
     const seen = new Seen(view, { kind: "none", roots: [] }, DEFAULT_SCOPE);
-    const xml = await atomFeed({ source, seen, ref }, options.registryUrl);
+    const xml = await atomFeed({ source, seen, ref }, options.registryUrl, new URL(c.req.url).searchParams);
     return c.body(xml, 200, { "content-type": "application/atom+xml; charset=utf-8", "cache-control": "max-age=5" });
   });
   app.get("/proofs.json", async (c) => {
@@ -185,6 +186,7 @@ export function createObservatory(options: ObservatoryOptions): Hono {
   );
   app.get("/a/:did", (c) => answer(c, agent, "did"));
   for (const suffix of ["", ".json", ".txt"]) app.get(`/a/:did/orbit${suffix}`, (c) => answer(c, orbit, "did"));
+  app.get("/scopes/:scope", (c) => answer(c, scope, "scope"));
   app.get("/keys/:did", (c) => answer(c, keys, "did"));
   app.get("/v/:id", (c) => answer(c, vouch, "id"));
   app.get("/log/:index", (c) => answer(c, entry, "index"));
@@ -238,8 +240,10 @@ async function request(
   const query = new URL(c.req.url).searchParams;
   const as = query.get("as");
   const did = as === null || as === "" ? undefined : parseDid(as);
-  const scope = query.get("scope");
-  const chosen = scope === null || scope === "" ? undefined : parseScope(scope);
+  const parameter = splitSuffix(parameterAt === undefined ? "" : (c.req.param(parameterAt) ?? "")).path;
+  // An address that names a scope is seen in it.
+  const named = parameterAt === "scope" ? parameter : query.get("scope");
+  const chosen = named === null || named === "" ? undefined : parseScope(named);
   const { path, format, negotiated } = form(c);
   const newest = await options.source.view();
   const at = query.get("at");
@@ -255,7 +259,7 @@ async function request(
     newest,
     source: options.source,
     registryUrl: options.registryUrl,
-    parameter: splitSuffix(parameterAt === undefined ? "" : (c.req.param(parameterAt) ?? "")).path,
+    parameter,
     links,
     query,
     ref: options.ref,

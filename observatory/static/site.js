@@ -122,7 +122,8 @@
   }
 
   function maps() {
-    for (const place of document.querySelectorAll("peerage-map, peerage-try, peerage-simulate")) void import(place.dataset.src);
+    for (const place of document.querySelectorAll("peerage-map, peerage-try, peerage-simulate"))
+      void import(place.dataset.src);
   }
 
   // ---- live feed
@@ -159,7 +160,10 @@
     const here = new URLSearchParams(location.search);
     const query = new URLSearchParams();
     for (const name of ["as", "scope"]) if (here.get(name)) query.set(name, here.get(name));
-    for (const [name, value] of Object.entries(more)) query.set(name, value);
+    for (const [name, value] of Object.entries(more)) {
+      if (value === "") query.delete(name);
+      else query.set(name, value);
+    }
     return query.size === 0 ? path : `${path}?${query}`;
   }
 
@@ -172,7 +176,7 @@
     if (entry.to) add(agentNode(entry.to, entry.sigils[entry.to.did]));
     if (entry.confidence !== undefined) add(element("span", { class: "conf" }, String(entry.confidence)));
     for (const scope of entry.scope ?? [])
-      add(element("a", { class: "tag", href: address("/agents", { scope, sort: "score" }) }, scope));
+      add(element("a", { class: "tag", href: address(`/scopes/${scope}`, { scope: "" }) }, scope));
     const at = new Date(entry.at * 1000).toISOString();
     const when = element(
       "span",
@@ -200,7 +204,13 @@
     bar.append(pulse, state, pause);
 
     const limit = Number(list.dataset.limit) || 60;
-    const newest = () => Number(list.querySelector("li")?.dataset.index ?? -1);
+    const { kind, agent, in: wanted } = list.dataset;
+    let last = Number(list.dataset.from);
+    const newest = () => last;
+    const isWanted = (entry) =>
+      (!kind || entry.kind === kind) &&
+      (!agent || entry.from?.did === agent || entry.to?.did === agent) &&
+      (!wanted || entry.scope?.includes(wanted));
     const waiting = [];
     let paused = false;
     let held = false;
@@ -209,6 +219,7 @@
       if (!paused && !held) {
         for (const entry of waiting.splice(0)) {
           if (entry.index <= newest()) continue;
+          last = entry.index;
           list.prepend(line(entry));
           while (list.children.length > limit) list.lastElementChild.remove();
         }
@@ -242,7 +253,8 @@
       show();
     });
     source.addEventListener("message", (event) => {
-      waiting.push(JSON.parse(event.data));
+      const entry = JSON.parse(event.data);
+      if (isWanted(entry)) waiting.push(entry);
       if (waiting.length > 500) waiting.shift();
       show();
     });

@@ -1,15 +1,38 @@
 import { html } from "hono/html";
 import { type EntryData, entryVerb } from "../entries.ts";
+import type { FeedFilter } from "../feed-filter.ts";
 import type { Frame } from "../frame.ts";
 import type { Html } from "../page.ts";
 import { agentLink, agentText } from "./agent.ts";
 import { timeText } from "./format.ts";
 import { clockHtml } from "./time.ts";
 
+/** How a list goes on in the browser: so many lines, what comes after an entry, and what of it; or not at all. */
+export type Follow = "still" | { readonly limit: number; readonly from: number; readonly filter?: FeedFilter };
+
+const usual = (entries: readonly EntryData[]): Follow => ({ limit: entries.length, from: entries[0]?.index ?? -1 });
+
 /** The lines of a feed, newest first. The browser puts new ones on top. */
-export function feedList(entries: readonly EntryData[], frame: Frame): Html {
-  return html`<ol class="feed" aria-live="off" data-feed="1" data-limit="${entries.length}">
-    ${entries.map((entry) => feedLine(entry, frame))}
+export function feedList(entries: readonly EntryData[], frame: Frame, follow: Follow = usual(entries)): Html {
+  const lines = entries.map((entry) => feedLine(entry, frame));
+  if (follow === "still") {
+    return html`<ol class="feed">
+      ${lines}
+    </ol>`;
+  }
+  const { limit, from, filter = {} } = follow;
+  const { kind = "", agent = "", scope = "" } = filter;
+  return html`<ol
+    class="feed"
+    aria-live="off"
+    data-feed="1"
+    data-limit="${limit}"
+    data-from="${from}"
+    data-kind="${kind}"
+    data-agent="${agent}"
+    data-in="${scope}"
+  >
+    ${lines}
   </ol>`;
 }
 

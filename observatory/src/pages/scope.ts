@@ -1,0 +1,124 @@
+import { html } from "hono/html";
+import { type Did, PeerageError, type Score } from "@peerage/core";
+import { viewpointText } from "../frame.ts";
+import type { AgentRef, Html, Page } from "../page.ts";
+import type { Frame } from "../frame.ts";
+import { agentLink, agentText } from "../ui/agent.ts";
+import { count, scoreText } from "../ui/format.ts";
+import { scoreMeter } from "../ui/score.ts";
+
+const MOST = 40;
+const MOST_VOUCHERS = 12;
+
+/** One scope: who is relied on for it. */
+export interface ScopeData {
+  readonly scope: string;
+  readonly viewpoint: string;
+  readonly vouches: number;
+  readonly agents: number;
+  /** How many of them have a score from the viewpoint. */
+  readonly reached: number;
+  /** Those with a score first, the most trusted before the others; then by vouches received. */
+  readonly reliedOn: readonly (AgentRef & { readonly score: Score; readonly received: number })[];
+  /** Who vouches for the most others in it. */
+  readonly vouchers: readonly (AgentRef & { readonly score: Score; readonly given: number })[];
+}
+
+/** Who is relied on for a scope. The address names the scope, and links keep it. */
+export const scope: Page<ScopeData> = {
+  load({ seen, ref }) {
+    const { graph, vector } = seen;
+    const received = new Map<Did, number>();
+    const given = new Map<Did, number>();
+    for (const { issuer, subject } of graph.vouches()) {
+      received.set(subject, (received.get(subject) ?? 0) + 1);
+      given.set(issuer, (given.get(issuer) ?? 0) + 1);
+    }
+    if (received.size === 0) {
+      throw new PeerageError("ERR_NOT_FOUND", `no vouch in force is for the scope ${seen.scope}`);
+    }
+    const rank = (did: Did): number => {
+      const score = vector.score(did);
+      return score === "unknown" ? -1 : score;
+    };
+    const first = [...received].sort(([a, n], [b, m]) => rank(b) - rank(a) || m - n || (a < b ? -1 : 1));
+    const busiest = [...given].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1));
+    return {
+      scope: seen.scope,
+      viewpoint: viewpointText(seen.viewpoint.kind, seen.viewpoint.roots.map(ref)),
+      vouches: [...graph.vouches()].length,
+      agents: received.size,
+      reached: first.filter(([did]) => rank(did) >= 0).length,
+      reliedOn: first.slice(0, MOST).map(([did, n]) => ({ ...ref(did), score: vector.score(did), received: n })),
+      vouchers: busiest
+        .slice(0, MOST_VOUCHERS)
+        .map(([did, n]) => ({ ...ref(did), score: vector.score(did), given: n })),
+    };
+  },
+  title: ({ scope: name }) => `${name} · Peerage`,
+  html: (data, frame) =>
+    html`<header class="head">
+        <h1>Who is relied on for <span class="scopename">${data.scope}</span></h1>
+        <p class="muted">
+          ${count(data.vouches, "vouch", "vouches")} in force for ${count(data.agents, "agent")}; ${data.reached} of
+          them have a score as seen by ${frame.viewpointText}. A vouch for another scope says nothing here.
+        </p>
+        <p class="row">
+          <a href="${frame.links.agents({ sort: "score" })}">All agents by score</a>
+          <a href="${frame.links.same("/map", {})}">On the map</a>
+          <a href="${frame.links.feed({ kind: "Vouch", in: data.scope })}">Its vouches, live</a>
+        </p>
+      </header>
+      <div class="columns wide-left even">
+        <section class="panel">
+          <h2>Most trusted <span class="aside">as seen by ${frame.viewpointText}</span></h2>
+          ${agentsTable(data.reliedOn, frame)}
+        </section>
+        <section class="panel">
+          <h2>Who vouches most</h2>
+          <ol class="plainlist">
+            ${data.vouchers.map(
+              (agent) =>
+                html`<li class="row">
+                  ${agentLink(agent, frame)} <span class="muted">${count(agent.given, "vouch", "vouches")}</span>
+                </li>`,
+            )}
+          </ol>
+        </section>
+      </div>`,
+  text: (data) =>
+    [
+      `${data.scope}: ${count(data.vouches, "vouch", "vouches")} for ${count(data.agents, "agent")}, scores as seen by ${data.viewpoint}`,
+      ...data.reliedOn.map(
+        (agent) =>
+          `  ${scoreText(agent.score).padEnd(8)} ${String(agent.received).padStart(4)} in   ${agentText(agent)}  ${agent.did}`,
+      ),
+      "",
+    ].join("\n"),
+};
+
+function agentsTable(agents: ScopeData["reliedOn"], frame: Frame): Html {
+  return html`<table class="plain">
+    <thead>
+      <tr>
+        <th>Agent</th>
+        <th>Score</th>
+        <th class="num">In</th>
+      </tr>
+    </thead>
+    <tbody>
+      ${agents.map(
+        (agent) =>
+          html`<tr>
+            <td>${agentLink(agent, frame)}</td>
+            <td>
+              <a class="quiet" href="${frame.links.explain(agent.did)}" title="the working"
+                >${scoreMeter(agent.score, frame)}</a
+              >
+            </td>
+            <td class="num">${agent.received}</td>
+          </tr>`,
+      )}
+    </tbody>
+  </table>`;
+}
