@@ -70,6 +70,17 @@ export const dataSchemas: Readonly<Record<string, z.ZodType>> = {
     fine: z.int(),
     warnings: z.int(),
     problems: z.int(),
+    fixes: z
+      .array(
+        z.object({
+          name: z.string(),
+          change: z.string(),
+          undo: z.string(),
+          state: z.enum(["done", "declined", "would", "failed"]),
+          why: z.string().optional(),
+        }),
+      )
+      .optional(),
   }),
   whoami: z.object({ name: z.string(), did, registry: z.string().nullable() }),
   trust: z.object({

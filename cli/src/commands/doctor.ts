@@ -1,8 +1,10 @@
 import { lstat } from "node:fs/promises";
 import { type Did, isPeerageError, type View } from "@peerage/core";
 import { readVersion } from "./version.ts";
-import type { Context } from "../context.ts";
-import { CliError, describeError } from "../errors.ts";
+import { Context, type Options } from "../context.ts";
+import { type Fix, fixFacts } from "../doctor/fix.ts";
+import { clientServers, shellWord } from "../doctor/mends.ts";
+import { CliError, describeError, usage } from "../errors.ts";
 import { identityNames, openIdentity } from "../files/identities.ts";
 import { tilde } from "../files/paths.ts";
 import { codeOf } from "../files/safe-file.ts";
@@ -24,9 +26,18 @@ export interface Check {
 
 /**
  * `peerage doctor`: looks at everything that calls depend on, and at the way to a guard, where `--via` names it. Changes
- * nothing; exit 1 with a problem.
+ * nothing without `--fix`, which shows and asks before each change; exit 1 with a problem.
  */
 export async function run(context: Context, { options }: Args): Promise<Result> {
+  const fix = options["fix"] === true;
+  if (options["dryRun"] === true && !fix) throw usage("--dry-run is of --fix", "peerage doctor --fix --dry-run");
+  const fixes = fix ? await (await import("../doctor/fix.ts")).fixAll(context, options["dryRun"] === true) : [];
+  // What was mended is read anew.
+  const after = fixes.length === 0 ? context : new Context(context.io, context.globals);
+  return report(after, fixes, options, fix);
+}
+
+async function report(context: Context, fixes: readonly Fix[], options: Options, fix: boolean): Promise<Result> {
   const via = (options["via"] as string[] | undefined) ?? [];
   const checks: Check[] = [
     { name: "node", state: "ok", text: process.versions.node },
@@ -37,6 +48,7 @@ export async function run(context: Context, { options }: Args): Promise<Result> 
     ...(await checkRegistry(context)),
     await checkRoots(context),
     ...(await checkSpiffe(context)),
+    ...(await checkClients(context)),
     ...(via.length === 0 ? [] : await (await import("../guard/hops.ts")).checkHops(context, via, options)),
   ];
   const tally = (state: Check["state"]): number => checks.filter((check) => check.state === state).length;
@@ -54,8 +66,9 @@ export async function run(context: Context, { options }: Args): Promise<Result> 
   ];
   return {
     exit: problems > 0 ? 1 : 0,
-    data: { checks, fine: tally("ok"), warnings: tally("warn"), problems },
+    data: { checks, fine: tally("ok"), warnings: tally("warn"), problems, ...(fix ? { fixes } : {}) },
     text: [
+      ...(fixes.length > 0 ? [...ui.facts(fixFacts(fixes)), ""] : []),
       ...ui.facts(facts),
       `  ${problems > 0 ? ui.bad(summary.join(", ")) : summary.join(", ")}   ${ui.dim(`exit ${problems > 0 ? 1 : 0}`)}`,
     ],
@@ -98,6 +111,11 @@ async function checkFolder(context: Context): Promise<Check> {
 }
 
 async function checkKey(context: Context): Promise<Check> {
+  const agent = await context
+    .settings()
+    .then((settings) => settings.value("agent"))
+    .catch(() => undefined);
+  if (agent !== undefined) return checkAgent(context, agent);
   return attempt("key", async () => {
     if ((await identityNames(context.paths)).length === 0 && !context.io.env["PEERAGE_KEY_FILE"]) {
       return { state: "problem", text: "there is no identity on this machine yet", fix: "peerage init <name>" };
@@ -106,6 +124,21 @@ async function checkKey(context: Context): Promise<Check> {
     if (file.locked) return { state: "ok", text: `${file.name}, sealed by a passphrase` };
     await openIdentity(file, () => Promise.reject(new CliError("ERR_KEY_LOCKED", "the key is locked")));
     return { state: "ok", text: `${file.name}, 0600, opens without a passphrase` };
+  });
+}
+
+/** Where a signing agent is named, it is what signs, whatever keys are here. */
+async function checkAgent(context: Context, socket: string): Promise<Check> {
+  return attempt("agent", async () => {
+    const [{ signerAt, statusOf }, { checkSocketPath }] = await Promise.all([
+      import("../agent/client.ts"),
+      import("../agent/socket.ts"),
+    ]);
+    const { locked, kinds } = await statusOf(checkSocketPath(socket));
+    await signerAt(context, socket);
+    const signs = kinds.map((kind) => visible(kind, 40)).join(", ");
+    if (locked) return { state: "warn", text: `locked; it signs ${signs}`, fix: "peerage agent unlock" };
+    return { state: "ok", text: `${tilde(context.paths, socket)} signs ${signs}` };
   });
 }
 
@@ -233,6 +266,19 @@ async function checkSpiffe(context: Context): Promise<Check[]> {
     return { state: "ok", text: `${own.spiffeId}, for ${span(own.expiresAt - now.getTime() / 1000)}` };
   });
   return [check];
+}
+
+/** MCP servers that the known clients of this machine start without the bridge. */
+async function checkClients(context: Context): Promise<Check[]> {
+  const servers = await clientServers(context);
+  const [first, ...more] = servers.filter(({ signed }) => !signed);
+  if (servers.length === 0) return [];
+  if (!first) return [{ name: "mcp", state: "ok", text: `calls of ${count(servers.length, "MCP server")} are signed` }];
+  const others = more.length === 0 ? "" : `, and ${more.length} more`;
+  const text = `${first.client} starts ${visible(first.server, 40)} without the proxy${others}: calls go unsigned`;
+  const fix =
+    more.length === 0 ? `peerage proxy install ${first.client} ${shellWord(first.server)}` : "peerage doctor --fix";
+  return [{ name: "mcp", state: "warn", text, fix }];
 }
 
 async function attempt(name: string, look: () => Promise<Omit<Check, "name">>): Promise<Check> {

@@ -35,8 +35,15 @@ export const startCommands: readonly CommandSpec[] = [
     text: "check Node, key, clock, registry, log and vouches",
     group: "start",
     front: 7,
-    flags: [["--via <url>", "also the way to a guard, its outermost URL first (repeatable)", { many: true }]],
-    examples: ["peerage doctor", "peerage doctor --via https://gateway.example/mcp --via http://127.0.0.1:7070/mcp"],
+    flags: [
+      ["--fix", "mend what can be: each change is shown, asked, and can be undone"],
+      ["--dry-run", "with --fix: show the changes, change nothing"],
+      ["--via <url>", "also the way to a guard, its outermost URL first (repeatable)", { many: true }],
+    ],
+    examples: [
+      "peerage doctor --fix",
+      "peerage doctor --via https://gateway.example/mcp --via http://127.0.0.1:7070/mcp",
+    ],
     load: () => import("../commands/doctor.ts"),
   },
   {
