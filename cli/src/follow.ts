@@ -11,7 +11,7 @@ import {
   type Standing,
   verifyExtension,
 } from "@peerage/core";
-import { trustFromNetwork, type TrustSource } from "@peerage/mcp-middleware";
+import { trustFromNetwork, type TrustSource, type VouchedTrust } from "@peerage/mcp-middleware";
 import type { Context } from "./context.ts";
 import { describeError } from "./errors.ts";
 import { connect } from "./network.ts";
@@ -90,6 +90,10 @@ export class FollowedTrust implements TrustSource, Disposable {
 
   standing(did: Did, scope: string): Standing {
     return this.#source?.standing?.(did, scope) ?? { independent_vouchers: 0, reports_from_trusted: 0 };
+  }
+
+  withVouches(vouches: Parameters<NonNullable<TrustSource["withVouches"]>>[0]): VouchedTrust | undefined {
+    return this.#source?.withVouches?.(vouches);
   }
 
   snapshot(): string {

@@ -13,6 +13,7 @@ import { checkedDid } from "./agents.ts";
 import type { Context, Options } from "./context.ts";
 import { usage } from "./errors.ts";
 import { isLoopback } from "./files/config.ts";
+import { presentedVouches } from "./presented.ts";
 import { asksForSpiffe } from "./spiffe/switches.ts";
 import { visible } from "./ui/visible.ts";
 
@@ -63,6 +64,7 @@ export async function signerFor(
     receipts,
     now: context.io.now,
     binding: spiffe?.binding,
+    vouches: await presentedVouches(context, options),
     ...(server === undefined ? {} : { server }),
     ...(entries === undefined ? {} : { history: "chain" as const, entries }),
     onReport: ({ code, message }) => {

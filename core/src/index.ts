@@ -146,6 +146,7 @@ export {
   trustStoredStatement,
   verifyStatement,
   type VerifyStatementOptions,
+  verifyVouchNow,
 } from "./statement/verify.ts";
 export * from "./http-signature/index.ts";
 export * from "./tlog/index.ts";
@@ -256,6 +257,7 @@ export {
   vouchesBehind,
 } from "./network/evidence.ts";
 export { type Standing, standingOf, TRUSTED_REPORTER } from "./network/standing.ts";
+export { judgePresented, type PresentedVouches } from "./network/presented.ts";
 export { type FollowerWork, TrustFollower } from "./network/trust-follower.ts";
 export { type PairChange, VouchLedger } from "./network/vouch-ledger.ts";
 export type { LogLeaf, RegistryReader } from "./network/reader.ts";

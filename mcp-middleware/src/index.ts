@@ -33,7 +33,15 @@ export { checkMode, MAX_SHADOW_DAYS, type Mode } from "./guard/mode.ts";
 export { errorNumber, REFUSAL_META } from "./guard/refusal.ts";
 export { type Advertisement, receiptOf } from "./guard/results.ts";
 export { type LifecycleMethod, lifecycleMethods, type Synthetic } from "./guard/subject.ts";
-export { type NetworkTrust, trustFromNetwork, type TrustFromNetworkOptions, type TrustSource } from "./guard/trust.ts";
+export { MAX_PRESENTED_BYTES, MAX_PRESENTED_VOUCHES, VOUCHES_META } from "./guard/presented.ts";
+export {
+  type NetworkTrust,
+  trustFromNetwork,
+  type TrustFromNetworkOptions,
+  type TrustSource,
+  trustWithoutRegistry,
+  type VouchedTrust,
+} from "./guard/trust.ts";
 export type {
   Admission,
   Binding,

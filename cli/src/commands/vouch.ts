@@ -34,7 +34,7 @@ export async function run(context: Context, { words: [text = ""], options }: Arg
   const dryRun = options["dryRun"] === true;
   const registry = link
     ? await registryOf(context, link)
-    : await (dryRun ? context.registry() : context.needRegistry());
+    : await (dryRun || typeof options["out"] === "string" ? context.registry() : context.needRegistry());
   if (!dryRun) await agree(context, agent.did, wanted);
   const signer = await context.signer({ passphraseFile: options["passphraseFile"] });
   const { note, ...members } = wanted;
@@ -52,6 +52,8 @@ export async function run(context: Context, { words: [text = ""], options }: Arg
     { label: "id", value: vouch.id },
   ];
   if (note?.text !== undefined) facts.push({ label: "note", value: visible(note.text, 1_000) });
+  if (!submitted && !dryRun)
+    facts.push({ label: "log", value: "none: give the file to whom it is for (peerage call --present)" });
   if (submitted) facts.push({ label: "log", value: `entry #${submitted.index} of ${registry ?? ""}` });
   return statementResult(context, vouch, facts, submitted, dryRun, {
     subject: agent.did,
@@ -114,8 +116,9 @@ export async function deliver(
   options: Options,
   dryRun: boolean,
 ): Promise<Submitted | undefined> {
-  if (dryRun || registry === undefined) return undefined;
+  if (dryRun) return undefined;
   if (typeof options["out"] === "string") await writeFile(options["out"], statement.bytes, { mode: 0o600, flag: "wx" });
+  if (registry === undefined) return undefined;
   return submit(registry, statement);
 }
 

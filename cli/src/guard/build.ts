@@ -9,6 +9,7 @@ import {
   type RecordedArguments,
   type ReplayStore,
   SqliteReplayStore,
+  trustWithoutRegistry,
 } from "@peerage/mcp-middleware";
 import { findAgent } from "../agents.ts";
 import { consoleAddress } from "../console/address.ts";
@@ -66,11 +67,14 @@ export async function buildGuard(context: Context, options: Options): Promise<Gu
     typeof shadowPath === "string" ? opened.use(await openPolicy(context, shadowPath, opening)) : undefined;
   const url = await context.registry();
   const refresh = seconds(options["refresh"] ?? "5");
-  const trust =
+  const presentedVouches = options["presentedVouches"] === true;
+  const follower =
     url === undefined
       ? undefined
       : opened.use(new FollowedTrust(context, { url, roots, maxAgeSeconds: maxAgeSeconds(options["maxAge"]), alarm }));
-  await trust?.start(refresh, 5_000);
+  await follower?.start(refresh, 5_000);
+  const { now } = context.io;
+  const trust = follower ?? (presentedVouches ? trustWithoutRegistry({ roots, now }) : undefined);
   const replayPath = join(state, "replay.db");
   const auditPath =
     typeof options["audit"] === "string" ? resolve(context.io.cwd, options["audit"]) : auditFileOf(state, name);
@@ -105,6 +109,7 @@ export async function buildGuard(context: Context, options: Options): Promise<Gu
       adapters: () => adapters.current,
       shadow: shadow && ((): Policy => shadow.current),
       trust,
+      presentedVouches,
       spiffe: spiffe?.spiffe.verifier,
       replay,
       audit,
@@ -143,8 +148,10 @@ export async function buildGuard(context: Context, options: Options): Promise<Gu
       say(`    did        ${styledDid(err, identity.did)}`);
       const follows =
         url === undefined
-          ? "no registry: whoever the policy names, nobody else"
-          : `${url}, ${trust?.size === undefined ? "not reached yet" : count(trust.size, "entry")}, ${count(roots.length, "root")}`;
+          ? presentedVouches
+            ? `no registry: vouches that callers present, ${count(roots.length, "root")}`
+            : "no registry: whoever the policy names, nobody else"
+          : `${url}, ${follower?.size === undefined ? "not reached yet" : count(follower.size, "entry")}, ${count(roots.length, "root")}`;
       say(`    trust      ${follows}`);
       if (spiffe) say(`    spiffe     ${spiffeLine}`);
       say(`    audit      ${tilde(context.paths, auditPath)}`);

@@ -1,6 +1,12 @@
 import { also, audit, dryRun, maxAge, passphraseFile, policy, root, state } from "./flags.ts";
 import { callerSpiffeFlags, guardSpiffeFlags } from "./spiffe.ts";
-import type { CommandSpec } from "./spec.ts";
+import type { CommandSpec, Flag } from "./spec.ts";
+
+const present: Flag = [
+  "--present <file>",
+  "carry vouches for me, as vouch --out writes them (repeatable)",
+  { many: true },
+];
 
 /** Commands for calls over MCP. */
 export const mcpCommands: readonly CommandSpec[] = [
@@ -13,6 +19,7 @@ export const mcpCommands: readonly CommandSpec[] = [
     wraps: true,
     flags: [
       ["--audience <did>", "the server to sign for, instead of the one it names"],
+      present,
       ["--header <line>", "a header for the server, such as a bearer token (repeatable)", { many: true }],
       passphraseFile,
       ...callerSpiffeFlags,
@@ -45,6 +52,7 @@ export const mcpCommands: readonly CommandSpec[] = [
       ["--shadow-policy <file>", "a policy to ask beside it: recorded, without effect"],
       root,
       maxAge,
+      ["--presented-vouches", "count vouches that callers carry, also without a registry"],
       ["--http [addr]", "guard over HTTP, at a port or host:port (127.0.0.1:7070)"],
       ["--upstream <url>", "the server behind an HTTP guard"],
       ["--public-url <url>", "the address that callers sign for"],
@@ -94,6 +102,7 @@ export const mcpCommands: readonly CommandSpec[] = [
       ["--arg <name=value>", "an argument, JSON or text (repeatable)", { many: true }],
       ["--args <file>", "all arguments as a JSON file, - for stdin"],
       ["--audience <did>", "the server to sign for, instead of the one it names"],
+      present,
       ["--header <line>", "a header for the server (repeatable)", { many: true }],
       ["--timeout <seconds>", "how long to wait for an answer (60)"],
       ["--history <file>", "present the steps of a run, and add the receipt to them"],

@@ -1,5 +1,6 @@
 import type { Did } from "../did/did-key.ts";
 import { LruMap } from "../encoding/lru.ts";
+import type { Digest } from "../json/digest.ts";
 import { FlowVector } from "../trust/flow.ts";
 import { buildTrustGraph, type TrustGraph, type VouchEdge } from "../trust/graph.ts";
 import { type Standing, standingOf } from "./standing.ts";
@@ -89,6 +90,36 @@ export class TrustFollower {
     return this.#followed(scope).vector;
   }
 
+  /**
+   * Asks of the scores in a scope as they would be with some changes, which are taken back before this returns: what
+   * follows is as if it had never been asked. A vouch by somebody without trust costs a look and no more.
+   */
+  asking<T>(scope: string, changes: readonly PairChange[], ask: (vector: FlowVector) => T): T {
+    const followed = this.#followed(scope);
+    const { graph, vector } = followed;
+    const { add, remove } = editsOf(scope, reaching(vector, changes));
+    const edits = add.length + remove.length;
+    if (edits === 0) return ask(vector);
+    this.#edits += 2 * edits;
+    followed.edits += 2 * edits;
+    let undone = false;
+    try {
+      vector.update(graph.apply({ add, remove }));
+      const answer = ask(vector);
+      vector.update(graph.apply({ add: remove, remove: add }));
+      undone = true;
+      return answer;
+    } finally {
+      // The agents that it named stay in the graph; before they weigh, it is built anew.
+      if (!undone || isHeavy(followed)) this.#scopes.delete(scope);
+    }
+  }
+
+  /** The vouches that some changes bring into a scope, of those whose issuers trust reaches there. */
+  reached(scope: string, changes: readonly PairChange[]): readonly Digest[] {
+    return editsOf(scope, reaching(this.#followed(scope).vector, changes)).add.map(({ id }) => id);
+  }
+
   /** What stands behind the score of an agent. */
   standing(target: Did, scope: string): Standing {
     const key = `${scope} ${target}`;
@@ -132,19 +163,10 @@ export class TrustFollower {
   }
 
   #apply(scope: string, followed: Followed, changes: readonly PairChange[]): void {
-    const add: VouchEdge[] = [];
-    const remove: VouchEdge[] = [];
-    for (const { before, after } of changes) {
-      const old = covering(before, scope);
-      const now = covering(after, scope);
-      if (old?.id === now?.id) continue;
-      if (old) remove.push(old);
-      if (now) add.push(now);
-    }
+    const { add, remove } = editsOf(scope, changes);
     const edits = add.length + remove.length;
     if (edits === 0) return;
-    // An overlay as large as a good part of the graph costs more than it saves.
-    if (followed.edits + edits > 1_024 + (followed.graph.vouchCount >> 3)) {
+    if (isHeavy(followed, edits)) {
       Object.assign(followed, this.#build(scope));
       return;
     }
@@ -156,4 +178,39 @@ export class TrustFollower {
 
 function covering(records: readonly VouchRecord[], scope: string): VouchEdge | undefined {
   return records.find(({ scopes }) => scopes.includes(scope))?.statement;
+}
+
+/** An overlay as large as a good part of the graph costs more than it saves. */
+function isHeavy({ edits, graph }: Followed, more = 0): boolean {
+  return edits + more > 1_024 + (graph.vouchCount >> 3);
+}
+
+function editsOf(scope: string, changes: readonly PairChange[]): { add: VouchEdge[]; remove: VouchEdge[] } {
+  const add: VouchEdge[] = [];
+  const remove: VouchEdge[] = [];
+  for (const { before, after } of changes) {
+    const old = covering(before, scope);
+    const now = covering(after, scope);
+    if (old?.id === now?.id) continue;
+    if (old) remove.push(old);
+    if (now) add.push(now);
+  }
+  return { add, remove };
+}
+
+/** The changes by issuers that trust reaches, if need be through one another; the rest moves nothing. */
+function reaching(vector: FlowVector, changes: readonly PairChange[]): PairChange[] {
+  const reached = new Set<Did>();
+  const found = new Set<PairChange>();
+  for (let before = -1; before < found.size;) {
+    before = found.size;
+    for (const change of changes) {
+      const { issuer, subject } = (change.after[0] ?? change.before[0])?.statement ?? {};
+      if (found.has(change) || issuer === undefined || subject === undefined) continue;
+      if (!reached.has(issuer) && vector.score(issuer) === "unknown") continue;
+      found.add(change);
+      reached.add(subject);
+    }
+  }
+  return changes.filter((change) => found.has(change));
 }

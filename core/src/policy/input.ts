@@ -22,6 +22,8 @@ export interface CallerDocument {
   readonly spiffe_proof?: string;
   /** A SPIFFE ID that was verified but not bound to the DID: only deny rules see it. */
   readonly spiffe_unbound?: string;
+  /** Ids of the vouches that it presented and that count here, for a guard that takes them; they are in `trust` already. */
+  readonly vouches?: readonly string[];
 }
 
 /** The facts of one call, version 1; every one verified by the guard itself. An absent fact is an absent member. */

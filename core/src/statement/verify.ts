@@ -7,9 +7,9 @@ import { parseJson } from "../json/parse.ts";
 import { isJsonObject, type JsonObject, without } from "../json/types.ts";
 import { parseTime } from "../time.ts";
 import { markVerified, type Verified } from "../verified.ts";
-import { verifyProofOver } from "./data-integrity.ts";
+import { verifyProofOver, verifyProofOverNow } from "./data-integrity.ts";
 import { checkSchema, MAX_STATEMENT_BYTES } from "./schema.ts";
-import type { Statement, StatementKind } from "./types.ts";
+import type { Statement, StatementKind, Vouch } from "./types.ts";
 
 /** Statements may be dated this far in the future. */
 export const STATEMENT_SKEW_SECONDS = 300;
@@ -34,12 +34,8 @@ export async function verifyStatement(
   leaf: Uint8Array | string,
   options: VerifyStatementOptions = {},
 ): Promise<Verified<Statement>> {
-  const statement = parseStatement(leaf);
-  const { document, issuer } = statement;
-  const proofs = (Array.isArray(document["proof"]) ? document["proof"] : [document["proof"]]) as JsonObject[];
-  const keys: MultibaseKey[] = [];
-  for (const proof of proofs) keys.push(keyOfProof(proof, issuer));
-  if (new Set(keys).size !== keys.length) throw invalid("threshold", "the same key signs twice");
+  const { statement, proofs, keys, documentHash } = readProofs(leaf);
+  const { issuer } = statement;
   if (options.keysOf !== "any" && !isChained(statement)) {
     const allowed = options.keysOf?.(issuer) ?? [multibaseOf(issuer)];
     if (!keys.every((key) => allowed.includes(key))) {
@@ -48,12 +44,37 @@ export async function verifyStatement(
       });
     }
   }
-  // The id is the digest of what every proof covers.
-  const documentHash = fromHex(statement.id.slice("sha256:".length));
   for (const [i, proof] of proofs.entries()) {
     await verifyProofOver(documentHash, proof, parseMultibaseKey(keys[i]));
   }
   return markVerified({ ...statement, keys });
+}
+
+/**
+ * Verifies a vouch at once, as {@link verifyStatement} with the keys of `any`: whether the key that signed was its issuer's
+ * is then asked of the key history.
+ * @throws {PeerageError} ERR_STATEMENT_INVALID, ERR_DID_INVALID
+ */
+export function verifyVouchNow(leaf: Uint8Array | string): Verified<Vouch> {
+  const { statement, proofs, keys, documentHash } = readProofs(leaf);
+  if (statement.kind !== "Vouch") throw invalid("kind", "the statement is no vouch");
+  for (const [i, proof] of proofs.entries()) verifyProofOverNow(documentHash, proof, parseMultibaseKey(keys[i]));
+  return markVerified({ ...statement, keys });
+}
+
+function readProofs(leaf: Uint8Array | string): {
+  statement: Statement;
+  proofs: JsonObject[];
+  keys: MultibaseKey[];
+  documentHash: Uint8Array;
+} {
+  const statement = parseStatement(leaf);
+  const { document, issuer } = statement;
+  const proofs = (Array.isArray(document["proof"]) ? document["proof"] : [document["proof"]]) as JsonObject[];
+  const keys = proofs.map((proof) => keyOfProof(proof, issuer));
+  if (new Set(keys).size !== keys.length) throw invalid("threshold", "the same key signs twice");
+  // The id is the digest of what every proof covers.
+  return { statement, proofs, keys, documentHash: fromHex(statement.id.slice("sha256:".length)) };
 }
 
 /**

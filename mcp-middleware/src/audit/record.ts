@@ -41,6 +41,8 @@ export interface RecordedInput {
   readonly trust: Readonly<Record<string, number>>;
   readonly trustAgeSeconds?: number;
   readonly inCustody?: boolean;
+  /** The presented vouches that counted. */
+  readonly vouches?: readonly string[];
   /** The scopes that the policy asks a score in; one without a score was unknown. */
   readonly scopes?: readonly string[];
   /** Digests of the presented entries, in order, and of those that the guard held. */

@@ -20,6 +20,7 @@ import { askAfter, askBefore, hookCall } from "./hooks.ts";
 import { checkMode, goesOnInShadow, isShadow, withoutIdentity } from "./mode.ts";
 import type { GuardOptions } from "./options.ts";
 import { consider, judge, type PipelineParts } from "./pipeline.ts";
+import { PresentedReader } from "./presented.ts";
 import { asksAdapters, checkAdapters } from "./policy-adapters.ts";
 import { RateLimited, RateLimiter } from "./rates.ts";
 import { Recorder } from "./recorder.ts";
@@ -75,6 +76,7 @@ export class GuardCore implements Guard {
       audiences: this.audiences,
       open: new Set(options.open ?? lifecycleMethods),
       trust: options.trust,
+      presented: options.presentedVouches === true ? new PresentedReader() : undefined,
       spiffe: options.spiffe,
       replay: options.replay ?? new MemoryReplayStore({ startedAt: this.#now() }),
       sessions: this.#sessions,

@@ -20,6 +20,10 @@ export interface GuardOptions {
   readonly shadow?: Policy | (() => Policy | undefined) | undefined;
   /** What is known of others. Without it a DID's own key counts, and a rule that asks for trust denies. */
   readonly trust?: TrustSource | undefined;
+  /**
+   * True: vouches that a caller carries count for its call beside what `trust` knows. By default they are not looked at.
+   */
+  readonly presentedVouches?: boolean | undefined;
   /** Verifies SPIFFE IDs beside DIDs: `openSpiffe(…).verifier` of `loadSpiffe()`. Without it none is looked at. */
   readonly spiffe?: SpiffeVerifier | undefined;
   /** In memory by default, which refuses proofs issued before this guard was made. */

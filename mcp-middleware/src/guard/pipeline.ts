@@ -33,7 +33,8 @@ import type { ReplayStore } from "./replay.ts";
 import { checkOwner, type Connection, type Sessions } from "./sessions.ts";
 import type { Trace } from "./trace.ts";
 import { needsNoRule, type Subject } from "./subject.ts";
-import type { TrustSource } from "./trust.ts";
+import { type PresentedReader, VOUCHES_META } from "./presented.ts";
+import type { TrustSource, VouchedTrust } from "./trust.ts";
 import type { Caller, Context } from "./types.ts";
 
 /** What the steps need; one call is decided on one policy and one snapshot. */
@@ -43,6 +44,8 @@ export interface PipelineParts {
   readonly audiences: ReadonlySet<string>;
   readonly open: ReadonlySet<string>;
   readonly trust: TrustSource | undefined;
+  /** Reads the vouches that callers carry; without it they are not looked at. */
+  readonly presented: PresentedReader | undefined;
   /** Step 5; without it no SPIFFE ID is looked at. */
   readonly spiffe: SpiffeVerifier | undefined;
   readonly replay: ReplayStore;
@@ -132,7 +135,8 @@ export function consider(trace: Trace, parts: PipelineParts): void {
 
   trace.step = "trust";
   trace.view = parts.trust?.snapshot?.();
-  const score = parts.trust?.score(did, defaultScope(policy)) ?? "unknown";
+  const vouched = withPresented(trace, subject, did, parts);
+  const score = (vouched ?? parts.trust)?.score(did, defaultScope(policy)) ?? "unknown";
   const caller: Caller = { did, kid: proof.kid, binding: "message", score, history: [], ...spiffeIdOf(spiffe) };
   trace.caller = caller;
 
@@ -152,7 +156,8 @@ export function consider(trace: Trace, parts: PipelineParts): void {
   trace.step = "policy";
   if (!policy) throw new PeerageError("ERR_POLICY_DENIED", "there is no policy");
   const isRuled = !needsNoRule(subject.method);
-  const { audit, trust } = parts;
+  const { audit } = parts;
+  const trust = vouched ?? parts.trust;
   const req = trace.req ?? proof.req;
   if (isRuled && audit && trace.history) rememberAdverse(audit, policy, trace.history.entries, now, spiffe?.signerOf);
   const held = isRuled && audit ? gatherHeld(audit, policy, { caller: did, req, run: trace.history?.run }) : [];
@@ -168,6 +173,7 @@ export function consider(trace: Trace, parts: PipelineParts): void {
     history,
     held: standing,
     spiffe,
+    vouched,
     seenAs: (entry: Entry) => audit?.evidence.signer(entry.digest),
   };
   trace.input = policyInput(policy, facts);
@@ -196,6 +202,17 @@ export function consider(trace: Trace, parts: PipelineParts): void {
     throw new PeerageError("ERR_AUDIT_UNAVAILABLE", "the rule asks for an audit log", { detail: "no-audit" });
   }
   parts.rates.take(limitsOf(obligations, trace.input), now);
+}
+
+/** What is known with the vouches that came with the call; undefined if there are none, or this guard takes none. */
+function withPresented(
+  { now }: Trace,
+  subject: Subject,
+  did: Did,
+  { presented, trust }: PipelineParts,
+): VouchedTrust | undefined {
+  const vouches = presented?.read(subject.meta?.[VOUCHES_META], did, now) ?? [];
+  return vouches.length === 0 ? undefined : trust?.withVouches?.(vouches);
 }
 
 /**

@@ -24,7 +24,7 @@ import {
 import type { Reservation } from "../audit/counters.ts";
 import type { Limit } from "./rates.ts";
 import type { Subject } from "./subject.ts";
-import type { TrustSource } from "./trust.ts";
+import type { TrustSource, VouchedTrust } from "./trust.ts";
 
 export interface PolicyFacts {
   /** The guard's own DID. */
@@ -39,6 +39,8 @@ export interface PolicyFacts {
   readonly held: readonly Verified<Entry>[];
   /** What step 5 came to, if this guard has one. */
   readonly spiffe?: SpiffeFacts | undefined;
+  /** What is known with vouches that came with the call: it is `trust` then. */
+  readonly vouched?: VouchedTrust | undefined;
   /** The SPIFFE ID that this guard kept of an entry's signer. */
   readonly seenAs?: ((entry: Entry) => SpiffeId | undefined) | undefined;
 }
@@ -50,9 +52,10 @@ export function defaultScope(policy: Policy | undefined): string {
 
 /** The facts of one call as the policy language knows them, every one verified by this guard. */
 export function policyInput(policy: Policy, facts: PolicyFacts): PolicyInput {
-  const { server, subject, caller, req, trust, now, history, held, spiffe, seenAs } = facts;
+  const { server, subject, caller, req, trust, now, history, held, spiffe, vouched, seenAs } = facts;
   const { method } = subject;
   const target = subject.target ?? method;
+  const vouches = vouched?.counted([defaultScope(policy), ...requiredScopes(policy)]) ?? [];
   const scores: Record<string, number> = {};
   for (const scope of trust ? requiredScopes(policy) : []) {
     const score = trust?.score(caller, scope);
@@ -67,7 +70,13 @@ export function policyInput(policy: Policy, facts: PolicyFacts): PolicyInput {
     ...(method === "tools/call" ? { tool: target } : {}),
     server,
     calling_agent: caller,
-    caller: { did: caller, binding: "message", scheme: "peerage-call", ...spiffeDocument(spiffe) },
+    caller: {
+      did: caller,
+      binding: "message",
+      scheme: "peerage-call",
+      ...spiffeDocument(spiffe),
+      ...(vouches.length === 0 ? {} : { vouches }),
+    },
     args: member(subject.params, "arguments") ?? {},
     req,
     trust: scores,

@@ -88,6 +88,7 @@ const hints: Readonly<Partial<Record<ErrorCode, string>>> = {
   ERR_KEY_REVOKED: "the caller's key was revoked.",
   ERR_KEY_SUPERSEDED: "the caller's key was replaced by a newer one.",
   ERR_KEY_DISPUTED: "the caller's key is disputed.",
+  ERR_STATEMENT_INVALID: "a vouch that the caller presents does not verify, or there are too many.",
   ERR_REGISTRY_STALE: "this server's view of the registry is too old to decide: retry later.",
   ERR_HISTORY_INVALID: "the presented history does not verify.",
   ERR_HISTORY_TOO_LONG: "the presented history is too long.",

@@ -1,15 +1,24 @@
 import {
   type Did,
+  type Digest,
+  emptyRoot,
+  type FollowerWork,
+  judgePresented,
   type KeyStatus,
+  LruMap,
   type MultibaseKey,
   type Network,
-  type FollowerWork,
+  type PresentedVouches,
   type Score,
   type Standing,
+  standingOf,
+  StatementSet,
   toHex,
   TrustFollower,
   unixSeconds,
-  type View,
+  type Verified,
+  View,
+  type Vouch,
 } from "@peerage/core";
 
 /**
@@ -38,9 +47,20 @@ export interface TrustSource {
   ageSeconds(): number;
   /** Names the snapshot, for the audit: log, size and root. */
   snapshot?(): string;
+  /** The same for one call, with vouches that its caller presents beside what is known; see {@link judgePresented}. */
+  withVouches?(vouches: readonly Verified<Vouch>[]): VouchedTrust | undefined;
   /** Older than this it decides nothing any more. */
   readonly maxAgeSeconds: number;
 }
+
+/** What is known, and vouches that were presented. To be used at once. */
+export interface VouchedTrust extends TrustSource {
+  /** The presented vouches that count in some scopes, because trust reaches who signed them; by id, ascending. */
+  counted(scopes: Iterable<string>): readonly Digest[];
+}
+
+/** Answers with presented vouches that are kept for a view. */
+const MOST_ANSWERS = 4_096;
 
 export interface TrustFromNetworkOptions {
   /** From whom this guard starts to trust; without roots everyone is unknown. */
@@ -68,6 +88,8 @@ export function trustFromNetwork(
   const now = options.now ?? ((): Date => new Date());
   let source: View | undefined;
   let view: View | undefined;
+  let judged = new LruMap<string, PresentedVouches>(MOST_ANSWERS);
+  let scores = new LruMap<string, Score>(MOST_ANSWERS);
 
   function current(): View {
     const time = unixSeconds(now());
@@ -76,6 +98,8 @@ export function trustFromNetwork(
     source = newest;
     view = time > newest.time ? newest.at(time) : newest;
     follower.follow(view);
+    judged = new LruMap(MOST_ANSWERS);
+    scores = new LruMap(MOST_ANSWERS);
     return view;
   }
 
@@ -84,7 +108,26 @@ export function trustFromNetwork(
     return follower;
   }
 
-  return {
+  function vouched(vouches: readonly Verified<Vouch>[]): VouchedTrust {
+    const at = current();
+    const name = vouches.map(({ id, keys }) => `${id} ${keys.join(" ")}`).join(" ");
+    const presented = judged.get(name) ?? judgePresented(at, vouches);
+    judged.set(name, presented);
+    const { changes } = presented;
+    return {
+      ...known,
+      counted: (scopes) => [...new Set([...scopes].flatMap((scope) => follower.reached(scope, changes)))].sort(),
+      score: (did, scope) => {
+        const key = `${scope} ${did} ${name}`;
+        const score = scores.get(key) ?? follower.asking(scope, changes, (vector) => vector.score(did));
+        scores.set(key, score);
+        return score;
+      },
+      standing: (did, scope) => follower.asking(scope, changes, (vector) => standingOf(at, vector, did)),
+    };
+  }
+
+  const known: TrustSource = {
     maxAgeSeconds: options.maxAgeSeconds ?? 86_400,
     ageSeconds: () => network.ageSeconds(),
     snapshot() {
@@ -98,8 +141,21 @@ export function trustFromNetwork(
     keyLostSince: (did, key) => current().keyLostSince(did, key),
     score: (did, scope) => following().vector(scope).score(did),
     standing: (did, scope) => following().standing(did, scope),
+    withVouches: vouched,
+  };
+  return {
+    ...known,
     get work() {
       return follower.work;
     },
   };
+}
+
+/**
+ * Trust from nothing but the roots and what callers present, for a guard that follows no registry: no revocation is known
+ * to it, so the time that each vouch holds is all that limits it.
+ */
+export function trustWithoutRegistry(options: TrustFromNetworkOptions): NetworkTrust {
+  const head = { origin: "none", size: 0, root: emptyRoot, time: 0, witnessed: false, note: "" };
+  return trustFromNetwork({ view: new View(new StatementSet(), head), ageSeconds: () => 0 }, options);
 }

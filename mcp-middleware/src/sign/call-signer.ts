@@ -21,6 +21,7 @@ import {
   type Verified,
   verifyReceipt,
 } from "@peerage/core";
+import { VOUCHES_META } from "../guard/presented.ts";
 import { AgentRun } from "./agent-run.ts";
 import { HistoryChain, type PresentedHistory } from "./chain.ts";
 import { commandEndpoint, MemoryPinStore, type PinStore } from "./pins.ts";
@@ -45,6 +46,8 @@ export interface CallSignerOptions {
   readonly entries?: readonly string[];
   /** What binds the signer's DID to a SPIFFE ID, beside every proof: `Binder.current`. Without one calls go without. */
   readonly binding?: (() => Promise<JsonObject | undefined>) | undefined;
+  /** Vouches to present beside every proof, for a server that takes them: signed documents, at most 16. */
+  readonly vouches?: readonly JsonObject[] | undefined;
   /** 1 to 300; 60 by default. */
   readonly lifetimeSeconds?: number;
   readonly now?: () => Date;
@@ -167,6 +170,7 @@ class EndpointSigner implements CallSigner {
       [CALL_META]: token,
       ...(history ? { [HISTORY_META]: history.tokens } : {}),
       ...(binding ? { [BINDING_META]: binding } : {}),
+      ...(this.#options.vouches?.length ? { [VOUCHES_META]: this.#options.vouches } : {}),
     };
     return { ...message, params: { ...params, _meta: { ...meta, ...added } } };
   }
