@@ -160,6 +160,7 @@ export class GuardCore implements Guard {
         return this.#answered(trace, inbound) ?? this.#forward(trace, context, inbound, inbound.message);
       }
       trace.policy = this.#policy();
+      if (typeof source === "string" || source instanceof Uint8Array) trace.body = source;
       trace.subject = subjectOf(inbound, context);
       judge(trace, trace.subject, context, this.#parts);
       const judged = inbound;

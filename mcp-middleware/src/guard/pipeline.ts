@@ -25,6 +25,7 @@ import {
 import type { AuditLog } from "../audit/audit-log.ts";
 import type { RequestStates } from "../approval/request-state.ts";
 import { doesKeyCount, MAX_APPROVAL_VIEW_SECONDS } from "./entry-keys.ts";
+import { type Proven, readHttpSignature } from "./http-signature.ts";
 import { gatherHeld, rememberAdverse } from "./memory.ts";
 import { askShadow } from "./policy-shadow.ts";
 import { askPolicy, defaultScope, limitsOf, policyInput } from "./policy.ts";
@@ -73,26 +74,44 @@ function identify(trace: Trace, subject: Subject, context: Context, parts: Pipel
   const { now, connection } = trace;
   trace.step = "proof";
   const owner = parts.sessions.owner(connection, context.session, now);
-  const proof = readProof(subject, owner, parts);
-  if (!proof) return false;
-  trace.proof = proof;
-  const did = proof.issuer;
+  const signed = bySignature(trace, subject, context, parts);
+  const proof = signed ? undefined : readProof(subject, owner, parts);
+  const proven = signed ?? proof;
+  if (!proven) return false;
+  const { issuer: did, kid } = proven;
+  if (signed) {
+    trace.proven = { issuer: did, kid, binding: signed.binding, scheme: signed.scheme };
+  } else if (proof) {
+    trace.proof = proof;
+    trace.proven = { issuer: did, kid, binding: "message", scheme: "peerage-call" };
 
-  trace.step = "audience";
-  checkCallAudienceAndTime(proof, { audiences: parts.audiences, now });
-  checkCallMessage(
-    proof,
-    subject.params === undefined ? { method: subject.method } : { method: subject.method, params: subject.params },
-  );
+    trace.step = "audience";
+    checkCallAudienceAndTime(proof, { audiences: parts.audiences, now });
+    checkCallMessage(
+      proof,
+      subject.params === undefined ? { method: subject.method } : { method: subject.method, params: subject.params },
+    );
+  }
 
   trace.step = "replay";
-  parts.replay.insert(proof, now);
+  parts.replay.insert(proven, now);
   trace.spent = true;
-  trace.req = proof.req;
+  trace.req = proof?.req ?? requestDigest(subject.method, subject.params);
   checkOwner(owner, did);
   checkCancellation(subject, connection, did);
   if (parts.spiffe) trace.presented = presentation(subject, context, parts);
   return true;
+}
+
+/** Who signed the request around a message without a proof. A guard that binds SPIFFE IDs to proofs takes nothing less. */
+function bySignature(
+  { policy, now, body }: Trace,
+  subject: Subject,
+  context: Context,
+  { audiences, trust, spiffe }: PipelineParts,
+): ReturnType<typeof readHttpSignature> {
+  if (spiffe || subject.proof.token !== undefined || subject.proof.misplaced) return undefined;
+  return readHttpSignature(subject, context, { audiences, trust, policy, now, body });
 }
 
 /** What step 5 looks at. A message without `params` has no place for a binding. */
@@ -123,26 +142,26 @@ function didKeys(trust: TrustSource | undefined): DidKeys | undefined {
  * trace once a person has answered: everything but the proof is then judged anew.
  */
 export function consider(trace: Trace, parts: PipelineParts): void {
-  const { proof, subject, policy, now } = trace;
-  if (!proof || !subject) throw new TypeError("nobody was identified");
-  const did = proof.issuer;
+  const { proof, proven, subject, policy, now } = trace;
+  if (!proven || !subject) throw new TypeError("nobody was identified");
+  const { issuer: did, kid, binding, scheme } = proven;
   trace.step = "spiffe";
-  if (parts.spiffe && trace.presented) trace.spiffe = judgeSpiffe(trace, trace.presented, proof, parts.spiffe);
+  if (parts.spiffe && trace.presented && proof) trace.spiffe = judgeSpiffe(trace, trace.presented, proof, parts.spiffe);
   const { spiffe } = trace;
 
   trace.step = "key";
-  if (parts.trust) checkKey(parts.trust, proof);
+  if (parts.trust) checkKey(parts.trust, proven);
 
   trace.step = "trust";
   trace.view = parts.trust?.snapshot?.();
   const vouched = withPresented(trace, subject, did, parts);
   const score = (vouched ?? parts.trust)?.score(did, defaultScope(policy)) ?? "unknown";
-  const caller: Caller = { did, kid: proof.kid, binding: "message", score, history: [], ...spiffeIdOf(spiffe) };
+  const caller: Caller = { did, kid, binding, score, history: [], ...spiffeIdOf(spiffe) };
   trace.caller = caller;
 
   trace.step = "history";
   const keys = { did: parts.did, trust: parts.trust, seenAt: (digest: Digest) => parts.audit?.evidence.seenAt(digest) };
-  trace.history ??= verifyHistory(subject.meta?.[HISTORY_META], proof.head, {
+  trace.history ??= verifyHistory(subject.meta?.[HISTORY_META], proof?.head, {
     now,
     beforeChecks: (count) => parts.checks.take(did, count, now),
     ...keysIn(parts.trust),
@@ -158,7 +177,7 @@ export function consider(trace: Trace, parts: PipelineParts): void {
   const isRuled = !needsNoRule(subject.method);
   const { audit } = parts;
   const trust = vouched ?? parts.trust;
-  const req = trace.req ?? proof.req;
+  const req = trace.req ?? requestDigest(subject.method, subject.params);
   if (isRuled && audit && trace.history) rememberAdverse(audit, policy, trace.history.entries, now, spiffe?.signerOf);
   const held = isRuled && audit ? gatherHeld(audit, policy, { caller: did, req, run: trace.history?.run }) : [];
   const standing = held.filter((entry) => entry.result !== "approved" || doesKeyCount(keys, entry, now));
@@ -167,6 +186,7 @@ export function consider(trace: Trace, parts: PipelineParts): void {
     server: parts.did,
     subject: trace.subject ?? subject,
     caller: did,
+    proven: { binding, scheme },
     req,
     trust,
     now,
@@ -280,7 +300,7 @@ function checkAge(trust: TrustSource | undefined, maxAgeSeconds: number): void {
   }
 }
 
-function checkKey(trust: TrustSource, { issuer: did, kid }: CallProof): void {
+function checkKey(trust: TrustSource, { issuer: did, kid }: Proven): void {
   checkAge(trust, trust.maxAgeSeconds);
   checkSigningKey(kid, { status: trust.keyState(did), current: trust.currentKey?.(did) ?? multibaseOf(did) });
 }

@@ -31,6 +31,8 @@ export interface PolicyFacts {
   readonly server: Did;
   readonly subject: Subject;
   readonly caller: Did;
+  /** How firmly the caller is tied to the call, and by what. */
+  readonly proven: Pick<CallerDocument, "binding" | "scheme">;
   readonly req: Digest;
   readonly trust: TrustSource | undefined;
   readonly now: Date;
@@ -72,8 +74,7 @@ export function policyInput(policy: Policy, facts: PolicyFacts): PolicyInput {
     calling_agent: caller,
     caller: {
       did: caller,
-      binding: "message",
-      scheme: "peerage-call",
+      ...facts.proven,
       ...spiffeDocument(spiffe),
       ...(vouches.length === 0 ? {} : { vouches }),
     },

@@ -35,7 +35,7 @@ export class Recorder {
    * @throws {PeerageError} ERR_AUDIT_UNAVAILABLE, ERR_RATE_LIMITED, ERR_POLICY_DENIED, ERR_APPROVAL_INVALID
    */
   admitted(trace: Trace, record: DecisionRecord): Recorded | undefined {
-    if (!trace.proof && this.#isSuppressed("unverified")) return undefined;
+    if (!trace.proven && this.#isSuppressed("unverified")) return undefined;
     const { obligations, input, history } = trace;
     const isOpen = record.requestId !== undefined;
     const body = this.#body(trace, record, { admitted: true });
@@ -159,13 +159,13 @@ export class Recorder {
   }
 }
 
-function callerOf({ caller, proof, spiffe }: Trace): RecordedCaller | undefined {
+function callerOf({ caller, proven, spiffe }: Trace): RecordedCaller | undefined {
   if (caller) {
     const { did, kid, binding, score } = caller;
     return { did, kid, binding, score, ...present("spiffe", recordedSpiffe(spiffe)) };
   }
   // Its signature held; that it is for this guard, or fresh, did not.
-  return proof && { did: proof.issuer, kid: proof.kid, unverified: true };
+  return proven && { did: proven.issuer, kid: proven.kid, unverified: true };
 }
 
 function recordedSpiffe(facts: SpiffeFacts | undefined): RecordedSpiffe | undefined {

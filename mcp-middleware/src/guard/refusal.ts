@@ -78,6 +78,7 @@ const hints: Readonly<Partial<Record<ErrorCode, string>>> = {
   ERR_PROOF_MALFORMED: "the call proof is malformed.",
   ERR_PROOF_INVALID: "the signature of the call does not hold.",
   ERR_DID_INVALID: "the caller's DID is not acceptable.",
+  ERR_DID_UNRESOLVED: "this server does not know the key of that thumbprint.",
   ERR_PROOF_AUDIENCE: "the call was signed for another server.",
   ERR_PROOF_EXPIRED: "the call proof has expired: sign the call anew, and check the clock.",
   ERR_PROOF_NOT_YET_VALID: "the call proof is from the future: check the clock.",

@@ -16,6 +16,7 @@ import {
   type Verified,
 } from "@peerage/core";
 import type { RequestState } from "../approval/request-state.ts";
+import type { Proven } from "./http-signature.ts";
 import type { Inbound } from "./message.ts";
 import type { ShadowAnswer } from "./policy-shadow.ts";
 import type { Connection } from "./sessions.ts";
@@ -30,6 +31,10 @@ export interface Trace {
   policy: Policy | undefined;
   subject: Subject | undefined;
   proof: Verified<CallProof> | undefined;
+  /** Who calls, by that proof or by less. */
+  proven: Proven | undefined;
+  /** The message as it came, where it came as bytes. */
+  body: Uint8Array | string | undefined;
   /** The proof is used up: from here on a refusal is receipted. */
   spent: boolean;
   caller: Caller | undefined;
@@ -106,6 +111,8 @@ const blank: Omit<Trace, "step" | "now" | "connection"> = {
   policy: undefined,
   subject: undefined,
   proof: undefined,
+  proven: undefined,
+  body: undefined,
   spent: false,
   caller: undefined,
   history: undefined,
