@@ -36,9 +36,11 @@ export function relayResponse(upstream: IncomingMessage, response: ServerRespons
   response.sendDate = upstream.headers.date === undefined;
   if (type === "text/event-stream") {
     delete headers["content-length"];
+    const relay = new SseRelay(body, response, context);
+    relay.gather();
     response.writeHead(status, headers);
     response.flushHeaders();
-    new SseRelay(body, response, context).start();
+    relay.start();
   } else if (type === "application/json" && context.decision) {
     delete headers["content-length"];
     relayJson(body, response, { ...context, decision: context.decision }, status, headers);
@@ -151,6 +153,7 @@ class SseRelay {
   readonly #splitter: SseSplitter;
   #timer: NodeJS.Timeout | undefined;
   #resumable = false;
+  #gathering = false;
 
   constructor(body: Readable, response: ServerResponse, context: RelayContext) {
     this.#body = body;
@@ -164,11 +167,30 @@ class SseRelay {
   }
 
   start(): void {
-    this.#body.on("data", (chunk: Buffer) => this.#splitter.push(chunk));
+    this.#body.on("data", (chunk: Buffer) => {
+      this.gather();
+      this.#splitter.push(chunk);
+    });
     this.#body.on("end", () => this.#end(this.#splitter.end()));
     this.#body.on("error", () => this.#end(Buffer.alloc(0)));
     this.#response.on("close", () => this.#closed());
     this.#watchSilence();
+  }
+
+  /**
+   * What is written in this turn of the event loop goes out at once: head, first event and answer often come together,
+   * and each write of its own would cost the guard as much as checking a signature.
+   */
+  gather(): void {
+    if (this.#gathering) return;
+    this.#gathering = true;
+    // Not the response itself: Node ends a corked one before its last chunks.
+    const { socket } = this.#response;
+    socket?.cork();
+    setImmediate(() => {
+      this.#gathering = false;
+      socket?.uncork();
+    });
   }
 
   #watchSilence(): void {
