@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { chmod, readdir, stat, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { dirname, join } from "node:path";
@@ -23,6 +24,9 @@ import { type Running, startProcess } from "./_running.ts";
 const ECHO = fileURLToPath(new URL("./fixtures/modern-server.ts", import.meta.url));
 const PHRASE = "correct horse battery";
 const SERVER: Did = parseDid("did:key:z6MkwSD8dBdqcXQzKJZQFPy2hh2izzxskndKCjdmC2dBpfME");
+
+const terminal = ["/usr/bin/script", "/bin/script"].find((path) => existsSync(path));
+if (terminal === undefined) console.warn("SKIPPED: no `script` here, so agent --confirm is not tried on a terminal");
 
 let home: Home;
 let phrase: string;
@@ -231,5 +235,46 @@ describe("peerage agent", () => {
       confidence: 50,
     });
     expect((await verifyStatement(vouch.bytes)).issuer).toBe(await home.did("scout"));
+  });
+
+  it.skipIf(terminal === undefined)("asks on its terminal before each signature where --confirm says so", async () => {
+    const shell = (text: string): string[] => ["-qefc", `stty cols 100 rows 40; ${text}`, "/dev/null"];
+    const argv = `'${process.execPath}' '${BIN}' agent --identity scout --confirm --passphrase-file '${phrase}'`;
+    // Without a terminal there is nobody to ask.
+    const blind = await home.call(["agent", "--identity", "scout", "--confirm", "--passphrase-file", phrase]);
+    expect(blind).toMatchObject({ code: 2, stderr: expect.stringContaining("a person at a terminal") });
+    await using agent = startProcess(home, terminal!, shell(argv));
+    await agent.match(/PEERAGE_AGENT_SOCK=\S+/);
+    const signer = await AgentSigner.open(socketPath());
+    for (const [step, answer] of [
+      ["looked_at", "y"],
+      ["thrown_away", "n"],
+    ] as const) {
+      const signed = signEntry(signer, { run: generateRun(), prev: [], step, result: "passed" });
+      const settled = signed.then(
+        () => "signed",
+        (error: unknown) => (error as { code?: string }).code,
+      );
+      await agent.match(new RegExp(`Sign entries \\(${step} passed\\)`));
+      agent.child.stdin!.write(answer);
+      expect(await settled).toBe(answer === "y" ? "signed" : "ERR_POLICY_DENIED");
+    }
+    expect(await status()).toMatchObject({ signed: 1, refused: 1 });
+  });
+
+  it("is what doctor looks at where it is named, and what it says is down when it is", async () => {
+    const looked = async (env: Record<string, string>): Promise<{ name: string; state: string }> => {
+      const { stdout } = await home.call(["doctor", "--json", "--identity", "scout"], { env });
+      return JSON.parse(stdout).data.checks.find(({ name }: { name: string }) => name === "agent" || name === "key");
+    };
+    const env = { PEERAGE_AGENT_SOCK: socketPath() };
+    {
+      await using _agent = await startAgent();
+      expect(await looked(env)).toMatchObject({ name: "agent", state: "ok" });
+      await home.call(["agent", "lock"]);
+      expect(await looked(env)).toMatchObject({ name: "agent", state: "warn", fix: "peerage agent unlock" });
+    }
+    expect(await looked(env)).toMatchObject({ name: "agent", state: "problem", fix: "peerage agent" });
+    expect(await looked({})).toMatchObject({ name: "key", state: "ok" });
   });
 });
