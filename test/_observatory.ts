@@ -2,7 +2,7 @@ import type { Server } from "node:http";
 import { join } from "node:path";
 import { serve } from "@hono/node-server";
 import { Hono } from "hono";
-import type { Did, Statement } from "../core/src/index.ts";
+import { type Did, parseJson, parseNote, type Statement } from "../core/src/index.ts";
 import { createObservatory, type ObservatoryOptions } from "../observatory/src/index.ts";
 import { openRegistry, type Registry } from "../registry/src/index.ts";
 import { buildIslands } from "../scripts/build-islands.ts";
@@ -43,6 +43,11 @@ export async function startObservatory(options: TestObservatoryOptions = {}): Pr
       logKey,
       witnessKey,
       checkpoints: (after, upTo) => reader.checkpoints(after, upTo),
+      note: async (digest) => {
+        const answer = await registry.app.request(`/v1/notes/${digest}`);
+        if (answer.status === 410) return "erased";
+        return answer.ok ? parseNote(parseJson(await answer.text())) : undefined;
+      },
       subscribe: (listener) => events.subscribe(({ from, checkpoint }) => listener({ from, size: checkpoint.size })),
     },
     roots: options.roots ?? [],

@@ -1,6 +1,6 @@
 import type { Server } from "node:http";
 import { serve } from "@hono/node-server";
-import type { Did } from "@peerage/core";
+import { type Did, type Digest, type Note, parseJson, parseNote } from "@peerage/core";
 import { createObservatory } from "@peerage/observatory";
 import { closeServer, type Registry } from "@peerage/registry";
 import { Hono } from "hono";
@@ -48,6 +48,13 @@ export async function serveApp(
   };
 }
 
+/** A note as the registry answers for it, asked within this process. */
+async function noteOf(registry: Registry, digest: Digest): Promise<Note | "erased" | undefined> {
+  const answer = await registry.app.request(`/v1/notes/${digest}`);
+  if (answer.status === 410) return "erased";
+  return answer.ok ? parseNote(parseJson(await answer.text())) : undefined;
+}
+
 /** The registry's interface first; the pages answer whatever is left. */
 function compose(registry: Registry, registryUrl: string, roots: readonly Did[]): Hono {
   const { reader, logKey, witnessKey, events } = registry;
@@ -59,6 +66,7 @@ function compose(registry: Registry, registryUrl: string, roots: readonly Did[])
       logKey,
       witnessKey,
       checkpoints: (after, upTo) => reader.checkpoints(after, upTo),
+      note: (digest) => noteOf(registry, digest),
       subscribe: (listener) => events.subscribe(({ from, checkpoint }) => listener({ from, size: checkpoint.size })),
     },
     roots,

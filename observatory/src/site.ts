@@ -120,7 +120,7 @@ export function createObservatory(options: ObservatoryOptions): Hono {
     const read = await request(c, { ...options, ref, layouts }, parameterAt);
     const asked = sent === undefined ? read : { ...read, form: sent };
     const { format, seen, links, path, query } = asked;
-    const tag = options.names || sent ? undefined : entityTag(asked, options);
+    const tag = options.names || source.note || sent ? undefined : entityTag(asked, options);
     if (tag !== undefined && c.req.header("if-none-match") === tag) return c.body(null, 304, { etag: tag });
     let data: D;
     try {

@@ -1,4 +1,4 @@
-import type { Did, LogLeaf, ReadTile, RegistryReader, View } from "@peerage/core";
+import type { Did, Digest, LogLeaf, Note, ReadTile, RegistryReader, View } from "@peerage/core";
 
 /** Entries that have just become visible: `from` ≤ index < `size`. */
 export interface Publication {
@@ -20,6 +20,8 @@ export interface ObservatorySource {
   readonly witnessKey?: RegistryReader["logKey"];
   /** The published checkpoints with `after` < size ≤ `upTo`, ascending: they say by when an entry was logged. */
   readonly checkpoints?: RegistryReader["checkpoints"];
+  /** The note with a digest, if it is kept; `erased` if its issuer had it erased. */
+  readonly note?: (digest: Digest) => Promise<Note | "erased" | undefined>;
   /** Calls `listener` after each publication until the returned function is called. */
   subscribe(listener: (publication: Publication) => void): () => void;
 }

@@ -1,11 +1,21 @@
 import { html } from "hono/html";
-import { type AgentRecord, formatExplanation, type KeyStatus, parseDid, PeerageError, type Score } from "@peerage/core";
+import {
+  type AgentRecord,
+  type Digest,
+  formatExplanation,
+  type KeyStatus,
+  parseDid,
+  PeerageError,
+  type Score,
+} from "@peerage/core";
 import { type Frame, viewpointText } from "../frame.ts";
 import { neighbourhood } from "../map/neighbourhood.ts";
+import { type NoteData, noteData } from "../notes.ts";
 import { type AgentRef, type Asked, type Html, type Page, vouchData, type VouchData } from "../page.ts";
 import { agentText, fullDid } from "../ui/agent.ts";
 import { agentPanels } from "../ui/agent-panels.ts";
 import { count, fingerprintText, scoreText } from "../ui/format.ts";
+import { noteHtml, noteText } from "../ui/note.ts";
 import type { OrbitAgent } from "../ui/orbit.ts";
 import { scoreBar } from "../ui/score.ts";
 import { dateHtml } from "../ui/time.ts";
@@ -18,6 +28,8 @@ const ORDINARY = 0.25;
 const AROUND = 60;
 /** Most vouches of each direction that a page lists. */
 const MOST_VOUCHES = 60;
+/** Most notes that are read for a page, of vouches and of reports. */
+const MOST_NOTES = 12;
 
 export interface AgentData {
   readonly agent: AgentRef;
@@ -26,6 +38,8 @@ export interface AgentData {
   readonly score: Score;
   readonly key: { readonly status: KeyStatus; readonly since?: number };
   readonly role?: string;
+  /** What it says of itself. */
+  readonly about?: NoteData;
   /** First appearance in the log. */
   readonly since: { readonly index: number; readonly time: number };
   readonly working: Working;
@@ -35,6 +49,18 @@ export interface AgentData {
   readonly receivedCount: number;
   readonly given: readonly VouchData[];
   readonly givenCount: number;
+  /** What some of the vouches received say in words, by vouch. */
+  readonly notes: Readonly<Record<Digest, NoteData>>;
+  /** Reports about it that stand, newest first: they change no score. */
+  readonly reports: readonly {
+    readonly id: Digest;
+    readonly index: number;
+    readonly from: AgentRef;
+    readonly category: string;
+    readonly time: number;
+    readonly note?: NoteData;
+  }[];
+  readonly reportCount: number;
   /** The network as this agent sees it. */
   readonly around: readonly OrbitAgent[];
   /** The working as text, by core. */
@@ -43,7 +69,7 @@ export interface AgentData {
 
 /** One agent: who it is, its score with the working, and every vouch about it and by it. */
 export const agent: Page<AgentData> = {
-  load(asked) {
+  async load(asked) {
     const { seen, ref, parameter } = asked;
     const did = parseDid(parameter);
     const record = seen.view.agent(did);
@@ -55,6 +81,8 @@ export const agent: Page<AgentData> = {
       all.filter(({ time }) => time <= seen.view.time),
     );
     const explanation = seen.explain(did, ORDINARY);
+    const about = await noteData(record.profile?.statement.noteDigest, asked);
+    const reports = record.reports.filter(({ withdrawnBy }) => !withdrawnBy).toReversed();
     return {
       agent: ref(did),
       viewpoint: viewpointText(seen.viewpoint.kind, seen.viewpoint.roots.map(ref)),
@@ -62,6 +90,7 @@ export const agent: Page<AgentData> = {
       score: explanation.score,
       key: { status: record.key.status, ...(record.key.since === undefined ? {} : { since: record.key.since }) },
       ...(record.profile ? { role: record.profile.statement.role } : {}),
+      ...(about ? { about } : {}),
       since: record.first,
       working: working(explanation, asked),
       otherScopes: otherScopes(record, asked),
@@ -69,6 +98,9 @@ export const agent: Page<AgentData> = {
       receivedCount: received?.length ?? 0,
       given: listed(given ?? [], asked),
       givenCount: given?.length ?? 0,
+      notes: await notesOf(received ?? [], asked),
+      reports: await Promise.all(reports.slice(0, MOST_NOTES).map((report) => reportData(report, asked))),
+      reportCount: reports.length,
       around: neighbourhood(seen, did, AROUND).list.map(({ did: other, ...place }) => ({ ...ref(other), ...place })),
       explanation: formatExplanation(explanation, { name: (other) => agentText(ref(other as typeof did)) }),
     };
@@ -81,9 +113,11 @@ export const agent: Page<AgentData> = {
     return [
       agentText(subject),
       subject.did,
+      ...(data.about ? [noteText(data.about)] : []),
       "",
       `score   ${scoreText(data.score)}   as seen by ${data.viewpoint}, scope ${data.scope}`,
       `key     ${key.status}`,
+      `reports ${data.reportCount}`,
       `vouches ${received.filter(({ inForce }) => inForce).length} in, ${given.filter(({ inForce }) => inForce).length} out`,
       "",
       data.explanation,
@@ -99,6 +133,7 @@ function head(data: AgentData, frame: Frame): Html {
     <div class="identity">
       <h1>${subject.name === undefined ? fingerprintText(subject.did) : html`<bdi>${subject.name}</bdi>`}</h1>
       <p class="didline" data-copy="${subject.did}">${fullDid(subject.did)}</p>
+      ${data.about === undefined || data.about.state === "missing" ? "" : html`<p class="about">${noteHtml(data.about)}</p>`}
       <p class="chips">
         ${
           data.key.status === "active"
@@ -158,6 +193,25 @@ function keyBar({ key }: AgentData): Html {
   return html`<p class="note bad" role="alert">
     <b>✕ ${reasons[key.status]}</b>${key.since === undefined ? "" : html` Since ${dateHtml(key.since)}.`}
   </p>`;
+}
+
+/** The words of the newest vouches in force that have some. */
+async function notesOf(records: AgentRecord["received"], asked: Asked): Promise<AgentData["notes"]> {
+  const named = records.filter(({ status, statement }) => status === "in-force" && statement.noteDigest !== undefined);
+  const some = named.toSorted((a, b) => b.index - a.index).slice(0, MOST_NOTES);
+  const found = await Promise.all(
+    some.map(async ({ statement }) => [statement.id, await noteData(statement.noteDigest, asked)] as const),
+  );
+  return Object.fromEntries(found.filter(([, note]) => note !== undefined)) as AgentData["notes"];
+}
+
+async function reportData(
+  { statement, index, time }: AgentRecord["reports"][number],
+  asked: Asked,
+): Promise<AgentData["reports"][number]> {
+  const note = await noteData(statement.noteDigest, asked);
+  const { id, category, issuer } = statement;
+  return { id, index, from: asked.ref(issuer), category, time, ...(note ? { note } : {}) };
 }
 
 function listed(records: AgentRecord["received"], asked: Asked): VouchData[] {

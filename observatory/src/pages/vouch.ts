@@ -2,11 +2,13 @@ import { html } from "hono/html";
 import { type Digest, isDigest, type JsonObject, PeerageError, type Score, type VouchRecord } from "@peerage/core";
 import { dependentsOf } from "../dependents.ts";
 import type { Frame } from "../frame.ts";
+import { type NoteData, noteData } from "../notes.ts";
 import { type AgentRef, type Asked, type Html, type Page, vouchData, type VouchData } from "../page.ts";
 import { agentLink, agentText } from "../ui/agent.ts";
 import { statusMark } from "../ui/agent-panels.ts";
 import { scopeTag } from "../ui/entry.ts";
 import { scoreText, timeText } from "../ui/format.ts";
+import { noteHtml } from "../ui/note.ts";
 import { scoreBar } from "../ui/score.ts";
 import { momentHtml, timeHtml } from "../ui/time.ts";
 import { type Shown, verifier } from "../ui/verify.ts";
@@ -18,6 +20,7 @@ export interface VouchPageData extends VouchData {
   readonly countsIn: readonly string[];
   readonly evidence: readonly Digest[];
   readonly noteDigest?: Digest;
+  readonly note?: NoteData;
   readonly revokedBy?: { readonly id: Digest; readonly index: number; readonly time: number };
   readonly bytes: number;
   /** The scope in which dependents were looked for, and whose scores would be others without it; left out if too many. */
@@ -32,17 +35,19 @@ export interface VouchPageData extends VouchData {
 
 /** One vouch: who, for whom, for what, how long, what became of it, and its exact bytes. */
 export const vouch: Page<VouchPageData> = {
-  load(asked) {
+  async load(asked) {
     const { seen, parameter } = asked;
     if (!isDigest(parameter)) throw new PeerageError("ERR_REQUEST_INVALID", "a vouch id is sha256: and 64 hex digits");
     const record = seen.view.vouch(parameter);
     if (!record) throw new PeerageError("ERR_NOT_FOUND", "the log holds no vouch with this id");
     const { statement, revokedBy } = record;
+    const note = await noteData(statement.noteDigest, asked);
     return {
       ...vouchData(record, asked),
       countsIn: record.scopes,
       evidence: statement.evidence,
       ...(statement.noteDigest === undefined ? {} : { noteDigest: statement.noteDigest }),
+      ...(note ? { note } : {}),
       ...(revokedBy ? { revokedBy: { id: revokedBy.statement.id, index: revokedBy.index, time: revokedBy.time } } : {}),
       ...dependents(record, asked),
       bytes: statement.bytes.length,
@@ -97,7 +102,7 @@ export const vouch: Page<VouchPageData> = {
                 ? ""
                 : html`<div>
                     <dt>note</dt>
-                    <dd><code>${data.noteDigest}</code></dd>
+                    <dd>${data.note ? noteHtml(data.note) : ""} <code>${data.noteDigest}</code></dd>
                   </div>`
             }
             ${

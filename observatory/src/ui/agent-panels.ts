@@ -1,10 +1,12 @@
 import { html } from "hono/html";
 import type { Frame } from "../frame.ts";
+import type { NoteData } from "../notes.ts";
 import type { Html, VouchData } from "../page.ts";
 import type { AgentData } from "../pages/agent.ts";
 import { agentLink } from "./agent.ts";
 import { scopeTag } from "./entry.ts";
 import { fingerprintText } from "./format.ts";
+import { noteHtml } from "./note.ts";
 import { orbit } from "./orbit.ts";
 import { dateHtml } from "./time.ts";
 import { verifier } from "./verify.ts";
@@ -15,7 +17,7 @@ export function agentPanels(data: AgentData, frame: Frame): Html {
       <div>
         <section class="panel">
           <h2>Vouches received <span class="aside">${data.receivedCount}</span></h2>
-          ${vouchTable(data.received, "from", frame, "Nobody has vouched for this agent yet.")}
+          ${vouchTable(data.received, "from", frame, "Nobody has vouched for this agent yet.", data.notes)}
           ${rest(data.receivedCount - data.received.length)} ${verifyAll(data.received, frame)}
         </section>
         <section class="panel">
@@ -44,7 +46,7 @@ export function agentPanels(data: AgentData, frame: Frame): Html {
         }
       </section>
     </div>
-    ${useIt(data, frame)}`;
+    ${reportsPanel(data, frame)} ${useIt(data, frame)}`;
 }
 
 function verifyAll(vouches: readonly VouchData[], { registryUrl }: Frame): Html {
@@ -59,7 +61,13 @@ function rest(more: number): Html {
 }
 
 /** Vouches with the other party, the signed integer, and what became of them. */
-export function vouchTable(vouches: readonly VouchData[], party: "from" | "to", frame: Frame, none: string): Html {
+export function vouchTable(
+  vouches: readonly VouchData[],
+  party: "from" | "to",
+  frame: Frame,
+  none: string,
+  notes: AgentData["notes"] = {},
+): Html {
   if (vouches.length === 0) return html`<p class="muted">${none}</p>`;
   return html`<table class="cards vouches">
     <thead>
@@ -76,7 +84,7 @@ export function vouchTable(vouches: readonly VouchData[], party: "from" | "to", 
       ${vouches.map(
         (vouch) =>
           html`<tr class="${vouch.inForce ? "" : "past"}" data-entry="${vouch.index}">
-            <td>${agentLink(vouch[party], frame)}</td>
+            <td>${agentLink(vouch[party], frame)}${wordsOf(notes[vouch.id])}</td>
             <td data-label="Scope">${vouch.scope.map((scope) => scopeTag(scope, frame))}</td>
             <td data-label="Confidence" class="num">
               <a href="${frame.links.vouch(vouch.id)}">${vouch.confidence}</a>
@@ -90,6 +98,29 @@ export function vouchTable(vouches: readonly VouchData[], party: "from" | "to", 
       )}
     </tbody>
   </table>`;
+}
+
+function wordsOf(note: NoteData | undefined): Html | string {
+  return note === undefined ? "" : html`<br /><span class="words">${noteHtml(note)}</span>`;
+}
+
+/** What others complain of: shown, and never counted. */
+function reportsPanel({ reports, reportCount }: AgentData, frame: Frame): Html {
+  if (reportCount === 0) return html``;
+  return html`<section class="panel">
+    <h2>Reports <span class="aside">${reportCount}</span></h2>
+    <p class="muted">A report is its author’s word. It changes no score: a policy may ask for them.</p>
+    <ul class="plainlist">
+      ${reports.map(
+        ({ from, category, index, time, note }) =>
+          html`<li>
+            ${agentLink(from, frame)} <span class="verb bad">reports</span> <b>${category}</b> ${dateHtml(time)}
+            <a href="${frame.links.entry(index)}">#${index}</a>${wordsOf(note)}
+          </li>`,
+      )}
+    </ul>
+    ${rest(reportCount - reports.length)}
+  </section>`;
 }
 
 /** Sign and word: meaning is never in the colour alone. */

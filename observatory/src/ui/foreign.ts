@@ -17,11 +17,11 @@ const STACKED = /(\p{M}{2})\p{M}+/gu;
 const graphemes = new Intl.Segmenter("en", { granularity: "grapheme" });
 
 /**
- * The one form in which a string from outside is shown, in pages, feeds and text alike: NFC, at most 64 graphemes, with
+ * The one form in which a string from outside is shown, in pages, feeds and text alike: NFC, at most so many graphemes, with
  * everything invisible written out as `\u{…}` and stacked marks counted. It is plain text still: HTML escapes it as well.
  * @returns undefined if nothing is left to show
  */
-export function foreign(text: string | undefined): string | undefined {
+export function foreign(text: string | undefined, most: number = MOST_GRAPHEMES): string | undefined {
   if (text === undefined) return undefined;
   const visible = text
     .slice(0, MOST_UNITS)
@@ -32,7 +32,7 @@ export function foreign(text: string | undefined): string | undefined {
   let shown = "";
   let count = 0;
   for (const { segment } of graphemes.segment(visible)) {
-    if (++count > MOST_GRAPHEMES) return `${shown}…`;
+    if (++count > most) return `${shown}…`;
     shown += segment;
   }
   return shown === "" ? undefined : shown;
