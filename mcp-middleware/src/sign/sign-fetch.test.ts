@@ -1,4 +1,11 @@
-import { CALL_META, generateIdentity, type JsonObject, parseCallProof, checkCallMessage } from "@peerage/core";
+import {
+  CALL_META,
+  checkCallMessage,
+  generateIdentity,
+  type JsonObject,
+  parseCallProof,
+  verifyHttpSignature,
+} from "@peerage/core";
 import { describe, expect, it } from "vitest";
 import { createCallSigner } from "./call-signer.ts";
 import { CALL_HEADER, signFetch } from "./sign-fetch.ts";
@@ -13,7 +20,7 @@ interface Sent {
   readonly redirect: string;
 }
 
-function scene(): { sent: Sent[]; fetch: ReturnType<typeof signFetch> } {
+function scene(options: { httpSigner?: typeof alice } = {}): { sent: Sent[]; fetch: ReturnType<typeof signFetch> } {
   const sent: Sent[] = [];
   const signer = createCallSigner({ signer: alice, endpoint: { url: endpoint } });
   const fetch = signFetch(
@@ -23,7 +30,7 @@ function scene(): { sent: Sent[]; fetch: ReturnType<typeof signFetch> } {
       return new Response(null, { status: 202 });
     },
     signer,
-    { endpoint },
+    { endpoint, ...options },
   );
   return { sent, fetch };
 }
@@ -43,6 +50,26 @@ describe("the signing fetch", () => {
     expect(proofs.map(({ audience }) => audience)).toEqual([endpoint, endpoint]);
     expect(proofs[0]?.jti).not.toBe(proofs[1]?.jti);
     expect(sent.every(({ redirect }) => redirect === "manual")).toBe(true);
+  });
+
+  it("signs the HTTP request as well where it is asked to, over the body that carries the proof", async () => {
+    const { sent, fetch } = scene({ httpSigner: alice });
+    const headers = { authorization: "Bearer x", "mcp-method": "tools/call" };
+    await fetch(endpoint, { method: "POST", headers, body: JSON.stringify(message) });
+    await fetch(endpoint, { method: "GET" });
+    for (const [at, method] of ["POST", "GET"].entries()) {
+      const { headers: got, body } = sent[at]!;
+      const header = (name: string): string | undefined => got.get(name) ?? undefined;
+      const request = { method, targetUri: endpoint, header, body: new TextEncoder().encode(body) };
+      expect(verifyHttpSignature(request, { now: new Date() })).toMatchObject({ issuer: alice.did, binding: "body" });
+    }
+    expect(sent[0]!.headers.get("signature-input")).toContain(
+      '"content-digest" "content-type" "mcp-method" "authorization"',
+    );
+    expect(sent[0]!.body).toContain(CALL_META);
+    const plain = scene();
+    await plain.fetch(endpoint, { method: "POST", headers, body: JSON.stringify(message) });
+    expect(plain.sent[0]!.headers.has("signature")).toBe(false);
   });
 
   it("signs GET, DELETE and responses in a header, over session and place in the stream", async () => {

@@ -6,6 +6,9 @@ import {
   type JsonValue,
   member,
   parseJson,
+  type Signer,
+  signHttpRequest,
+  utf8,
 } from "@peerage/core";
 import { parseSseEvent, SseSplitter } from "../proxy/sse.ts";
 import type { CallSigner } from "./call-signer.ts";
@@ -20,6 +23,11 @@ export interface SignFetchOptions {
   readonly endpoint: string | URL;
   /** Where a hop on the way strips `_meta` (`peerage doctor` finds it): proofs of POST go into the header as well. */
   readonly proofInHeader?: boolean;
+  /**
+   * Signs the HTTP request as well (RFC 9421, `tag="peerage"`), for a gateway or server that looks at requests and not into
+   * them. It stands beside the proof and never for it.
+   */
+  readonly httpSigner?: Signer;
 }
 
 /**
@@ -34,6 +42,7 @@ export function signFetch(fetch: Fetch, signer: CallSigner, options: SignFetchOp
     const url = new URL(input instanceof Request ? input.url : input);
     if (!isHttp(url) || canonicalAudience(url) !== endpoint || url.search !== search) return await fetch(input, init);
     const signed = await signRequest(readRequest(input, init), signer, options.proofInHeader === true);
+    if (options.httpSigner) await signHead(signed, options.httpSigner, `${endpoint}${search}`);
     // A redirect would carry the proof, and perhaps a bearer token, to a place that nobody named.
     return observed(await fetch(url, { ...init, ...signed, redirect: "manual" }), signer);
   };
@@ -62,7 +71,22 @@ function readRequest(input: string | URL | Request, init: RequestInit | undefine
   return { method, headers: new Headers(headers), signal, text: () => request.text() };
 }
 
-async function signRequest(request: Outgoing, signer: CallSigner, inHeader: boolean): Promise<RequestInit> {
+/** What will be sent. */
+interface Signed extends RequestInit {
+  readonly method: string;
+  readonly headers: Headers;
+  readonly body?: string;
+}
+
+/** Adds `Content-Digest`, `Signature-Input` and `Signature` over what will be sent. */
+async function signHead({ method, headers, body = "" }: Signed, signer: Signer, targetUri: string): Promise<void> {
+  if (method === "POST" && !headers.has("content-type")) headers.set("content-type", "application/json");
+  const header = (name: string): string | undefined => headers.get(name) ?? undefined;
+  const added = await signHttpRequest(signer, { method, targetUri, header, body: utf8(body) });
+  for (const [name, value] of Object.entries(added)) headers.set(name, value);
+}
+
+async function signRequest(request: Outgoing, signer: CallSigner, inHeader: boolean): Promise<Signed> {
   const { method, headers, signal } = request;
   const base = { method, headers, ...(signal ? { signal } : {}) };
   if (headers.has(CALL_HEADER)) {
