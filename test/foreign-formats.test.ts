@@ -42,11 +42,13 @@ function newKey(): Key {
 }
 
 function base58(bytes: Buffer): string {
-  let number = BigInt(`0x${bytes.toString("hex")}`);
+  const digits = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
   let text = "";
-  for (; number > 0n; number /= 58n)
-    text = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"[Number(number % 58n)]! + text;
-  return text;
+  for (let number = BigInt(`0x${bytes.toString("hex")}`); number > 0n; number /= 58n) {
+    text = digits[Number(number % 58n)]! + text;
+  }
+  const zeros = bytes.findIndex((byte) => byte !== 0);
+  return "1".repeat(Math.max(0, zeros)) + text;
 }
 
 const ed25519 = (key: Key, data: string): Buffer => sign(null, Buffer.from(data), key.private);
@@ -359,6 +361,41 @@ describe("peerage verify, given what other systems signed", () => {
       code: 3,
       checks: { message: "no" },
     });
+  });
+
+  it("verifies a W3C credential, and none of three that were tampered with", async () => {
+    const key = newKey();
+    const other = newKey();
+    const context = ["https://www.w3.org/ns/credentials/v2"];
+    const credential = {
+      "@context": context,
+      type: ["VerifiableCredential"],
+      issuer: key.did,
+      validFrom: "2026-01-01T00:00:00Z",
+      credentialSubject: { id: "did:example:bob", degree: "none" },
+    };
+    const secure = (document: Record<string, Json>, signer: Key, named = signer): Json => {
+      const config = {
+        "@context": context,
+        type: "DataIntegrityProof",
+        cryptosuite: "eddsa-jcs-2022",
+        created: "2026-01-01T00:00:00Z",
+        verificationMethod: `${named.did}#${named.did.slice(8)}`,
+        proofPurpose: "assertionMethod",
+      };
+      const hashes = Buffer.concat([sha256(jcs(config)), sha256(jcs(document))]);
+      return { ...document, proof: { ...config, proofValue: `z${base58(sign(null, hashes, signer.private))}` } };
+    };
+    const genuine = secure(credential, key);
+    const checks = { signature: "ok", issuer: "ok", content: "none" };
+    expect(await verify(genuine)).toEqual({ code: 0, type: "signed document", checks });
+    const tampered = [
+      edited(genuine, ["credentialSubject", "degree"], "doctor"),
+      secure(credential, other, key),
+      // By another's own key, for the issuer.
+      secure(credential, other),
+    ];
+    for (const one of tampered) expect(await verify(one)).toMatchObject({ code: 6 });
   });
 
   describe("signed HTTP requests", () => {

@@ -5,7 +5,12 @@ import { parseForeignJws } from "./jws.ts";
 import { keyOfDer, textAt } from "./keys.ts";
 import { foreignVerdict, hold, look, timeCheck } from "./report.ts";
 
-const kinds = ["vch:attest", "vch:vouch", "vch:revoke", "vch:burn"];
+const kinds: Readonly<Record<string, string>> = {
+  "vch:attest": "an attestation",
+  "vch:vouch": "a vouch",
+  "vch:revoke": "a revocation",
+  "vch:burn": "the end of its issuer's name",
+};
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const urn = /^urn:vouchsafe:[\w%+-]{3,32}\.([a-z2-7]{52})$/;
 
@@ -49,7 +54,7 @@ export function verifyVouchsafe(token: string, now: Date): Verdict {
 /** @see Vouchsafe token format, sections 5 and 6 */
 function checkKind(claims: JsonObject): string {
   const kind = textAt(claims, "kind");
-  hold(kinds.includes(kind), "it is of a kind that is not known");
+  hold(Object.hasOwn(kinds, kind), "it is of a kind that is not known");
   hold(uuid.test(textAt(claims, "jti")), "jti is not a UUID");
   hold(typeof claims["iat"] === "number", "iat is missing");
   const refersToOther = kind === "vch:vouch" || kind === "vch:revoke";
@@ -69,7 +74,8 @@ function checkKind(claims: JsonObject): string {
   }
   if (kind === "vch:burn") hold(claims["burns"] === claims["iss"], "only the identity itself can be burned");
   if (kind === "vch:revoke" || kind === "vch:burn") hold(claims["exp"] === undefined, "it must not expire");
-  return `a ${kind.slice(4)}${typeof claims["purpose"] === "string" ? ` for ${visible(claims["purpose"], 80)}` : ""}`;
+  const purpose = claims["purpose"];
+  return `${kinds[kind] ?? ""}${typeof purpose === "string" ? ` for ${visible(purpose, 80)}` : ""}`;
 }
 
 function latest(...times: readonly unknown[]): number | undefined {
