@@ -13,6 +13,7 @@ const sections: Readonly<Record<string, () => Section | Promise<Section>>> = {
   policy: async () => (await import("./policy.ts")).benchPolicy(),
   registry: benchRegistry,
   trust: benchTrustQueries,
+  observatory: async () => (await import("./observatory.ts")).benchObservatory(),
   spiffe: async () => (await import("./spiffe.ts")).benchSpiffe(),
 };
 

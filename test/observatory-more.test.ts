@@ -2,6 +2,7 @@ import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   buildTrustGraph,
+  type Did,
   FlowVector,
   generateIdentity,
   generateSeed,
@@ -216,6 +217,34 @@ describe("what if", () => {
       expect(page.match(/ checked /g)).toHaveLength(without.length);
     }
     expect((await site.get(`/explain?to=${target}&without=nothing`, html)).status).toBe(400);
+  });
+});
+
+describe("what would change this", () => {
+  it("U15 names vouches that lift an agent over the threshold: with one of them the engine says what the page says", async () => {
+    const vouches = [...site.registry.view.graph("tools").vouches()];
+    const own = new Map(network.identities.map((identity) => [identity.did, identity]));
+    let tried = 0;
+    for (const { did } of network.identities) {
+      const { working } = await site.json(`/explain.json?to=${did}&min=0.25`);
+      if (!working.raise || tried > 12) continue;
+      for (const { by, confidence, scoreAfter } of working.raise.options) {
+        expect(scoreAfter).toBeGreaterThanOrEqual(0.25);
+        expect(working.score === "unknown" || working.score < 0.25).toBe(true);
+        const given = await Promise.all(
+          by.map((voucher: { did: Did }) =>
+            issueVouch(own.get(voucher.did)!, { subject: did, scope: ["tools"], confidence }),
+          ),
+        );
+        for (const vouch of given) {
+          const rest = vouches.filter(({ issuer, subject }) => issuer !== vouch.issuer || subject !== did);
+          const graph = buildTrustGraph([...rest, vouch], { scope: "tools" });
+          expect(new FlowVector(graph, network.roots).score(did)).toBe(scoreAfter);
+          tried++;
+        }
+      }
+    }
+    expect(tried).toBeGreaterThan(3);
   });
 });
 
