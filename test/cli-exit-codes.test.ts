@@ -209,6 +209,7 @@ describe("every command", () => {
     [`show sha256:${"0".repeat(64)}`, 5, "ERR_NOT_FOUND"],
     [`unvouch sha256:${"0".repeat(64)}`, 5, "ERR_NOT_FOUND"],
     ["unvouch lantern", 5, "ERR_NOT_FOUND"],
+    ["vouch --from-calls", 5, "ERR_NOT_FOUND"],
     ["names remove nobody", 5, "ERR_NOT_FOUND"],
     ["roots remove lantern", 5, "ERR_NOT_FOUND"],
     ["verify {missing}", 5, "ERR_NOT_FOUND"],

@@ -11,7 +11,7 @@ describe("help", () => {
   init [name]    make an identity; join a registry if one is named
   demo           a whole network on this machine in half a minute
   trust <agent>  should I? score, chains, and what holds it up
-  vouch <agent>  sign a vouch for an agent, or for its link; public for ever
+  vouch [agent]  sign a vouch for an agent, or for its link; public for ever
   proxy [url]    sign everything that this MCP client sends
   guard          the gate before any MCP server
   doctor         check Node, key, clock, registry, log and vouches

@@ -106,14 +106,30 @@ export const dataSchemas: Readonly<Record<string, z.ZodType>> = {
     provenance: z.object({ metric: z.literal("flow"), roots: digest, edges: digest }),
     log,
   }),
-  vouch: statement.extend({
-    subject: did,
-    scope: z.array(z.string()),
-    confidence: z.int(),
-    validUntil: time,
-    note: z.object({ salt: z.string(), text: z.string() }).optional(),
-    noteDigest: digest.optional(),
-  }),
+  vouch: z.union([
+    statement.extend({
+      subject: did,
+      scope: z.array(z.string()),
+      confidence: z.int(),
+      validUntil: time,
+      evidence: z.array(digest),
+      note: z.object({ salt: z.string(), text: z.string() }).optional(),
+      noteDigest: digest.optional(),
+    }),
+    z.object({
+      proposals: z.array(
+        z.object({
+          did,
+          as: z.enum(["server", "caller"]),
+          done: z.int(),
+          adverse: z.int(),
+          first: time,
+          last: time,
+          evidence: z.array(digest),
+        }),
+      ),
+    }),
+  ]),
   "registry backup": z.object({ file: z.string(), size: z.int(), root: z.string().regex(/^[0-9a-f]{64}$/) }),
   "log report": z.object({
     registry: z.string(),

@@ -25,11 +25,20 @@ import { visible } from "../ui/visible.ts";
 import { readVouchLink, type VouchLink } from "../vouch-link.ts";
 
 /** `peerage vouch`: signs a vouch and hands it to the registry, where it is public for ever. */
-export async function run(context: Context, { words: [text = ""], options }: Args): Promise<Result> {
+export async function run(context: Context, { words: [text], options }: Args): Promise<Result> {
+  if (text === undefined) {
+    if (options["fromCalls"] === true) return (await import("./vouch-proposals.ts")).propose(context, options);
+    throw usage(
+      "an agent is missing",
+      "peerage vouch <agent>, or peerage vouch --from-calls to see who has earned one",
+    );
+  }
   const link = readVouchLink(text);
-  const wanted = await read(context, link?.scope === undefined ? options : { scope: [link.scope], ...options });
+  const asked = await read(context, link?.scope === undefined ? options : { scope: [link.scope], ...options });
   const agent = link ?? (await findAgentToSign(context, text, "a vouch", () => directoryOf(context)));
   const me = await context.identityFile();
+  const calls = options["fromCalls"] === true ? await callsWith(context, me.did, agent.did, options) : [];
+  const wanted = { ...asked, evidence: [...calls, ...asked.evidence].slice(0, 16) };
   if (me.did === agent.did) throw usage("nobody vouches for itself", "peerage whoami --share");
   const dryRun = options["dryRun"] === true;
   const registry = link
@@ -51,6 +60,7 @@ export async function run(context: Context, { words: [text = ""], options }: Arg
     },
     { label: "id", value: vouch.id },
   ];
+  if (calls.length > 0) facts.push({ label: "evidence", value: `${calls.length} of the calls that were done` });
   if (note?.text !== undefined) facts.push({ label: "note", value: visible(note.text, 1_000) });
   if (!submitted && !dryRun)
     facts.push({ label: "log", value: "none: give the file to whom it is for (peerage call --present)" });
@@ -60,8 +70,17 @@ export async function run(context: Context, { words: [text = ""], options }: Arg
     scope: vouch.scope,
     confidence: vouch.confidence,
     validUntil: rfc3339(vouch.validUntil),
+    evidence: vouch.evidence,
     ...(note ? { note, ...named } : {}),
   });
+}
+
+/** The newest calls with an agent, as evidence; a person has looked and signs. */
+async function callsWith(context: Context, me: Did, agent: Did, options: Options): Promise<readonly Digest[]> {
+  const { workedWith } = await import("../from-calls.ts");
+  const found = (await workedWith(context, me, options)).filter(({ did, done }) => did === agent && done > 0);
+  if (found.length === 0) throw usage("no call with this agent is recorded", "leave --from-calls out");
+  return [...new Set(found.flatMap(({ evidence }) => evidence))].sort().slice(0, 16);
 }
 
 /** Where the vouch goes. A link names its registry; one that is not the user's own is never used unsaid. */

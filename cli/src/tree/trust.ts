@@ -1,4 +1,4 @@
-import { dryRun, maxAge, passphraseFile, root, scope } from "./flags.ts";
+import { audit, dryRun, maxAge, passphraseFile, root, scope, state } from "./flags.ts";
 import type { CommandSpec, Flag } from "./spec.ts";
 
 const logKey: Flag = ["--log-key <vkey>", "the key of the log, and that of its witness (twice)", { many: true }];
@@ -25,7 +25,7 @@ export const trustCommands: readonly CommandSpec[] = [
   },
   {
     path: "vouch",
-    args: "<agent>",
+    args: "[agent]",
     text: "sign a vouch for an agent, or for its link; public for ever",
     group: "trust",
     front: 4,
@@ -35,6 +35,9 @@ export const trustCommands: readonly CommandSpec[] = [
       ["--days <1..180>", "how long it holds (90)"],
       ["--until <time>", "until when it holds, RFC 3339 in UTC"],
       ["--evidence <digest>", "digest of a receipt (repeatable)", { many: true }],
+      ["--from-calls", "take the newest calls as evidence; without an agent: who has earned one"],
+      audit,
+      state,
       ["--note <text>", "say why; kept beside the log, where it can be erased"],
       ["--out <file>", "write the signed vouch to a file as well"],
       passphraseFile,
