@@ -264,6 +264,25 @@ describe("a guard that takes HTTP signatures", () => {
     );
   });
 
+  it("takes our profile alone for what no rule is asked about, over the session that is meant", async () => {
+    const caller = generateIdentity();
+    const guard = guardOf(takes("head"));
+    const session = { "mcp-session-id": "s-1" };
+    const get = { method: "GET", targetUri: ENDPOINT, header: (name: string) => (session as Headers)[name] };
+    const asked = { method: "http/get", params: { session: "s-1" } } as const;
+    const headers = { ...session, ...(await signHttpRequest(caller, { ...get, body: new Uint8Array() })) };
+    const other = http({ ...headers, "mcp-session-id": "s-2" });
+    const meant = { method: "http/get", params: { session: "s-2" } } as const;
+    expect(await verdict(guard.admitSynthetic(meant, other))).toBe("ERR_PROOF_INVALID");
+    expect(await guard.admitSynthetic(asked, http(headers))).toMatchObject({
+      caller: { did: caller.did, binding: "body" },
+    });
+    const answer = '{"jsonrpc":"2.0","id":1,"result":{}}';
+    const foreign = webBotAuth(caller, answer, ["@method", "@target-uri", "content-digest"]);
+    expect(await verdict(admit(guard, answer, foreign))).toBe("ERR_PROOF_MISSING");
+    expect(await verdict(admit(guard, answer, await ours(caller, answer)))).toBe("admitted");
+  });
+
   it("verifies a signature on a message that could have come unsigned, and takes no history by it", async () => {
     const caller = generateIdentity();
     const guard = guardOf(takes("head"));

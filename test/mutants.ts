@@ -18,6 +18,7 @@ const proof = [
   "mcp-middleware/src/guard/proof.test.ts",
 ];
 const guard = ["mcp-middleware/src/guard"];
+const http = ["test/http-signature.test.ts", "test/http-signature-guard.test.ts"];
 const json = ["core/src/json", "mcp-middleware/src/guard/message.test.ts"];
 const history = ["core/src/history", "core/src/policy", "mcp-middleware/src/guard"];
 const policy = ["core/src/policy"];
@@ -126,7 +127,52 @@ export const mutants: readonly Mutant[] = [
       "if (!misplaced && owner === undefined && open.has(subject.method)) return undefined;",
       "if (owner === undefined && open.has(subject.method)) return undefined;",
     ],
-    ["a replay", "parts.replay.insert(proof, now);", ""],
+    ["a replay", "parts.replay.insert(proven, now);", ""],
+  ]),
+  ...of("mcp-middleware/src/guard/http-signature.ts", http, [
+    [
+      "an HTTP signature where every rule wants a proof",
+      "|| !takesLess(policy)) return undefined;",
+      ") return undefined;",
+    ],
+    [
+      "a foreign signature of a session's stream",
+      'if (caller?.scheme !== "peerage-http" && subject.method.startsWith("http/")) return undefined;',
+      "",
+    ],
+  ]),
+  ...of("mcp-middleware/src/guard/pipeline.ts", http, [
+    [
+      "an HTTP signature in place of a proof that does not hold",
+      "if (spiffe || subject.proof.token !== undefined || subject.proof.misplaced) return undefined;",
+      "if (spiffe) return undefined;",
+    ],
+  ]),
+  ...of("core/src/http-signature/profile.ts", http, [
+    ["two signatures of which one covers less", "if (second) throw", "if (false) throw"],
+    ["a parameter that is not of the profile", "if (!parameterNames.has(name)) throw", "if (false) throw"],
+    ["a header that nobody signed", "if (!covers(signed, name)) throw", "if (false) throw"],
+    ["an expired HTTP signature", "  checkFresh(created, expires, options.now);\n", ""],
+    [
+      "another body under a signed digest",
+      'if (covers(signed, "content-digest")) checkContentDigest',
+      "if (false) checkContentDigest",
+    ],
+  ]),
+  ...of("core/src/http-signature/foreign.ts", http, [
+    ["the stronger of two foreign signatures", "if (second) throw", "if (false) throw"],
+    ["a swapped body as body", "if (hasDigest) checkContentDigest", "if (false) checkContentDigest"],
+    ["a head as body", 'binding: isWhole ? "body" : "head"', 'binding: "body"'],
+    ["a key in the header that nobody signed", "if (!covers(signed, name)) throw", "if (false) throw"],
+    ["an old foreign signature", "  checkFresh(created, expiresAt, options.now);\n", ""],
+    [
+      "a signature for any server",
+      'if (!covers(signed, "@authority") && !covers(signed, "@target-uri")) {',
+      "if (false) {",
+    ],
+  ]),
+  ...of("core/src/http-signature/signature.ts", http, [
+    ["any HTTP signature", "if (!verifySignature(key, base, signed.signature)) throw", "if (false) throw"],
   ]),
   ...of("mcp-middleware/src/guard/replay.ts", guard, [
     ["a replay, by the store", 'if (this.#entries.has(key)) throw replayed("seen");', ""],
@@ -140,7 +186,7 @@ export const mutants: readonly Mutant[] = [
   ...of(
     "mcp-middleware/src/guard/pipeline.ts",
     [...guard, "test/keys-guard.test.ts"],
-    [["a key that was retired or revoked", "  if (parts.trust) checkKey(parts.trust, proof);\n", ""]],
+    [["a key that was retired or revoked", "  if (parts.trust) checkKey(parts.trust, proven);\n", ""]],
   ),
   ...of(
     "mcp-middleware/src/guard/pipeline.ts",

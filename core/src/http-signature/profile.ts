@@ -30,6 +30,9 @@ const ofBody = ["content-digest", "content-type"];
 /** … and wherever it is sent, so that nobody adds it on the way. */
 const ifSent = ["mcp-protocol-version", "mcp-method", "mcp-name", "authorization"];
 
+/** Without a body these say what is asked for. */
+const ofStream = ["mcp-session-id", "last-event-id"];
+
 const parameterNames = new Set(["created", "expires", "keyid", "nonce", "tag"]);
 
 /** True for a signature that says it is of our profile. */
@@ -83,7 +86,8 @@ export function verifyHttpSignature(
 
 function toCover({ method, header }: Pick<SignedMessage, "method" | "header">): readonly string[] {
   const hasBody = method === "POST" || header("content-digest") !== undefined;
-  return [...always, ...(hasBody ? ofBody : []), ...ifSent.filter((name) => header(name) !== undefined)];
+  const sent = [...ifSent, ...(method === "POST" ? [] : ofStream)].filter((name) => header(name) !== undefined);
+  return [...always, ...(hasBody ? ofBody : []), ...sent];
 }
 
 /**

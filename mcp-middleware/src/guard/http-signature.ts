@@ -63,8 +63,8 @@ export function readHttpSignature(
     body: httpMethods.has(subject.method) ? new Uint8Array() : typeof body === "string" ? utf8(body) : body,
   };
   const caller = firstThatHolds(parts.audiences, (targetUri) => verify({ ...message, targetUri }, options));
-  // What an answer says is its body, and nothing else of it was asked for by a rule.
-  if (caller?.binding === "head" && subject.method === "http/response") return undefined;
+  // No rule is asked about an answer, or about a session's stream and its end. Ours covers what they are about.
+  if (caller?.scheme !== "peerage-http" && subject.method.startsWith("http/")) return undefined;
   return caller;
 }
 
