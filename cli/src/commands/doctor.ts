@@ -121,6 +121,10 @@ async function checkKey(context: Context): Promise<Check> {
       return { state: "problem", text: "there is no identity on this machine yet", fix: "peerage init <name>" };
     }
     const file = await context.identityFile();
+    if (file.keychain !== undefined) {
+      await openIdentity(file, () => Promise.reject(new CliError("ERR_KEY_LOCKED", "the key is locked")));
+      return { state: "ok", text: `${file.name}, opens by the system's keychain` };
+    }
     if (file.locked) return { state: "ok", text: `${file.name}, sealed by a passphrase` };
     await openIdentity(file, () => Promise.reject(new CliError("ERR_KEY_LOCKED", "the key is locked")));
     return { state: "ok", text: `${file.name}, 0600, opens without a passphrase` };

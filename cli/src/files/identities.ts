@@ -18,6 +18,8 @@ export interface IdentityFile {
   /** The key in the file: the DID's own, or after a rotation another. */
   readonly key: MultibaseKey;
   readonly locked: boolean;
+  /** Its seal is opened by the system's keychain, so that nobody is asked. */
+  readonly keychain?: string;
 }
 
 /** Where the keys of an identity stand. */
@@ -106,7 +108,8 @@ async function describe(path: string, name: string): Promise<IdentityFile> {
   if (!info) {
     throw new CliError("ERR_IDENTITY_MISSING", `there is no key at ${path}`, { hint: `peerage init ${name}` });
   }
-  return { name, path, did: parseDid(info.did), key: info.key, locked: info.locked };
+  const { keychain } = info;
+  return { name, path, did: parseDid(info.did), key: info.key, locked: info.locked, ...(keychain && { keychain }) };
 }
 
 /**

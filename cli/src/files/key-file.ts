@@ -11,6 +11,7 @@ import {
 } from "@peerage/core";
 import { z } from "zod";
 import { CliError } from "../errors.ts";
+import { accountForm, keychainSecret } from "../keys/keychain.ts";
 import { createPrivateFile, readPrivateFile, replaceFile } from "./safe-file.ts";
 
 const base64url = (bytes: number): z.ZodString =>
@@ -33,6 +34,8 @@ const sealedForm = z.strictObject({
     salt: base64url(16),
   }),
   cipher: z.literal("aes-256-gcm"),
+  // Where the passphrase is a secret in the system's keychain: its name there.
+  keychain: z.string().regex(accountForm).exactOptional(),
   nonce: base64url(12),
   sealed: base64url(48),
 });
@@ -49,6 +52,7 @@ interface Plain extends Named {
 interface Sealed extends Named {
   readonly kdf: { readonly name: "scrypt"; readonly n: number; readonly r: 8; readonly p: 1; readonly salt: string };
   readonly cipher: "aes-256-gcm";
+  readonly keychain?: string;
   readonly nonce: string;
   readonly sealed: string;
 }
@@ -62,21 +66,26 @@ export interface KeyFileInfo {
   /** The key that is in the file. */
   readonly key: MultibaseKey;
   readonly locked: boolean;
+  /** The name of the secret in the system's keychain by which it is sealed, if it is. */
+  readonly keychain?: string;
 }
 
+/** What a key is sealed by: a passphrase, or a secret in the system's keychain, by its name there. */
+export type Seal = string | { readonly keychain: string };
+
 /**
- * Writes the key of a 32-byte seed to a new file, 0600; sealed by scrypt and AES-256-GCM if there is a passphrase.
+ * Writes the key of a 32-byte seed to a new file, 0600; sealed by scrypt and AES-256-GCM if there is a seal.
  * @throws {CliError} ERR_KEY_FILE_UNSAFE if the name is taken
  */
-export async function createKeyFile(path: string, seed: Uint8Array, passphrase?: string): Promise<Did> {
+export async function createKeyFile(path: string, seed: Uint8Array, seal?: Seal): Promise<Did> {
   const { did } = identityFromSeed(seed);
-  await createPrivateFile(path, await formOf(did, seed, passphrase));
+  await createPrivateFile(path, await formOf(did, seed, seal));
   return did;
 }
 
 /** Puts the key of a seed, standing behind a DID, into a file in one step; what was there is gone. */
-export async function replaceKeyFile(path: string, did: Did, seed: Uint8Array, passphrase?: string): Promise<void> {
-  await replaceFile(path, await formOf(did, seed, passphrase));
+export async function replaceKeyFile(path: string, did: Did, seed: Uint8Array, seal?: Seal): Promise<void> {
+  await replaceFile(path, await formOf(did, seed, seal));
 }
 
 /** A change of a key file that was made ready, and of which nothing is on the disk yet. */
@@ -94,7 +103,7 @@ export interface Recast {
 export async function recastKeyFile(
   path: string,
   open: () => Promise<string>,
-  seal: string | undefined,
+  seal: Seal | undefined,
 ): Promise<Recast> {
   const before = await readPrivateFile(path);
   if (before === undefined) throw new CliError("ERR_IDENTITY_MISSING", `there is no key at ${path}`);
@@ -102,7 +111,7 @@ export async function recastKeyFile(
   const form = await keyFormOf(did, seed, seal);
   if (seal !== undefined) {
     // What cannot be opened again would be lost: it is opened once before it takes the place of the other.
-    const again = await openKeyForm(form, () => Promise.resolve(seal), path);
+    const again = await openKeyForm(form, () => secretOf(seal), path);
     again.seed.fill(0);
   }
   seed.fill(0);
@@ -119,12 +128,12 @@ export async function recastKeyFile(
 }
 
 /** A key in the form of a file, for a DID behind which it stands. */
-export async function keyFormOf(did: Did, seed: Uint8Array, passphrase: string | undefined): Promise<KeyForm> {
+export async function keyFormOf(did: Did, seed: Uint8Array, seal: Seal | undefined): Promise<KeyForm> {
   const own = identityFromSeed(seed).did;
   const name = { v: 1 as const, did, ...(own === did ? {} : { key: multibaseOf(own) }) };
-  return passphrase === undefined
+  return seal === undefined
     ? { ...name, seed: Buffer.from(seed).toString("base64url") }
-    : await seal(name, seed, passphrase);
+    : await sealed(name, seed, seal);
 }
 
 /** Writes a key in the form of a file to a new file, 0600. @throws {CliError} ERR_KEY_FILE_UNSAFE if the name is taken */
@@ -132,8 +141,8 @@ export async function createKeyFileOf(path: string, form: KeyForm): Promise<void
   await createPrivateFile(path, lineOf(form));
 }
 
-async function formOf(did: Did, seed: Uint8Array, passphrase: string | undefined): Promise<string> {
-  return lineOf(await keyFormOf(did, seed, passphrase));
+async function formOf(did: Did, seed: Uint8Array, seal: Seal | undefined): Promise<string> {
+  return lineOf(await keyFormOf(did, seed, seal));
 }
 
 function lineOf(form: KeyForm): string {
@@ -148,7 +157,8 @@ export async function inspectKeyFile(path: string): Promise<KeyFileInfo | undefi
 
 /** What a key says in the form of a file, without opening it. @param where names it in messages */
 export function describeKeyForm(form: KeyForm, where: string): KeyFileInfo {
-  return { did: form.did, key: keyOf(form, where), locked: !("seed" in form) };
+  const keychain = "seed" in form ? undefined : form.keychain;
+  return { did: form.did, key: keyOf(form, where), locked: !("seed" in form), ...(keychain && { keychain }) };
 }
 
 /**
@@ -179,10 +189,17 @@ export async function openKeyForm(
   passphrase: () => Promise<string>,
   path: string,
 ): Promise<{ readonly seed: Uint8Array; readonly did: Did }> {
-  const seed = "seed" in form ? Buffer.from(form.seed, "base64url") : await unseal(form, await passphrase(), path);
+  const seed =
+    "seed" in form
+      ? Buffer.from(form.seed, "base64url")
+      : await unseal(form, await passphraseOf(form, passphrase), path);
   const own = identityFromSeed(seed).did;
   if (multibaseOf(own) !== keyOf(form, path)) throw invalid(path, "it names a key that is not the one in it");
   return { seed, did: form.key === undefined ? own : didOf(form.did, path) };
+}
+
+function passphraseOf({ keychain }: Sealed, asked: () => Promise<string>): Promise<string> {
+  return keychain === undefined ? asked() : secretOf({ keychain });
 }
 
 /** The key that a file names: its own member, or else the DID's. */
@@ -230,21 +247,35 @@ export function checkKeyForm(json: unknown, path: string): KeyForm {
   throw invalid(path, `${where} is not as written by peerage`);
 }
 
-async function seal(name: Pick<Sealed, "v" | "did" | "key">, seed: Uint8Array, passphrase: string): Promise<Sealed> {
+/** The passphrase itself. @throws {CliError} where the keychain does not give it */
+async function secretOf(seal: Seal): Promise<string> {
+  if (typeof seal === "string") return seal;
+  return keychainSecret(seal.keychain);
+}
+
+async function sealed(name: Pick<Sealed, "v" | "did" | "key">, seed: Uint8Array, seal: Seal): Promise<Sealed> {
   const open: Omit<Sealed, "sealed"> = {
     ...name,
-    kdf: { name: "scrypt", n: 2 ** 17, r: 8, p: 1, salt: randomBytes(16).toString("base64url") },
+    // A keychain's secret is 32 random bytes: no work makes it harder to guess.
+    kdf: {
+      name: "scrypt",
+      n: typeof seal === "string" ? 2 ** 17 : 2 ** 15,
+      r: 8,
+      p: 1,
+      salt: randomBytes(16).toString("base64url"),
+    },
     cipher: "aes-256-gcm",
+    ...(typeof seal === "string" ? {} : { keychain: seal.keychain }),
     nonce: randomBytes(12).toString("base64url"),
   };
   const cipher = createCipheriv(
     "aes-256-gcm",
-    await derive(passphrase, open.kdf),
+    await derive(await secretOf(seal), open.kdf),
     Buffer.from(open.nonce, "base64url"),
   );
   cipher.setAAD(associated(open));
-  const sealed = Buffer.concat([cipher.update(seed), cipher.final(), cipher.getAuthTag()]);
-  return { ...open, sealed: sealed.toString("base64url") };
+  const bytes = Buffer.concat([cipher.update(seed), cipher.final(), cipher.getAuthTag()]);
+  return { ...open, sealed: bytes.toString("base64url") };
 }
 
 async function unseal(form: Sealed, passphrase: string, path: string): Promise<Buffer> {

@@ -73,6 +73,7 @@ export async function readBundle(path: string): Promise<Bundle> {
   for (const which of order) {
     if (raw[which] === undefined) continue;
     const key = checkKeyForm(raw[which], `${path} (${which})`);
+    if ("keychain" in key) throw invalid(path, "it is sealed by another machine's keychain");
     keys.set(which, { form: key, info: describeKeyForm(key, `${path} (${which})`) });
   }
   const current = keys.get("key");

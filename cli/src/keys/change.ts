@@ -4,7 +4,7 @@ import type { Context } from "../context.ts";
 import { CliError } from "../errors.ts";
 import { keyPaths } from "../files/identities.ts";
 import { keepKeyEvent } from "../files/join.ts";
-import { inspectKeyFile, openKeyFile, replaceKeyFile } from "../files/key-file.ts";
+import { inspectKeyFile, openKeyFile, replaceKeyFile, type Seal } from "../files/key-file.ts";
 import { keepAs, moveOver } from "../files/safe-file.ts";
 import { submit, type Submitted } from "../submit.ts";
 import { dropPending, keepPending } from "./pending.ts";
@@ -24,9 +24,11 @@ export class KeyRing {
 
   readonly passphrase = (): Promise<string> => (this.#phrase ??= this.#context.passphrase(this.#name, this.#file));
 
-  /** The passphrase by which a file is sealed; undefined if it is not. */
-  async sealOf(path: string): Promise<string | undefined> {
-    return (await inspectKeyFile(path))?.locked === true ? this.passphrase() : undefined;
+  /** What a file is sealed by; undefined if it is not. */
+  async sealOf(path: string): Promise<Seal | undefined> {
+    const info = await inspectKeyFile(path);
+    if (info?.keychain !== undefined) return { keychain: info.keychain };
+    return info?.locked === true ? this.passphrase() : undefined;
   }
 
   /** The key of a file, speaking for a DID. */

@@ -44,6 +44,7 @@ export const keySchemas: Readonly<Record<string, z.ZodType>> = {
         did,
         key,
         locked: z.boolean(),
+        keychain: z.literal(true).optional(),
         rotated: z.boolean(),
         next: z.boolean(),
         recovery: z.boolean(),
@@ -71,6 +72,7 @@ export const keySchemas: Readonly<Record<string, z.ZodType>> = {
   "key recover": change,
   "key lock": sealing,
   "key unlock": sealing,
+  "key store": sealing.extend({ where: z.enum(["keychain", "file"]) }),
   "key export": z.object({
     name: z.string(),
     did,

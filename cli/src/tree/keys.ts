@@ -118,4 +118,13 @@ export const keyCommands: readonly CommandSpec[] = [
     examples: ["peerage key import bot.keys", "peerage key import bot.keys bot-2 --dry-run"],
     load: () => import("../commands/key/import.ts"),
   },
+  {
+    path: "key store",
+    args: "<where>",
+    text: "keychain: open the key by the system's keychain; file: in clear again",
+    group,
+    flags: [passphraseFile, ["--dry-run", "say which files, change nothing"]],
+    examples: ["peerage key store keychain", "peerage key store file --yes"],
+    load: () => import("../commands/key/store.ts"),
+  },
 ];

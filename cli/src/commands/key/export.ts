@@ -32,7 +32,8 @@ export async function run(context: Context, { options }: Args): Promise<Result> 
   const found: { which: Which; path: string; locked: boolean }[] = [];
   for (const [which, path] of wanted) {
     const info = await inspectKeyFile(path);
-    if (info) found.push({ which, path, locked: info.locked });
+    // A secret in this machine's keychain opens nothing elsewhere: a passphrase takes its place.
+    if (info) found.push({ which, path, locked: info.locked && info.keychain === undefined });
     else if (which === "recovery") throw new CliError("ERR_NOT_FOUND", `there is no recovery key at ${path}`);
   }
   if (!dryRun) {

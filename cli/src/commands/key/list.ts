@@ -17,7 +17,7 @@ export async function run(context: Context, _args: Args): Promise<Result> {
     files
       .filter((file) => file !== undefined)
       .map(async (file) => {
-        const { name, did, key, locked } = file;
+        const { name, did, key, locked, keychain } = file;
         const at = keyPaths(context.paths, name);
         const [next, recovery, pending] = await Promise.all([
           inspectKeyFile(at.next),
@@ -29,6 +29,7 @@ export async function run(context: Context, _args: Args): Promise<Result> {
           did,
           key,
           locked,
+          ...(keychain === undefined ? {} : { keychain: true }),
           rotated: key !== multibaseOf(did),
           next: next !== undefined,
           recovery: recovery !== undefined,
@@ -42,14 +43,14 @@ export async function run(context: Context, _args: Args): Promise<Result> {
     data: { keys },
     text: keys.length
       ? ui.table(
-          keys.flatMap(({ name, did, locked, rotated, next, recovery, chosen: isChosen, pending }) => [
+          keys.flatMap(({ name, did, locked, keychain, rotated, next, recovery, chosen: isChosen, pending }) => [
             [isChosen ? ui.good(ui.mark.on) : ui.mark.off, ui.bold(name), styledDid(ui, did)],
             [
               "",
               "",
               ui.dim(
                 [
-                  locked ? "sealed" : "no passphrase",
+                  keychain === true ? "in the keychain" : locked ? "sealed" : "no passphrase",
                   rotated ? "rotated" : "first key",
                   next ? "next key here" : "no next key here",
                   recovery ? "recovery key here" : "no recovery key here",

@@ -1,6 +1,7 @@
 import { rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Context } from "../../context.ts";
+import { usage } from "../../errors.ts";
 import { keyFilesOf } from "../../files/identities.ts";
 import { inspectKeyFile, openKeyFile, recastKeyFile } from "../../files/key-file.ts";
 import { leftovers } from "../../files/safe-file.ts";
@@ -24,6 +25,9 @@ export async function run(context: Context, { options }: Args): Promise<Result> 
   if (open.length === 0 || dryRun)
     return sealedResult(context, me, { locked: true, files: open, total: states.length, dryRun });
 
+  for (const path of used)
+    if ((await inspectKeyFile(path))?.keychain !== undefined)
+      throw usage(`the keys of ${me.name} are partly in the system's keychain`, "peerage key store keychain");
   const sealed = used.filter((path) => !open.includes(path));
   const ring = new KeyRing(context, me.name, options["passphraseFile"]);
   const passphrase = sealed.length > 0 ? await ring.passphrase() : await newPassphrase(context, options);
