@@ -186,6 +186,9 @@ describe("a guard that takes HTTP signatures", () => {
     const mine = aauth(caller, body);
     const taken = { ...mine, "signature-key": mine["signature-key"]!.replace(/x="[^"]*"/, `x="${other}"`) };
     expect(await verdict(admit(guardOf(takes("head")), body, taken))).toBe("ERR_PROOF_INVALID");
+    const headers = { "signature-key": mine["signature-key"]! };
+    const open = httpSignature(caller, headers, ["@method", "@authority", "@path"], `;created=${seconds()}`);
+    expect(await verdict(admit(guardOf(takes("head")), body, open))).toBe("ERR_PROOF_INVALID");
   });
 
   it("knows a thumbprint only of agents that its policy names", async () => {
