@@ -17,7 +17,8 @@ describe("help", () => {
   doctor         check Node, key, clock, registry, log and vouches
 
   start           init  demo  doctor  whoami
-  trust           trust  vouch  unvouch  note  find  show  roots  names  pack
+  trust           trust  vouch  unvouch  report  note  find  show  roots  names
+                  pack
   sign and check  sign  verify  history
   mcp             proxy  guard  call  agent  calls  audit  approvals  approvers
                   policy

@@ -130,6 +130,13 @@ export const dataSchemas: Readonly<Record<string, z.ZodType>> = {
       ),
     }),
   ]),
+  report: statement.extend({
+    subject: did,
+    category: z.string(),
+    evidence: z.array(digest),
+    note: z.object({ salt: z.string(), text: z.string() }).optional(),
+    noteDigest: digest.optional(),
+  }),
   "registry backup": z.object({ file: z.string(), size: z.int(), root: z.string().regex(/^[0-9a-f]{64}$/) }),
   "log report": z.object({
     registry: z.string(),
@@ -176,6 +183,7 @@ export const dataSchemas: Readonly<Record<string, z.ZodType>> = {
       score,
       received: z.array(z.object({ id: digest })),
       given: z.array(z.object({ id: digest })),
+      reports: z.array(z.object({ id: digest, issuer: did, category: z.string(), withdrawn: z.boolean() })),
       log,
     }),
     z.object({ type: z.literal("statement"), kind: z.string(), id: digest, index: z.int(), time, issuer: did, log }),

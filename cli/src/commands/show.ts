@@ -70,6 +70,15 @@ async function agent(context: Context, snapshot: Snapshot, text: string, options
   ];
   const received = await Promise.all(record.received.map((vouch) => vouchRow(context, vouch, "issuer")));
   const given = await Promise.all(record.given.map((vouch) => vouchRow(context, vouch, "subject")));
+  const reports = await Promise.all(
+    record.reports.map(async ({ statement, index, time, withdrawnBy }) => [
+      ui.dim(`#${index}`),
+      styledFingerprint(ui, statement.issuer),
+      (await ownName(context, statement.issuer)) ?? "",
+      ui.warn(statement.category),
+      ui.dim(withdrawnBy ? "withdrawn" : day(time)),
+    ]),
+  );
   return {
     data: {
       type: "agent",
@@ -83,12 +92,22 @@ async function agent(context: Context, snapshot: Snapshot, text: string, options
       score,
       received: record.received.map(vouchData),
       given: record.given.map(vouchData),
+      reports: record.reports.map(({ statement, index, time, withdrawnBy }) => ({
+        id: statement.id,
+        index,
+        time: rfc3339(time),
+        issuer: statement.issuer,
+        category: statement.category,
+        evidence: statement.evidence,
+        withdrawn: withdrawnBy !== undefined,
+      })),
       log: logData(snapshot),
     },
     text: [
       ...ui.facts(facts),
       ...section(context, "vouched for by", received),
       ...section(context, "vouches for", given),
+      ...section(context, "reported by", reports),
     ],
     plain: plainOf(record),
   };

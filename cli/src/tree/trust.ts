@@ -56,6 +56,25 @@ export const trustCommands: readonly CommandSpec[] = [
     load: () => import("../commands/unvouch.ts"),
   },
   {
+    path: "report",
+    args: "<agent>",
+    text: "sign a report about an agent, with evidence; public for ever",
+    group: "trust",
+    flags: [
+      ["--category <word>", "unapproved-action, false-claim, data-misuse, malware, impersonation or spam"],
+      ["--evidence <digest|file>", "a digest, or a call kept by call --receipt (repeatable)", { many: true }],
+      ["--note <text>", "say why; kept beside the log, where it can be erased"],
+      ["--out <file>", "write the signed report to a file as well"],
+      passphraseFile,
+      dryRun,
+    ],
+    examples: [
+      "peerage report brisk-lantern --category spam --evidence call.json",
+      "peerage report brisk-lantern --category spam --evidence call.json --dry-run",
+    ],
+    load: () => import("../commands/report.ts"),
+  },
+  {
     path: "note show",
     args: "<digest>",
     text: "what somebody wrote to a statement, checked against its digest",
