@@ -1,5 +1,8 @@
+import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import {
   CALL_META,
   contentDigest,
@@ -18,6 +21,9 @@ import {
 } from "@peerage/core";
 import { createGuard } from "@peerage/mcp-middleware";
 import { describe, expect, it } from "vitest";
+import { AuditLog } from "../mcp-middleware/src/audit/audit-log.ts";
+import { AuditReader } from "../mcp-middleware/src/audit/reader.ts";
+import { verifyAudit } from "../mcp-middleware/src/audit/verify.ts";
 import { GuardCore } from "../mcp-middleware/src/guard/guard.ts";
 import { MemoryReplayStore } from "../mcp-middleware/src/guard/replay.ts";
 import type { Admission } from "../mcp-middleware/src/guard/types.ts";
@@ -265,6 +271,37 @@ describe("a guard that takes HTTP signatures", () => {
     expect(await verdict(admit(guardOf(takes("head")), misplaced, await ours(caller, misplaced)))).toBe(
       "ERR_PROOF_MISSING",
     );
+  });
+
+  it("records by what the caller was bound, signs no receipt for what was no proof, and asks no person by it", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "peerage-http-signature-"));
+    try {
+      const identity = generateIdentity();
+      const path = join(folder, "audit.db");
+      const policy = policyOf([
+        { tools: "echo", agents: "*", binding: "head" },
+        { tools: "pay", agents: "*", binding: "head", approval: { by: generateIdentity().did } },
+      ]);
+      const guard = new GuardCore({ identity, policy, audiences: [ENDPOINT], audit: new AuditLog({ path, identity }) });
+      const caller = generateIdentity();
+      const admission = await admit(guard, call(1), webBotAuth(caller, call(1), ["@authority"]));
+      if (!admission.admitted) throw new Error(admission.reason);
+      const result = { jsonrpc: "2.0", id: 1, result: { content: [] } };
+      expect(await guard.settle(admission.decision, result)).toEqual(result);
+      const pay = call(2).replace("echo", "pay");
+      expect(await verdict(admit(guard, pay, webBotAuth(caller, pay, ["@authority"])))).toBe("ERR_APPROVAL_REQUIRED");
+      await guard[Symbol.asyncDispose]();
+      expect(await verifyAudit(path, { guard: guard.did })).toMatchObject({ open: 0 });
+      using reader = new AuditReader(path);
+      const decisions = [...reader.records()].filter(({ kind }) => kind === "decision");
+      const bound = { caller: { did: caller.did, binding: "head" } };
+      expect(decisions).toMatchObject([
+        { verdict: "admitted", ...bound },
+        { verdict: "refused", reason: "ERR_APPROVAL_REQUIRED", ...bound },
+      ]);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 
   it("takes our profile alone for what no rule is asked about, over the session that is meant", async () => {
