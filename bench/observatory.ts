@@ -16,7 +16,7 @@ const PAN_MS = 5_000;
 
 export async function benchObservatory(): Promise<Section> {
   const { dids, vouches } = await network();
-  await using site = await startObservatory({ roots: dids.slice(0, 2) });
+  await using site = await startObservatory({ roots: dids.slice(0, 2), unlimited: true });
   for (let i = 0; i < vouches.length; i += PARALLEL) {
     const some = vouches.slice(i, i + PARALLEL);
     const places = await Promise.all(some.map((bytes) => site.registry.submit(bytes)));
@@ -69,7 +69,9 @@ async function answerRows(site: TestObservatory, dids: readonly Did[]): Promise<
   const ask = async (n: number): Promise<number> => {
     const path = [`/v1/score?to=${dids[(n * 37) % AGENTS]!}&from=${dids[0]!}&scope=tools`, "/checkpoint"][n % 2]!;
     const start = performance.now();
-    await (await site.get(path)).arrayBuffer();
+    const answer = await site.get(path);
+    await answer.arrayBuffer();
+    if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
     return performance.now() - start;
   };
   for (let n = 0; n < 200; n++) await ask(n);
@@ -115,6 +117,7 @@ async function pageRows(site: TestObservatory, dids: readonly Did[]): Promise<Ro
   const rows: Row[] = [];
   for (const [what, path] of [
     ["agent pages", (n: number) => `/a/${dids[(n * 91) % AGENTS]!}`],
+    ["orbits", (n: number) => `/a/${dids[(n * 91) % AGENTS]!}/orbit`],
     ["home", () => "/"],
     ["the directory", () => "/agents"],
   ] as const) {
@@ -161,6 +164,8 @@ async function frameRows(browser: Browser, site: TestObservatory): Promise<Row[]
       };
       requestAnimationFrame(next);
     });
+    const picture = (): Promise<string> => canvas.evaluate((node) => (node as HTMLCanvasElement).toDataURL());
+    const before = await picture();
     await page.mouse.move(x, y);
     await page.mouse.down();
     const start = performance.now();
@@ -168,6 +173,7 @@ async function frameRows(browser: Browser, site: TestObservatory): Promise<Row[]
       await page.mouse.move(x + 110 * Math.sin(n / 7), y + 80 * Math.cos(n / 9));
     }
     const frames = await page.evaluate(() => (globalThis as unknown as { frames: number[] }).frames);
+    if ((await picture()) === before) throw new Error("the map did not move");
     await page.mouse.up();
     const gaps = frames.slice(1).map((at, n) => at - frames[n]!);
     const perSecond = (frames.length - 1) / ((frames.at(-1)! - frames[0]!) / 1000);

@@ -123,7 +123,7 @@ export function planNetwork(count: number, seed: string): Plan {
     const day = roots.includes(i)
       ? 0
       : agent.ring === undefined
-        ? Math.floor(random() ** 1.2 * 36)
+        ? Math.floor(random() ** 1.2 * 42)
         : 30 + agent.ring * 5;
     events.push({ kind: "profile", agent: i, day });
     return day;
@@ -168,11 +168,12 @@ export function planNetwork(count: number, seed: string): Plan {
   const given = events.filter((event) => event.kind === "vouch" && agents[event.from]!.ring === undefined);
   for (let k = 0; k < Math.ceil(given.length / 60); k++) {
     const event = pick(given);
-    if (event.kind === "vouch") events.push({ kind: "withdraw", from: event.from, to: event.to, day: DAYS - 1 });
+    const day = Math.max(event.day, DAYS - 1 - Math.floor(random() * 12));
+    if (event.kind === "vouch") events.push({ kind: "withdraw", from: event.from, to: event.to, day });
   }
   for (const [k, ring] of rings.entries()) {
     const from = groups[2]![k] ?? roots[0]!;
-    events.push({ kind: "report", from, to: ring[1]!, note: "Asked for card numbers twice.", day: DAYS - 1 });
+    events.push({ kind: "report", from, to: ring[1]!, note: "Asked for card numbers twice.", day: DAYS - 3 - k });
   }
   const order = { profile: 0, vouch: 1, withdraw: 2, report: 2 };
   events.sort((a, b) => a.day - b.day || order[a.kind] - order[b.kind]);

@@ -25,13 +25,16 @@ export interface TestObservatory extends AsyncDisposable {
 export interface TestObservatoryOptions extends Partial<Pick<ObservatoryOptions, "names" | "banner" | "registryUrl">> {
   readonly roots?: readonly Did[];
   readonly now?: () => Date;
+  /** Nothing is limited by address. */
+  readonly unlimited?: boolean;
 }
 
 export async function startObservatory(options: TestObservatoryOptions = {}): Promise<TestObservatory> {
   await buildIslands();
   const folder = temporaryFolder();
   const clock = options.now ? { now: options.now } : {};
-  const registry = await openRegistry({ dataDir: folder.path, cadenceMs: 10, batchDelayMs: 1, ...clock });
+  const limits = options.unlimited === true ? { writesPerMinute: 0, readsPerMinute: 0 } : {};
+  const registry = await openRegistry({ dataDir: folder.path, cadenceMs: 10, batchDelayMs: 1, ...clock, ...limits });
   const { reader, logKey, witnessKey, events } = registry;
   const pages = createObservatory({
     registryUrl: "https://registry.example",

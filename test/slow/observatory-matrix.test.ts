@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { axeViolations } from "../_axe.ts";
 import { launchBrowser } from "../_browser.ts";
 import { Home } from "../_cli.ts";
@@ -22,7 +22,15 @@ describe.skipIf(!browser)("every public page over the demo network", () => {
   beforeAll(async () => {
     home = await Home.make();
     demo = startProcess(home, node, [script, "--agents", "140", "--port", "0", "--json"]);
-    const summary = JSON.parse(await demo.match(/^\{"url".*\}$/m)) as { url: string; rings: string[][] };
+    const line = await vi.waitFor(
+      () => {
+        const [found] = /^\{"url".*\}$/m.exec(demo.written()) ?? [];
+        if (found === undefined) throw new Error(`the network is not there yet: ${demo.written().slice(-200)}`);
+        return found;
+      },
+      { timeout: 50_000, interval: 100 },
+    );
+    const summary = JSON.parse(line) as { url: string; rings: string[][] };
     ({ url } = summary);
     // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the shape is that of each page
     const json = async (path: string): Promise<any> => (await fetch(url + path)).json();

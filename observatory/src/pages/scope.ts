@@ -20,7 +20,7 @@ export interface ScopeData {
   readonly reached: number;
   /** Those with a score first, the most trusted before the others; then by vouches received. */
   readonly reliedOn: readonly (AgentRef & { readonly score: Score; readonly received: number })[];
-  /** Who vouches for the most others in it. */
+  /** Who vouches for the most others in it, those with a score first. */
   readonly vouchers: readonly (AgentRef & { readonly score: Score; readonly given: number })[];
 }
 
@@ -42,7 +42,9 @@ export const scope: Page<ScopeData> = {
       return score === "unknown" ? -1 : score;
     };
     const first = [...received].sort(([a, n], [b, m]) => rank(b) - rank(a) || m - n || (a < b ? -1 : 1));
-    const busiest = [...given].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1));
+    // Whoever has no score here says nothing that counts, however often.
+    const counts = (did: Did): number => Number(rank(did) >= 0);
+    const busiest = [...given].sort(([a, n], [b, m]) => counts(b) - counts(a) || m - n || (a < b ? -1 : 1));
     return {
       scope: seen.scope,
       viewpoint: viewpointText(seen.viewpoint.kind, seen.viewpoint.roots.map(ref)),
@@ -75,13 +77,10 @@ export const scope: Page<ScopeData> = {
           ${agentsTable(data.reliedOn, frame)}
         </section>
         <section class="panel">
-          <h2>Who vouches most</h2>
-          <ol class="plainlist">
+          <h2>Who vouches most <span class="aside">vouches given</span></h2>
+          <ol class="plainlist counted">
             ${data.vouchers.map(
-              (agent) =>
-                html`<li class="row">
-                  ${agentLink(agent, frame)} <span class="muted">${count(agent.given, "vouch", "vouches")}</span>
-                </li>`,
+              (agent) => html`<li class="row">${agentLink(agent, frame)} <span class="num">${agent.given}</span></li>`,
             )}
           </ol>
         </section>

@@ -31,8 +31,15 @@ export interface SimulateData {
 const example = `apiVersion: peerage.dev/v1
 kind: Policy
 allow:
-  - { id: readers, tools: [search, "read_*"], agents: "*", trust: 0.25 }
-  - { id: payers, tools: transfer_funds, agents: "*", trust: { min: 0.5, scope: payments }, args: { amount: { "<=": 100 } } }
+  - id: readers
+    tools: [search, "read_*"]
+    agents: "*"
+    trust: 0.25
+  - id: payers
+    tools: transfer_funds
+    agents: "*"
+    trust: { min: 0.5, scope: payments }
+    args: { amount: { "<=": 100 } }
   - { id: owners, tools: "*", agents: "@roots" }
 `;
 
