@@ -277,4 +277,20 @@ describe("peerage agent", () => {
     expect(await looked(env)).toMatchObject({ name: "agent", state: "problem", fix: "peerage agent" });
     expect(await looked({})).toMatchObject({ name: "key", state: "ok" });
   });
+
+  it("says in one line of JSON what it does, and listens where the settings say", async () => {
+    const socket = join(home.path, "elsewhere", "agent.sock");
+    expect((await home.call(["config", "set", "agent", socket])).code).toBe(0);
+    try {
+      const argv = [BIN, "agent", "--identity", "gate", "--json", "--allow", "receipts", "--idle", "5m"];
+      await using agent = startProcess(home, process.execPath, argv);
+      await agent.match(/"command":"agent run".*\n/);
+      const line = agent.written().trim();
+      const started = await data({ code: 0, stdout: line, stderr: "" });
+      expect(started).toMatchObject({ name: "gate", socket, sealed: false, kinds: ["receipts"], idle: 300 });
+      expect((await status()).socket).toBe(socket);
+    } finally {
+      await home.call(["config", "set", "agent"]);
+    }
+  });
 });

@@ -1,9 +1,7 @@
-import { isAbsolute, resolve } from "node:path";
 import { canonicalAudience } from "@peerage/core";
 import { type AgentEvent, SigningAgent } from "../../agent/agent.ts";
 import { type Asked, type Kind, kinds } from "../../agent/kinds.ts";
 import { ordinary, type Rules } from "../../agent/rules.ts";
-import { agentSocket, checkSocketPath } from "../../agent/socket.ts";
 import { checkedDid } from "../../agents.ts";
 import type { Context, Options } from "../../context.ts";
 import { Interrupted, usage } from "../../errors.ts";
@@ -15,6 +13,7 @@ import type { Args } from "../../tree.ts";
 import { styledDid } from "../../ui/agent.ts";
 import type { Fact } from "../../ui/terminal.ts";
 import { visible } from "../../ui/visible.ts";
+import { socketOf } from "./status.ts";
 
 /** How long an agent with a sealed key keeps it open when nobody needs it. */
 const IDLE_SECONDS = 900;
@@ -25,8 +24,7 @@ export async function run(context: Context, { options }: Args): Promise<number> 
   const rules: Rules = { kinds: kindsOf(options), audiences: await audiencesOf(context, options) };
   const idle = options["idle"];
   const idleSeconds = idle === undefined ? (file.locked ? IDLE_SECONDS : undefined) : durationSeconds(idle, "--idle");
-  const given = options["socket"];
-  const socket = checkSocketPath(typeof given === "string" ? absolute(context, given) : agentSocket(context));
+  const socket = await socketOf(context, options);
   const confirm = options["confirm"] === true;
   if (confirm && (!context.canAsk || context.globals.yes === true))
     throw usage("--confirm needs a person at a terminal", "leave it out, and name --allow and --audience");
@@ -127,8 +125,4 @@ function tell(context: Context, event: AgentEvent): void {
 
 function described({ kind, audience, about }: Asked): string {
   return `${kind} (${visible(about, 120)})${audience === undefined ? "" : ` for ${visible(audience, 200)}`}`;
-}
-
-function absolute(context: Context, path: string): string {
-  return isAbsolute(path) ? path : resolve(context.io.cwd, path);
 }
