@@ -148,6 +148,33 @@ describe("a guard that takes presented vouches", () => {
     expect(await call(guard, bob, [await vouch(root, bob.did)])).toBe("admitted");
   });
 
+  it("begins and ends to count by the guard's own clock, with a log that is silent and with none", async () => {
+    await using registry = await startRegistry();
+    const [root, bob] = [generateIdentity(), generateIdentity()];
+    await registry.publish(
+      (await issueVouch(root, { subject: generateIdentity().did, scope: ["tools"], confidence: 9 })).bytes,
+    );
+    const clock = { ahead: 0 };
+    const now = (): Date => new Date(Date.now() + clock.ahead * 1_000);
+    const network = await Network.open({ reader: await HttpRegistryReader.connect({ url: registry.url }), now });
+    const options = { roots: [root.did], now };
+    const [validFrom, validUntil] = [new Date(Date.now() + 3_600_000), new Date(Date.now() + 7_200_000)];
+    const later = await vouch(root, bob.did, 90, { validFrom, validUntil });
+    for (const trust of [trustWithoutRegistry(options), trustFromNetwork(network, options)]) {
+      const guard = await guardOf(root, { trust, now });
+      for (const [ahead, said] of [
+        [0, "ERR_TRUST_INSUFFICIENT"],
+        [3_700, "admitted"],
+        [7_100, "admitted"],
+        [7_300, "ERR_TRUST_INSUFFICIENT"],
+      ] as const) {
+        clock.ahead = ahead;
+        expect(await call(guard, bob, [later], now()), String(ahead)).toBe(said);
+      }
+      clock.ahead = 0;
+    }
+  });
+
   it("checks only so many new signatures of a caller in a minute, and each vouch once", async () => {
     const [root, bob, carol] = [generateIdentity(), generateIdentity(), generateIdentity()];
     const start = Math.ceil(Date.now() / 60_000) * 60_000;

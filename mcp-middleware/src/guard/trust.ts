@@ -8,7 +8,7 @@ import {
   LruMap,
   type MultibaseKey,
   type Network,
-  type PresentedVouches,
+  type PairChange,
   type Score,
   type Standing,
   standingOf,
@@ -88,7 +88,6 @@ export function trustFromNetwork(
   const now = options.now ?? ((): Date => new Date());
   let source: View | undefined;
   let view: View | undefined;
-  let judged = new LruMap<string, PresentedVouches>(MOST_ANSWERS);
   let scores = new LruMap<string, Score>(MOST_ANSWERS);
 
   function current(): View {
@@ -98,7 +97,6 @@ export function trustFromNetwork(
     source = newest;
     view = time > newest.time ? newest.at(time) : newest;
     follower.follow(view);
-    judged = new LruMap(MOST_ANSWERS);
     scores = new LruMap(MOST_ANSWERS);
     return view;
   }
@@ -109,11 +107,12 @@ export function trustFromNetwork(
   }
 
   function vouched(vouches: readonly Verified<Vouch>[]): VouchedTrust {
-    const at = current();
-    const name = vouches.map(({ id, keys }) => `${id} ${keys.join(" ")}`).join(" ");
-    const presented = judged.get(name) ?? judgePresented(at, vouches);
-    judged.set(name, presented);
-    const { changes } = presented;
+    const view = current();
+    // What is followed stays the same until something in it changes; what is presented ends by the clock alone.
+    const time = unixSeconds(now());
+    const at = time > view.time ? view.at(time) : view;
+    const { changes } = judgePresented(at, vouches);
+    const name = changes.map(({ before, after }) => `${idsOf(before)}>${idsOf(after)}`).join(" ");
     return {
       ...known,
       counted: (scopes) => [...new Set([...scopes].flatMap((scope) => follower.reached(scope, changes)))].sort(),
@@ -149,6 +148,10 @@ export function trustFromNetwork(
       return follower.work;
     },
   };
+}
+
+function idsOf(records: PairChange["after"]): string {
+  return records.map(({ statement, scopes }) => `${statement.id}:${scopes.join(",")}`).join(";");
 }
 
 /**
