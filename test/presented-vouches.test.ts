@@ -6,12 +6,14 @@ import {
   type Did,
   generateIdentity,
   HttpRegistryReader,
+  identityFromSeed,
   type Identity,
   issueRevocation,
   issueVouch,
   judgePresented,
   loadCel,
   parsePolicy,
+  randomBytes,
   type JsonObject,
   Network,
   TrustFollower,
@@ -139,6 +141,9 @@ describe("a guard that takes presented vouches", () => {
     const guard = await guardOf(root);
     expect(await call(guard, mallory, [await vouch(root, bob.did)])).toBe("ERR_TRUST_INSUFFICIENT");
     expect(await call(guard, mallory, ring)).toBe("ERR_TRUST_INSUFFICIENT");
+    // Signed in the root's name by a key that was never the root's: the signature holds, and counts for nothing.
+    const usurper = identityFromSeed(randomBytes(32), { did: root.did });
+    expect(await call(guard, mallory, [await vouch(usurper, mallory.did)])).toBe("ERR_TRUST_INSUFFICIENT");
     expect(await call(guard, bob, [await vouch(root, bob.did, 90, { validFrom: early, validUntil: late })])).toBe(
       "ERR_TRUST_INSUFFICIENT",
     );
