@@ -153,6 +153,7 @@ async function frameRows(browser: Browser, site: TestObservatory): Promise<Row[]
     await canvas.waitFor();
     const first = performance.now() - begun;
     await page.waitForTimeout(1_000);
+    await page.evaluate(() => document.querySelector("peerage-map canvas")?.scrollIntoView({ block: "center" }));
     const box = (await canvas.boundingBox())!;
     const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
     await page.evaluate(() => {
@@ -173,8 +174,9 @@ async function frameRows(browser: Browser, site: TestObservatory): Promise<Row[]
       await page.mouse.move(x + 110 * Math.sin(n / 7), y + 80 * Math.cos(n / 9));
     }
     const frames = await page.evaluate(() => (globalThis as unknown as { frames: number[] }).frames);
-    if ((await picture()) === before) throw new Error("the map did not move");
     await page.mouse.up();
+    await page.waitForTimeout(200);
+    if ((await picture()) === before) throw new Error("the map did not move");
     const gaps = frames.slice(1).map((at, n) => at - frames[n]!);
     const perSecond = (frames.length - 1) / ((frames.at(-1)! - frames[0]!) / 1000);
     rows.push({
