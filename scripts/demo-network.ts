@@ -135,7 +135,9 @@ async function run(): Promise<void> {
       const events = queue.splice(0, next < 0 ? queue.length : next);
       for (let i = 0; i < events.length; i += PARALLEL) {
         const some = events.slice(i, i + PARALLEL);
-        const signed = await Promise.all(some.map((event) => sign(event, plan, now(), made)));
+        // One after the other: what is withdrawn may have been given just before.
+        const signed: Made[] = [];
+        for (const event of some) signed.push(await sign(event, plan, now(), made));
         await Promise.all(signed.map((one) => handIn(server.url, one)));
         done += some.length;
       }
