@@ -145,7 +145,9 @@ describe("peerage agent", () => {
     const stranger = generateIdentity();
     const foreign: Signer = { did: stranger.did, kid: stranger.kid, sign: (bytes) => signer.sign(bytes) };
     await expect(signCall(foreign, { audience: SERVER, message })).rejects.toMatchObject(denied);
-    await expect(issueVouch(signer, { subject: SERVER, scope: "tools", confidence: 50 })).rejects.toMatchObject(denied);
+    await expect(issueVouch(signer, { subject: SERVER, scope: ["tools"], confidence: 50 })).rejects.toMatchObject(
+      denied,
+    );
     const head = `${auditOrigin(signer.did)}\n1\n${"A".repeat(43)}=\n`;
     for (const text of ["", "hello", "a.b", head, "x".repeat(40_000)])
       await expect(signer.sign(Buffer.from(text)), text.slice(0, 20)).rejects.toMatchObject(denied);
@@ -231,7 +233,7 @@ describe("peerage agent", () => {
     expect((await other.call(["verify", file])).code).toBe(0);
     const vouch = await issueVouch(await AgentSigner.open(socketPath()), {
       subject: SERVER,
-      scope: "tools",
+      scope: ["tools"],
       confidence: 50,
     });
     expect((await verifyStatement(vouch.bytes)).issuer).toBe(await home.did("scout"));
