@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 
 const types = {
   "style.css": "text/css; charset=utf-8",
+  "map.css": "text/css; charset=utf-8",
   "console.css": "text/css; charset=utf-8",
   "site.js": "text/javascript; charset=utf-8",
   "icon.svg": "image/svg+xml",
@@ -76,10 +77,13 @@ export function loadIslands(): void {
   joinStyles(Object.fromEntries(built.pages));
 }
 
-/** The console links one style sheet: that of every page, and below it what it has for itself. */
+/** The map and the console link one style sheet: that of every page, and below it what they have for themselves. */
 function joinStyles(bodies: Readonly<Partial<Record<AssetName, string>>>): void {
-  const { "style.css": every, "console.css": own } = bodies;
-  if (every !== undefined && own !== undefined) put("console.css", `${every}\n${own}`);
+  const every = bodies["style.css"];
+  for (const name of ["map.css", "console.css"] as const) {
+    const own = bodies[name];
+    if (every !== undefined && own !== undefined) put(name, `${every}\n${own}`);
+  }
 }
 
 function put(name: AssetName, body: string): void {
