@@ -5,7 +5,8 @@ export type { StreamLimits } from "./http/service.ts";
 export { originOf, prepareLogKeys } from "./keys/log-keys.ts";
 export { type Mirror, openMirror, type MirrorOptions } from "./mirror/mirror.ts";
 export type { Publication } from "./published.ts";
-export { openRegistry, type Registry, type RegistryOptions } from "./registry.ts";
+export type { RegistryOptions } from "./options.ts";
+export { openRegistry, type Registry } from "./registry.ts";
 export { backupRegistry, type BackupOptions } from "./operations/backup.ts";
 export { createLogger, lineWriter, type LogFormat, type Logger, type LogLevel } from "./operations/logger.ts";
 export {

@@ -3,7 +3,8 @@ import type { AddressInfo } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
 import type { Hono } from "hono";
 import type { Env } from "./http/route.ts";
-import { openRegistry, type Registry, type RegistryOptions } from "./registry.ts";
+import type { RegistryOptions } from "./options.ts";
+import { openRegistry, type Registry } from "./registry.ts";
 
 export interface ServeOptions extends RegistryOptions {
   /** 127.0.0.1 by default. */

@@ -1,6 +1,5 @@
 import {
   canonicalAudience,
-  CheckBudget,
   type Digest,
   isPeerageError,
   type JsonValue,
@@ -19,18 +18,17 @@ import type { About, Open } from "./about.ts";
 import { askAfter, askBefore, hookCall } from "./hooks.ts";
 import { checkMode, goesOnInShadow, isShadow, withoutIdentity } from "./mode.ts";
 import type { GuardOptions } from "./options.ts";
+import { partsOf } from "./parts.ts";
 import { consider, judge, type PipelineParts } from "./pipeline.ts";
-import { PresentedReader } from "./presented.ts";
 import { asksAdapters, checkAdapters } from "./policy-adapters.ts";
-import { RateLimited, RateLimiter } from "./rates.ts";
+import { RateLimited } from "./rates.ts";
 import { Recorder } from "./recorder.ts";
 import { refusalReply, withheld } from "./refusal.ts";
-import { MemoryReplayStore } from "./replay.ts";
 import { digestOf, Responder } from "./responder.ts";
 import { isErrored } from "./results.ts";
 import { idOf } from "./salvage-id.ts";
 import { checkIdFree, Sessions } from "./sessions.ts";
-import { lifecycleMethods, subjectOf, type Synthetic, syntheticSubject } from "./subject.ts";
+import { subjectOf, type Synthetic, syntheticSubject } from "./subject.ts";
 import { asJudged, decisionRecord, learn, newTrace, type Trace } from "./trace.ts";
 import type { Admission, Caller, Context, DecisionRecord, Guard, JsonRpcMessage, Verdict } from "./types.ts";
 
@@ -71,21 +69,13 @@ export class GuardCore implements Guard {
     const alarm = (problem: unknown): void => this.#alarm(problem);
     this.#recorder = audit && new Recorder(audit, now);
     this.#desk = audit && new ApprovalDesk({ ...options.approvals, identity, audit, now, alarm });
-    this.#parts = {
+    this.#parts = partsOf(options, {
       did: this.did,
       audiences: this.audiences,
-      open: new Set(options.open ?? lifecycleMethods),
-      trust: options.trust,
-      presented: options.presentedVouches === true ? new PresentedReader() : undefined,
-      spiffe: options.spiffe,
-      replay: options.replay ?? new MemoryReplayStore({ startedAt: this.#now() }),
       sessions: this.#sessions,
-      rates: new RateLimiter(),
-      checks: new CheckBudget(),
-      audit,
       states: () => this.#desk?.states,
-      shadow: options.shadow,
-    };
+      startedAt: this.#now(),
+    });
   }
 
   addAudience(url: string): void {

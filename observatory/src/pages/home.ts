@@ -1,14 +1,13 @@
 import { html } from "hono/html";
-import type { Score } from "@peerage/core";
 import { type EntryData, readEntries } from "../entries.ts";
 import { type Frame, viewpointText } from "../frame.ts";
 import type { AgentRef, Asked, Html, Page } from "../page.ts";
-import { agentLink, agentText } from "../ui/agent.ts";
+import { agentText } from "../ui/agent.ts";
 import { entryText, feedList } from "../ui/entry.ts";
 import { firstSteps } from "../ui/first-steps.ts";
 import { scoreText } from "../ui/format.ts";
 import { stateFields } from "../ui/layout.ts";
-import { scoreMeter } from "../ui/score.ts";
+import { type ReliedOn, reliedOnTable } from "../ui/relied-on.ts";
 import { sky, skyData, type SkyData } from "../ui/sky.ts";
 
 const FEED_LINES = 9;
@@ -23,7 +22,7 @@ export interface HomeData {
   readonly viewpoint: string;
   readonly feed: readonly EntryData[];
   /** The agents with the most vouches in the scope, with their score as seen from the viewpoint. */
-  readonly reliedOn: readonly (AgentRef & { readonly score: Score; readonly received: number })[];
+  readonly reliedOn: readonly ReliedOn[];
   readonly sky: SkyData;
 }
 
@@ -139,35 +138,9 @@ function panels(data: HomeData, frame: Frame): Html {
             : html`<a class="tag quiet" href="${links.same("/", { scope })}">${scope}</a>`,
         )}
       </p>
-      ${data.reliedOn.length === 0 ? html`<p class="muted">No vouch in force covers ${data.scope}.</p>` : reliedTable(data, frame)}
+      ${data.reliedOn.length === 0 ? html`<p class="muted">No vouch in force covers ${data.scope}.</p>` : reliedOnTable(data.reliedOn, frame)}
     </section>
   </div>`;
-}
-
-function reliedTable(data: HomeData, frame: Frame): Html {
-  return html`<table class="plain">
-    <thead>
-      <tr>
-        <th>Agent</th>
-        <th>Score</th>
-        <th class="num">In</th>
-      </tr>
-    </thead>
-    <tbody>
-      ${data.reliedOn.map(
-        (agent) =>
-          html`<tr>
-            <td>${agentLink(agent, frame)}</td>
-            <td>
-              <a class="quiet" href="${frame.links.explain(agent.did)}" title="the working"
-                >${scoreMeter(agent.score, frame)}</a
-              >
-            </td>
-            <td class="num">${agent.received}</td>
-          </tr>`,
-      )}
-    </tbody>
-  </table>`;
 }
 
 function reliedOn({ seen, ref }: Asked): HomeData["reliedOn"] {

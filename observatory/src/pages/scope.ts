@@ -1,11 +1,10 @@
 import { html } from "hono/html";
 import { type Did, PeerageError, type Score } from "@peerage/core";
 import { viewpointText } from "../frame.ts";
-import type { AgentRef, Html, Page } from "../page.ts";
-import type { Frame } from "../frame.ts";
+import type { AgentRef, Page } from "../page.ts";
 import { agentLink, agentText } from "../ui/agent.ts";
 import { count, scoreText } from "../ui/format.ts";
-import { scoreMeter } from "../ui/score.ts";
+import { type ReliedOn, reliedOnTable } from "../ui/relied-on.ts";
 
 const MOST = 40;
 const MOST_VOUCHERS = 12;
@@ -19,7 +18,7 @@ export interface ScopeData {
   /** How many of them have a score from the viewpoint. */
   readonly reached: number;
   /** Those with a score first, the most trusted before the others; then by vouches received. */
-  readonly reliedOn: readonly (AgentRef & { readonly score: Score; readonly received: number })[];
+  readonly reliedOn: readonly ReliedOn[];
   /** Who vouches for the most others in it, those with a score first. */
   readonly vouchers: readonly (AgentRef & { readonly score: Score; readonly given: number })[];
 }
@@ -74,7 +73,7 @@ export const scope: Page<ScopeData> = {
       <div class="columns wide-left even">
         <section class="panel">
           <h2>Most trusted <span class="aside">as seen by ${frame.viewpointText}</span></h2>
-          ${agentsTable(data.reliedOn, frame)}
+          ${reliedOnTable(data.reliedOn, frame)}
         </section>
         <section class="panel">
           <h2>Who vouches most <span class="aside">vouches given</span></h2>
@@ -95,29 +94,3 @@ export const scope: Page<ScopeData> = {
       "",
     ].join("\n"),
 };
-
-function agentsTable(agents: ScopeData["reliedOn"], frame: Frame): Html {
-  return html`<table class="plain">
-    <thead>
-      <tr>
-        <th>Agent</th>
-        <th>Score</th>
-        <th class="num">In</th>
-      </tr>
-    </thead>
-    <tbody>
-      ${agents.map(
-        (agent) =>
-          html`<tr>
-            <td>${agentLink(agent, frame)}</td>
-            <td>
-              <a class="quiet" href="${frame.links.explain(agent.did)}" title="the working"
-                >${scoreMeter(agent.score, frame)}</a
-              >
-            </td>
-            <td class="num">${agent.received}</td>
-          </tr>`,
-      )}
-    </tbody>
-  </table>`;
-}

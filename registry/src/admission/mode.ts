@@ -1,5 +1,5 @@
 import { type Did, trustScore, unixSeconds, type View } from "@peerage/core";
-import type { RegistryOptions } from "../registry.ts";
+import type { RegistryOptions } from "../options.ts";
 import type { LogReads } from "../store/log-store.ts";
 import { IssuerBudgets } from "./budgets.ts";
 

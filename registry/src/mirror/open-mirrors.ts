@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { type PeerageError, sha256, toHex } from "@peerage/core";
-import type { RegistryOptions } from "../registry.ts";
+import type { RegistryOptions } from "../options.ts";
 import { type Mirror, openMirror } from "./mirror.ts";
 
 /** The mirrors that a registry serves beside its own log, each in a folder of its own, named by its address. */
