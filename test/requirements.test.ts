@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { titlesOf } from "./_titles.ts";
+import { features } from "./_features.ts";
 import { attacks, coverage } from "./requirements.ts";
 
 const titled = (...titles: string[]) => titles.map((title) => ({ file: "some.test.ts", title }));
@@ -33,6 +34,12 @@ it("lists every attack that SECURITY.md points at, whole ranges included", () =>
   expect(cited.filter((id) => !ids.has(id))).toEqual([]);
 });
 
+it("lists every feature of the observatory and the console, each with a test", () => {
+  const ids = features.map(({ id }) => id);
+  for (let n = 1; n <= 20; n++) expect(ids).toContain(`U${n}`);
+  for (const { id, tests } of features) expect(tests, id).not.toEqual([]);
+});
+
 it("reports an id without a test, an unknown id, and a rule that is in one place only", () => {
   const { problems } = coverage(titled("A-DID-01 …", "A-NONE-99 …"), ["P-DID-1", "P-NEW-1"]);
   expect(problems).not.toContain("A-DID-01 has no test");
@@ -41,6 +48,8 @@ it("reports an id without a test, an unknown id, and a rule that is in one place
   expect(problems).toContain("P-NEW-1 of docs/protocol.md is not listed");
   expect(problems).toContain("P-DID-2 is not in docs/protocol.md");
   expect(problems).toContain('P-DID-2 names "A-DID-02", which is no test');
+  expect(problems).toContain("U3 has no test");
+  expect(problems.filter((problem) => problem.startsWith("U4 names"))).toHaveLength(1);
 });
 
 it("reads titles through suites, tables and conditions, and none of what is skipped", () => {

@@ -1,3 +1,4 @@
+import { features } from "./_features.ts";
 import { policyIds, ruleIds } from "./_protocol.ts";
 import { collectTitles, type Title } from "./_titles.ts";
 
@@ -297,7 +298,7 @@ export function coverage(
 ): Coverage {
   const problems: string[] = [];
   const tests = new Map<string, Title[]>();
-  for (const { id } of [...attacks, ...rules]) {
+  for (const { id } of [...attacks, ...rules, ...features]) {
     if (tests.has(id)) problems.push(`${id} stands in test/requirements.ts twice`);
     tests.set(id, []);
   }
@@ -309,7 +310,7 @@ export function coverage(
         problems.push(`${id} is cited by ${title.file} and is not in test/requirements.ts: add what it refuses`);
     }
   }
-  for (const { id, tests: named = [] } of rules) {
+  for (const { id, tests: named = [] } of [...rules, ...features]) {
     for (const reference of named) {
       const found = resolve(reference, titles, tests);
       if (found.length === 0) problems.push(`${id} names "${reference}", which is no test`);
@@ -337,7 +338,10 @@ function differences(documented: readonly string[]): string[] {
 }
 
 function print({ tests, problems }: Coverage): void {
-  const meaning = new Map(attacks.map(({ id, refuses }) => [id, `refuses ${refuses}`]));
+  const meaning = new Map([
+    ...attacks.map(({ id, refuses }) => [id, `refuses ${refuses}`] as const),
+    ...features.map(({ id, stage, accepts }) => [id, `[${stage}] ${accepts}`] as const),
+  ]);
   for (const [id, found] of tests) {
     const distinct = [...new Map(found.map((title) => [`${title.file}: ${title.title}`, title])).keys()];
     console.log(`${id}  ${meaning.get(id) ?? "docs/protocol.md"}  (${distinct.length})`);
