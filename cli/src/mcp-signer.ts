@@ -1,6 +1,6 @@
 import type { Agent } from "node:https";
 import { join } from "node:path";
-import type { Did, Signer } from "@peerage/core";
+import { type Did, type MultibaseKey, Network, type Signer } from "@peerage/core";
 import {
   type CallSigner,
   createCallSigner,
@@ -65,6 +65,7 @@ export async function signerFor(
     now: context.io.now,
     binding: spiffe?.binding,
     vouches: await presentedVouches(context, options),
+    keysOf: keysFromRegistry(context, await context.registry()),
     ...(server === undefined ? {} : { server }),
     ...(entries === undefined ? {} : { history: "chain" as const, entries }),
     onReport: ({ code, message }) => {
@@ -72,10 +73,26 @@ export async function signerFor(
     },
   });
   const close = async (): Promise<void> => {
+    await signer.settled();
     await receipts.flush();
     await spiffe?.[Symbol.asyncDispose]();
   };
   return { signer, identity, receipts, received, pins, agent: spiffe?.agent, [Symbol.asyncDispose]: close };
+}
+
+/** Reads the log when a server signs by another key than the first of its DID; the next time only what is new of it. */
+function keysFromRegistry(
+  context: Context,
+  url: string | undefined,
+): ((did: Did) => Promise<readonly MultibaseKey[]>) | undefined {
+  if (url === undefined) return undefined;
+  let network: Network | undefined;
+  return async (did) => {
+    const { connect } = await import("./network.ts");
+    if (network) await network.refresh();
+    else network = await Network.open({ reader: await connect(context, url), now: context.io.now });
+    return network.view.keysOf(did);
+  };
 }
 
 /** A server's URL: https, or http on loopback. @throws {CliError} ERR_USAGE */

@@ -53,6 +53,7 @@ export async function run(context: Context, { words, rest, options }: Args): Pro
   });
   await client.initialize(timeout);
   const reply = await client.request("tools/call", message["params"] as JsonObject, timeout);
+  await signer.settled();
   await receipts.flush();
   const server = pins.get(
     "url" in endpoint ? canonicalAudience(endpoint.url) : commandEndpoint(endpoint.command, endpoint.args),
@@ -152,6 +153,7 @@ function recorder(signer: CallSigner): { signer: CallSigner; token: () => string
     },
     signHeader: (subject) => signer.signHeader(subject),
     received: (message) => signer.received(message),
+    settled: () => signer.settled(),
   };
   return { signer: recording, token: () => token };
 }

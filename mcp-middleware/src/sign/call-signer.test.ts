@@ -4,11 +4,15 @@ import {
   type Digest,
   digest,
   generateIdentity,
+  generateSeed,
   HISTORY_META,
   type Identity,
+  identityFromSeed,
   issueReceipt,
   type JsonObject,
   type JsonValue,
+  multibaseOf,
+  type MultibaseKey,
   parseCallProof,
   type PeerageError,
   RECEIPT_META,
@@ -64,7 +68,8 @@ async function answered(
   by: Identity = server,
   result: JsonObject = { content: [] },
 ): Promise<JsonObject> {
-  const history = verifyHistory(metaOf(message)[HISTORY_META], proofOf(message).head, { now: new Date() });
+  const keysOf = (): MultibaseKey[] => [by.kid.slice(by.kid.indexOf("#") + 1) as MultibaseKey];
+  const history = verifyHistory(metaOf(message)[HISTORY_META], proofOf(message).head, { now: new Date(), keysOf });
   const receipt = await issueReceipt(by, {
     call: proofOf(message),
     result: "executed",
@@ -75,6 +80,44 @@ async function answered(
   });
   return { jsonrpc: "2.0", id: message["id"] as JsonValue, result: { ...result, _meta: { [RECEIPT_META]: receipt } } };
 }
+
+describe("a receipt by a rotated key", () => {
+  const seed = generateSeed();
+  const own = identityFromSeed(seed);
+  const rotated = identityFromSeed(generateSeed(), { did: own.did });
+  const keys = [multibaseOf(own.did), rotated.kid.slice(rotated.kid.indexOf("#") + 1) as MultibaseKey];
+
+  it("is kept once the log names the key, and is in the next call's history", async () => {
+    const asked: Did[] = [];
+    const keysOf = (did: Did): Promise<MultibaseKey[]> => Promise.resolve((asked.push(did), keys));
+    const { signer, reports, receipts } = make({ server: own.did, keysOf, history: "chain" });
+    for (const id of [1, 2]) signer.received(await answered(await signer.sign(call(id)), rotated));
+    const next = metaOf(await signer.sign(call(3)))[HISTORY_META] as string[];
+    await signer.settled();
+    expect(reports).toEqual([]);
+    expect(receipts.receipts).toHaveLength(2);
+    expect(next).toEqual(expect.arrayContaining(receipts.receipts.map(({ token }) => token)));
+    expect(asked).toEqual([own.did]);
+  });
+
+  it("is refused by a key that the log does not name, without the log, and by a stranger's", async () => {
+    const strange = identityFromSeed(generateSeed(), { did: own.did });
+    for (const [by, keysOf] of [
+      [strange, () => Promise.resolve(keys)],
+      [generateIdentity(), () => Promise.resolve(keys)],
+      [rotated, () => Promise.reject(new Error("no way there"))],
+      [rotated, undefined],
+    ] as const) {
+      const { signer, reports, receipts } = make({ server: own.did, keysOf });
+      signer.received(await answered(await signer.sign(call(1)), by));
+      await signer.settled();
+      expect(receipts.receipts).toEqual([]);
+      expect(reports.map(({ code }) => code)).toEqual([
+        expect.stringMatching(/^ERR_(RECEIPT_INVALID|INTERNAL)$/) as string,
+      ]);
+    }
+  });
+});
 
 describe("the audience", () => {
   it("of a stdio server is learned from its answer to initialize, pinned, and used from then on", async () => {

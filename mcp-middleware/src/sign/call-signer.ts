@@ -12,6 +12,7 @@ import {
   type JsonObject,
   type JsonValue,
   member,
+  type MultibaseKey,
   parseDid,
   PeerageError,
   RECEIPT_META,
@@ -48,6 +49,12 @@ export interface CallSignerOptions {
   readonly binding?: (() => Promise<JsonObject | undefined>) | undefined;
   /** Vouches to present beside every proof, for a server that takes them: signed documents, at most 16. */
   readonly vouches?: readonly JsonObject[] | undefined;
+  /**
+   * The keys that have stood behind a server, as a followed log tells (`View.keysOf`). Asked when a receipt names another
+   * key than the first of its DID, at most once a minute; without it the receipts of a server that rotated its key are
+   * reported as invalid.
+   */
+  readonly keysOf?: ((did: Did) => Promise<readonly MultibaseKey[]>) | undefined;
   /** 1 to 300; 60 by default. */
   readonly lifetimeSeconds?: number;
   readonly now?: () => Date;
@@ -78,6 +85,8 @@ export interface CallSigner {
    * never throws: a done call is not turned into an error by what could not be kept, which is reported.
    */
   received(message: JsonValue): void;
+  /** Settles when everything received so far was kept or reported: a receipt by a rotated key waits for `keysOf`. */
+  settled(): Promise<void>;
 }
 
 interface Sent {
@@ -89,6 +98,8 @@ interface Sent {
 
 const LIFECYCLE = new Set(["initialize", "server/discover"]);
 const REMEMBERED_REQUESTS = 4_096;
+/** A server that invents keys must not make its callers read the log at every answer. */
+const KEYS_ASKED_EVERY_MS = 60_000;
 
 /**
  * Makes the signer for one server.
@@ -111,6 +122,9 @@ class EndpointSigner implements CallSigner {
   #chain: HistoryChain | undefined;
   #server: Did | undefined;
   #stopped: PeerageError | undefined;
+  #serverKeys: readonly MultibaseKey[] = [];
+  #keysAskedAt = -Infinity;
+  #keeping: Promise<void> = Promise.resolve();
 
   constructor(options: CallSignerOptions) {
     const { endpoint } = options;
@@ -192,10 +206,37 @@ class EndpointSigner implements CallSigner {
       if (LIFECYCLE.has(sent.method)) this.#meet(message);
       this.#keepReceipt(sent, message);
     } catch (cause) {
-      const why = cause instanceof Error ? cause.message : "unknown";
-      this.#report(
-        isPeerageError(cause) ? cause : new PeerageError("ERR_INTERNAL", `an answer was not kept: ${why}`, { cause }),
-      );
+      if (this.#mayBeRotated(cause)) this.#keeping = this.#keeping.then(() => this.#keepByOtherKey(sent, message));
+      else this.#notKept(cause);
+    }
+  }
+
+  settled(): Promise<void> {
+    return this.#keeping;
+  }
+
+  #notKept(cause: unknown): void {
+    const why = cause instanceof Error ? cause.message : "unknown";
+    this.#report(
+      isPeerageError(cause) ? cause : new PeerageError("ERR_INTERNAL", `an answer was not kept: ${why}`, { cause }),
+    );
+  }
+
+  #mayBeRotated(cause: unknown): boolean {
+    return this.#options.keysOf !== undefined && isPeerageError(cause, "ERR_RECEIPT_INVALID") && cause.detail === "kid";
+  }
+
+  /** Once more, with the keys that the log knows by now. */
+  async #keepByOtherKey(sent: Sent, message: JsonObject): Promise<void> {
+    try {
+      const now = this.#now().getTime();
+      if (this.#server !== undefined && now - this.#keysAskedAt >= KEYS_ASKED_EVERY_MS) {
+        this.#keysAskedAt = now;
+        this.#serverKeys = (await this.#options.keysOf?.(this.#server)) ?? [];
+      }
+      this.#keepReceipt(sent, message);
+    } catch (cause) {
+      this.#notKept(cause);
     }
   }
 
@@ -219,6 +260,7 @@ class EndpointSigner implements CallSigner {
   }
 
   async #history(method: string): Promise<PresentedHistory | undefined> {
+    await this.#keeping;
     // To say hello, or to ask what there is, is no step of a run.
     if (this.#run) return isStep(method) ? await this.#run.present() : undefined;
     if (this.#chain?.full) {
@@ -268,7 +310,8 @@ class EndpointSigner implements CallSigner {
     }
     const { jti, req } = sent.proof;
     const call = { jti, req, ...(sent.tool === undefined ? {} : { tool: sent.tool }) };
-    const receipt = verifyReceipt(token, { server: this.#server, call, prev: sent.prev, result });
+    const keysOf = (): readonly MultibaseKey[] => this.#serverKeys;
+    const receipt = verifyReceipt(token, { server: this.#server, call, prev: sent.prev, result, keysOf });
     this.#chain?.add(receipt);
     this.#receipts.append({
       token: receipt.token,
