@@ -37,8 +37,15 @@ const examples = (): Record<string, string> => ({
   "/readyz": "/readyz",
 });
 
-/** Routes that answer nothing with 200 here; test/witness-protocol.test.ts and test/registry-notes.test.ts speak to them. */
-const elsewhere = ["/witness/add-checkpoint", "/witness/{hash}/checkpoint", "/v1/notes/{digest}", "/metrics"];
+/** Routes that answer nothing with 200 here; others speak to them: witness-protocol, registry-notes, messages-registry. */
+const elsewhere = [
+  "/witness/add-checkpoint",
+  "/witness/{hash}/checkpoint",
+  "/v1/notes/{digest}",
+  "/v1/messages",
+  "/v1/messages/{id}",
+  "/metrics",
+];
 const writes = ["/v1/statements", "/v1/forks"];
 
 /** Answers are read to the end, but for the feed, which has none. */
@@ -81,12 +88,14 @@ describe("the HTTP interface of a registry", () => {
     }
   });
 
-  it("A-LOG-09 A-DID-06 has no route that deletes but for notes, or that alters or makes keys, and gives none away", async () => {
+  it("A-LOG-09 A-DID-06 has no route that deletes but for notes and messages, or that alters or makes keys, and gives none away", async () => {
     const methods = new Set(registry.registry.app.routes.map(({ method, path }) => `${method} ${path}`));
     expect([...methods].filter((route) => !/^(GET|ALL) /.test(route))).toEqual([
       "POST /v1/statements",
       "PUT /v1/notes/:digest",
       "DELETE /v1/notes/:digest",
+      "PUT /v1/messages/:id",
+      "DELETE /v1/messages/:id",
       "POST /witness/add-checkpoint",
       "POST /v1/forks",
     ]);

@@ -57,6 +57,8 @@ export const errorCodes = [
   "ERR_VOUCH_NOT_YET_VALID",
   "ERR_VOUCH_REVOKED",
   "ERR_NOTE_INVALID",
+  // sealed messages
+  "ERR_SEALED_INVALID",
   // log and registry
   "ERR_CHECKPOINT_INVALID",
   "ERR_INCLUSION_INVALID",

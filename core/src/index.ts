@@ -149,6 +149,7 @@ export {
   verifyVouchNow,
 } from "./statement/verify.ts";
 export * from "./http-signature/index.ts";
+export * from "./sealed/index.ts";
 export * from "./tlog/index.ts";
 
 export {
@@ -238,6 +239,7 @@ export {
 export * from "./trust/index.ts";
 export * from "./policy/index.ts";
 export * from "./spiffe/index.ts";
+export * from "./proofs/index.ts";
 
 export {
   HttpRegistryReader,

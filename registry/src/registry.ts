@@ -26,6 +26,8 @@ import type { Mirror } from "./mirror/mirror.ts";
 import { openMirrors } from "./mirror/open-mirrors.ts";
 import type { RegistryOptions } from "./options.ts";
 import { PROOF_TILES } from "./log/tile-source.ts";
+import type { MessageStore } from "./messages/message-store.ts";
+import { openMessages } from "./messages/open-messages.ts";
 import type { NoteStore } from "./notes/note-store.ts";
 import { openSqliteNotes } from "./notes/sqlite-notes.ts";
 import { type Logger, silentLogger } from "./operations/logger.ts";
@@ -108,16 +110,19 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
   const log = await openGuarded(options, { database, keys, headFile, note, quorum });
   let peers: PeerStore | undefined;
   let notes: NoteStore | undefined;
+  let messages: MessageStore | undefined;
   let mirrors: readonly Mirror[] = [];
   try {
     notes = await openNotes(database, dataDir, log.reads);
+    messages = await openMessages(database, dataDir, { log: keys.log, now: clockOf(options) });
     const memory = { isFirstStart: mayCreate, witnesses: watched.length > 0 };
     peers = openOwnMemory(join(dataDir, "witness.db"), memory);
     const witness = new Witness({ signer: keys.witness, store: peers, logs: watched, now: clockOf(options) });
     mirrors = await openMirrors(options);
-    return await OpenRegistry.open(options, keys, log, { quorum, peers, witness, notes, mirrors });
+    return await OpenRegistry.open(options, keys, log, { quorum, peers, witness, notes, messages, mirrors });
   } catch (error) {
     for (const mirror of mirrors) await mirror[Symbol.asyncDispose]();
+    await messages?.[Symbol.asyncDispose]();
     await notes?.[Symbol.asyncDispose]();
     await log[Symbol.asyncDispose]();
     peers?.[Symbol.dispose]();
@@ -180,6 +185,7 @@ interface Roles {
   readonly peers: PeerStore;
   readonly witness: Witness;
   readonly notes: NoteStore;
+  readonly messages: MessageStore;
   readonly mirrors: readonly Mirror[];
 }
 
@@ -235,6 +241,7 @@ class OpenRegistry implements Registry {
       proofs: parts.proofs,
       published: parts.published,
       notes: parts.notes,
+      messages: parts.messages,
       roots: options.roots ?? [],
       publicUrl: options.publicUrl,
       mode: options.members ? "members" : hasBudgets(options) ? "public" : "open",
@@ -340,6 +347,7 @@ class OpenRegistry implements Registry {
     this.drain();
     this.#metrics[Symbol.dispose]();
     for (const mirror of this.#roles.mirrors) await mirror[Symbol.asyncDispose]();
+    await this.#roles.messages[Symbol.asyncDispose]();
     await this.#roles.notes[Symbol.asyncDispose]();
     await this.#log[Symbol.asyncDispose]();
     this.#roles.peers[Symbol.dispose]();

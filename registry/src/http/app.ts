@@ -3,6 +3,7 @@ import { formatVerifierKey, PeerageError } from "@peerage/core";
 import { agentRoutes } from "./agents.ts";
 import { feedRoutes } from "./feed.ts";
 import { logRoutes } from "./log.ts";
+import { messageRoutes } from "./messages.ts";
 import { metaRoutes } from "./meta.ts";
 import { metricsRoute } from "./metrics.ts";
 import { noteRoutes } from "./notes.ts";
@@ -18,6 +19,7 @@ export function registryRoutes(service: Service): Route[] {
   const routes: Route[] = [
     ...statementRoutes(service),
     ...noteRoutes(service),
+    ...messageRoutes(service),
     ...logRoutes(service),
     ...agentRoutes(service),
     ...trustRoutes(service),

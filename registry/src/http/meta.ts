@@ -35,6 +35,7 @@ const wellKnownSchema = z.object({
     readsPerMinute: z.int().nullable().describe("The same for reads that are computed; tiles are not counted"),
     streamsEach: z.int().nullable(),
     issuer: z.looseObject({}).nullable().describe("Budgets of one issuer; revocations and key events are exempt"),
+    messages: z.looseObject({}).describe("Room for sealed messages, and what one sender may hand in"),
   }),
   metric: z.looseObject({}),
   statementSchemas: z.looseObject({}).describe("JSON Schema of each kind"),
@@ -50,7 +51,7 @@ export function metaRoutes(service: Service, all: () => readonly Route[]): Route
       summary: "Origin, keys, roots, cadence, limits",
       answers: { 200: { description: "The registry", content: { "application/json": wellKnownSchema } } },
       handle: (c) => {
-        const { keys, publicUrl, roots, limits, mode, streams, quorum, witness, mirrors } = service;
+        const { keys, publicUrl, roots, limits, mode, streams, quorum, witness, mirrors, messages } = service;
         return json(c, {
           origin: keys.origin,
           logKey: formatVerifierKey(keys.log.key),
@@ -80,6 +81,7 @@ export function metaRoutes(service: Service, all: () => readonly Route[]): Route
             readsPerMinute: limits.reads?.perMinute ?? null,
             streamsEach: limits.streamsEach || null,
             issuer: mode === "public" ? issuerBudgets : null,
+            messages: messages.limits,
           },
           metric: { name: "flow", ...FLOW },
           statementSchemas: statementJsonSchemas(),

@@ -2,6 +2,7 @@ import type { Did, ProofBuilder } from "@peerage/core";
 import type { Submission } from "../admission/admission.ts";
 import type { LogKeys } from "../keys/log-keys.ts";
 import type { TileSource } from "../log/tile-source.ts";
+import type { MessageStore } from "../messages/message-store.ts";
 import type { NoteStore } from "../notes/note-store.ts";
 import type { Mirror } from "../mirror/mirror.ts";
 import type { Logger } from "../operations/logger.ts";
@@ -21,6 +22,8 @@ export interface Service {
   readonly proofs: ProofBuilder;
   readonly published: Published;
   readonly notes: NoteStore;
+  /** Sealed messages that wait for their recipients. */
+  readonly messages: MessageStore;
   /** From whom scores start where a request names nobody. */
   readonly roots: readonly Did[];
   readonly publicUrl: string | undefined;

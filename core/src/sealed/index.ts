@@ -1,0 +1,23 @@
+export { ageRecipient } from "./age-recipient.ts";
+export { checkSealedForm, MAX_SEALED_BYTES } from "./form.ts";
+export {
+  MAX_BODY_BYTES as MAX_MESSAGE_BODY_BYTES,
+  MAX_MESSAGE_SECONDS,
+  type SealedMessage,
+  MESSAGE_TYP,
+  signMessage,
+  verifyMessage,
+} from "./message.ts";
+export {
+  DELIVERY_TYP,
+  type DeliveryRequest,
+  INBOX_TYP,
+  type InboxAction,
+  inboxActions,
+  type InboxRequest,
+  signDelivery,
+  signInboxRequest,
+  verifyDelivery,
+  verifyInboxRequest,
+} from "./requests.ts";
+export { x25519PrivateKey } from "./x25519.ts";
