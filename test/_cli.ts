@@ -128,12 +128,13 @@ export function runProcess(
 
 /** A registry with one agent that `owner` stands for. */
 export async function openTestRegistry(): Promise<
-  { url: string; registry: Awaited<ReturnType<typeof serveRegistry>>["registry"] } & AsyncDisposable
+  { url: string; folder: string; registry: Awaited<ReturnType<typeof serveRegistry>>["registry"] } & AsyncDisposable
 > {
   const folder = await mkdtemp(join(tmpdir(), "peerage-registry-"));
   const server = await serveRegistry({ dataDir: folder, cadenceMs: 50 });
   return {
     url: server.url,
+    folder,
     registry: server.registry,
     [Symbol.asyncDispose]: async () => {
       await server[Symbol.asyncDispose]();
