@@ -5,6 +5,7 @@ export { ApprovalStore } from "./approval/approval-store.ts";
 export { type Answer, type ApprovalItem, type ItemState, mayAnswer, signAnswer } from "./approval/item.ts";
 export { ApprovalWebhook, parseWebhookSecret, verifyWebhook, type WebhookOptions } from "./approval/webhook.ts";
 export { AuditLog, type AuditLogOptions, type RecordedArguments } from "./audit/audit-log.ts";
+export { checkKeptReceipt } from "./audit/receipts.ts";
 export { auditKey, auditOrigin, checkpointPath } from "./audit/checkpointer.ts";
 export { type AuditedCall, AuditReader, type CallFilter, matches as matchesCall } from "./audit/reader.ts";
 export { disclose, type Disclosure, eraseOpenings, verifyDisclosure } from "./audit/disclosure.ts";

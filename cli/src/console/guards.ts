@@ -3,6 +3,7 @@ import { basename, join } from "node:path";
 import { type Digest, parsePolicy, type Policy } from "@peerage/core";
 import { ApprovalStore, AuditReader, type AuditReport } from "@peerage/mcp-middleware";
 import type { GuardSource } from "@peerage/observatory";
+import { keptReceipt } from "../guard/kept-receipt.ts";
 import { engines } from "../policy/source.ts";
 import { AuditVerifier } from "./verifier.ts";
 
@@ -100,6 +101,11 @@ class Store implements GuardSource, Disposable {
     return this.#reader.call(seq);
   }
 
+  receipt(seq: number): ReturnType<GuardSource["receipt"]> {
+    const call = this.#reader.call(seq);
+    return call && keptReceipt(this.#reader, call);
+  }
+
   policy(digest: Digest): Policy | undefined {
     if (this.#policies.has(digest)) return this.#policies.get(digest);
     const document = this.#reader.policy(digest);
@@ -111,10 +117,6 @@ class Store implements GuardSource, Disposable {
 
   entry(digest: Digest): string | undefined {
     return this.#reader.entry(digest);
-  }
-
-  entriesOf(run: string): readonly string[] {
-    return this.#reader.entriesOf(run);
   }
 
   recorded(decision: Parameters<GuardSource["recorded"]>[0]): ReturnType<GuardSource["recorded"]> {

@@ -73,7 +73,18 @@ export const guardSchemas: Readonly<Record<string, z.ZodType>> = {
     z.object({ guard: did.nullable(), records: z.int(), calls: z.array(decision) }),
     z.object({ v: z.literal(1), seq: z.int(), kind: z.string(), at: time }),
   ]),
-  "calls show": decision,
+  "calls show": decision.extend({
+    receipt: z
+      .object({
+        token: z.string(),
+        step: z.string().optional(),
+        result: z.string().optional(),
+        at: time.optional(),
+        // Why it is not the guard's word on this call; exit 6.
+        problem: z.string().optional(),
+      })
+      .optional(),
+  }),
   "calls verify": auditReport,
   "audit verify": z.union([
     auditReport,

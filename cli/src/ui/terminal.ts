@@ -120,7 +120,10 @@ export class Terminal {
     return " ".repeat(Math.max(0, width - this.width(text))) + text;
   }
 
-  /** Breaks words into lines that leave `indent` columns free. A word that is longer than a line, such as a DID, stays whole. */
+  /**
+   * Breaks words into lines that leave `indent` columns free. A word that is longer than a line, such as a DID, stays
+   * whole, and so do words with a no-break space between, which is written as a plain one.
+   */
   wrap(text: string, indent = 0): string[] {
     const room = Math.max(20, this.columns - indent);
     const lines: string[] = [];
@@ -132,7 +135,7 @@ export class Terminal {
       } else line = line === "" ? word : `${line} ${word}`;
     }
     lines.push(line);
-    return lines;
+    return lines.map((one) => one.replaceAll("\u00a0", " "));
   }
 
   /** Columns with two spaces between; the last one wraps, the others are as wide as their widest cell. */

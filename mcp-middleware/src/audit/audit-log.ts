@@ -10,6 +10,7 @@ import {
   randomBytes,
   type Signer,
   toBase64url,
+  tokenDigest,
 } from "@peerage/core";
 import type Database from "better-sqlite3";
 import { EvidenceStore } from "../approval/evidence-store.ts";
@@ -21,6 +22,7 @@ import { auditUnavailable, type GuardDatabase, onDisk, openGuardDatabase, readBa
 import { Flusher } from "./flusher.ts";
 import { HEARTBEAT_MS, Instances } from "./instances.ts";
 import type { Opening } from "./sealed.ts";
+import { ReceiptStore } from "./receipts.ts";
 import { rotateAudit } from "./rotate.ts";
 import { type DecisionBody, type Outcome, type OutcomeBody, RecordChain, type StartBody } from "./record.ts";
 
@@ -78,6 +80,7 @@ interface Parts {
   readonly counters: SqliteCounters;
   readonly evidence: EvidenceStore;
   readonly items: ItemStore;
+  readonly receipts: ReceiptStore;
   readonly instances: Instances;
   readonly flusher: Flusher;
   readonly checkpointer: Checkpointer;
@@ -162,12 +165,23 @@ export class AuditLog implements AsyncDisposable {
     return recorded;
   }
 
-  /** Records how a decided call ended. If nothing was sent, what the call had used up is given back. */
-  finish(recorded: Recorded, outcome: Outcome, more: Pick<OutcomeBody, "sent" | "ms" | "res"> = {}): void {
+  /**
+   * Records how a decided call ended. If nothing was sent, what the call had used up is given back.
+   * @param receipt - the token that goes out with the answer: it is kept, and the record names its digest
+   */
+  finish(
+    recorded: Recorded,
+    outcome: Outcome,
+    more: Pick<OutcomeBody, "sent" | "ms" | "res"> = {},
+    receipt?: string,
+  ): void {
     const parts = this.#open();
+    const named = receipt === undefined ? {} : { receipt: tokenDigest(receipt) };
     this.transact(() => {
       const { seq, id, reserved, spent, item } = recorded;
-      parts.chain.append({ kind: "outcome", id, at: this.#now().toISOString(), outcome, ...more }, seq);
+      const at = this.#now().toISOString();
+      const place = parts.chain.append({ kind: "outcome", id, at, outcome, ...more, ...named }, seq);
+      if (receipt !== undefined) parts.receipts.keep(place, receipt);
       parts.removeOpen(seq);
       if (more.sent !== false) {
         if (item !== undefined) parts.items.forget(item);
@@ -177,6 +191,11 @@ export class AuditLog implements AsyncDisposable {
       parts.evidence.giveBack(spent, id);
       if (item !== undefined) parts.items.giveBack(item, id);
     });
+  }
+
+  /** Keeps the receipt of a call that was recorded as refused. @throws {PeerageError} ERR_AUDIT_UNAVAILABLE */
+  keepReceipt({ seq }: Recorded, receipt: string): void {
+    this.transact(() => this.#open().receipts.keep(seq, receipt));
   }
 
   /** Runs several writes as one; see {@link AuditLog.chain}. @throws {PeerageError} ERR_AUDIT_UNAVAILABLE */
@@ -285,6 +304,7 @@ export class AuditLog implements AsyncDisposable {
       counters: new SqliteCounters(database),
       evidence: new EvidenceStore(database),
       items: new ItemStore(database, chain),
+      receipts: new ReceiptStore(database),
       flusher: new Flusher(path, this.#alarm),
       checkpointer: new Checkpointer(database, path, identity),
       addOpen: (seq, id) => addOpen.run(seq, id, instances.id),

@@ -49,6 +49,7 @@ const schema = `
 /** Came after the first files of format 1: made where it is missing. */
 const additions = `
   CREATE TABLE IF NOT EXISTS signer (digest TEXT PRIMARY KEY, spiffe TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS receipt (seq INTEGER PRIMARY KEY, token TEXT NOT NULL) STRICT;
 `;
 
 /** What came before the first record that is still in the file. */

@@ -47,7 +47,7 @@ export function disclose(reader: AuditReader, seq: number, names: readonly strin
   const size = Number(note?.split("\n")[1] ?? 0);
   if (!call || !note) throw notThere("there is no such call, or nothing is signed yet");
   const texts = new Map([...reader.texts()].map(({ seq: place, body }) => [place, body]));
-  const places = [seq, ...(call.outcome ? [(call.outcome as { readonly seq?: number }).seq ?? -1] : [])];
+  const places = [seq, ...(call.outcome ? [call.outcome.seq] : [])];
   const records = places
     .filter((place) => place >= 0 && place < size)
     .map((place): ProvenRecord => {

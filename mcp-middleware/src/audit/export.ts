@@ -12,6 +12,7 @@ import {
   PeerageError,
   type PolicyDocument,
   toHex,
+  tokenDigest,
 } from "@peerage/core";
 import type { AuditReader } from "./reader.ts";
 import type { AuditRecord } from "./record.ts";
@@ -19,7 +20,7 @@ import { type AuditDefect, type AuditReport, recordRows, type VerifyAuditOptions
 
 /**
  * The lines of an export, without line ends: a header, then each record exactly as it was hashed, then the signed
- * checkpoints, the signed entries that records name and are still kept, and the policies that ruled. Whoever has the file
+ * checkpoints, the signed entries that records name and are still kept, the receipts, and the policies that ruled. Whoever has the file
  * can verify it with {@link verifyExport} and needs to trust nobody.
  * @param options.to - records before this place only; a signed checkpoint should be of that size
  */
@@ -40,6 +41,10 @@ export function* exportLines(reader: AuditReader, options: { readonly to?: numbe
   for (const note of reader.checkpoints(options.to)) yield JSON.stringify({ kind: "checkpoint", note });
   for (const name of entries) {
     for (const token of withAncestors(reader, name, entries)) yield JSON.stringify({ kind: "entry", token });
+  }
+  for (const { token } of reader.receipts(options.to)) {
+    // One that was presented since stands among the entries.
+    if (!entries.has(tokenDigest(token))) yield JSON.stringify({ kind: "entry", token });
   }
   for (const name of policies) {
     const document = reader.policy(name);

@@ -11,7 +11,8 @@ import {
   type RecordedCall,
 } from "@peerage/core";
 import { type AuditBase, type GuardDatabase, onDisk, openGuardDatabase, readBase } from "./database.ts";
-import type { AuditRecord, DecisionBody, OutcomeBody } from "./record.ts";
+import { type KeptReceipt, keptReceipts } from "./receipts.ts";
+import type { AuditRecord, DecisionBody } from "./record.ts";
 import type { Opening } from "./sealed.ts";
 import { namedArguments, recordedInput } from "./recorded-input.ts";
 
@@ -33,10 +34,11 @@ export interface CallFilter {
 /** A decision, and how the call ended; an outcome is absent of a refusal and of a call that still runs. */
 export interface AuditedCall {
   readonly decision: DecisionRecordInLog;
-  readonly outcome?: OutcomeBody;
+  readonly outcome?: OutcomeRecordInLog;
 }
 
 export type DecisionRecordInLog = Extract<AuditRecord, { kind: "decision" }>;
+export type OutcomeRecordInLog = Extract<AuditRecord, { kind: "outcome" }>;
 
 /**
  * Reads an audit log while guards write it. What it gives is as the file says; whether that is what the guard wrote is
@@ -147,13 +149,15 @@ export class AuditReader implements Disposable {
     return this.#text("SELECT token FROM entry WHERE digest = ?", digest);
   }
 
-  /** The tokens of the entries of a run that this guard keeps, at most 256. */
-  entriesOf(run: string): readonly string[] {
-    return onDisk(() =>
-      this.#database
-        .prepare<[string], { token: string }>("SELECT token FROM entry WHERE run = ? ORDER BY seen LIMIT 256")
-        .all(run),
-    ).map(({ token }) => token);
+  /** The receipt of a call as it is kept, not yet verified: see `checkKeptReceipt`; undefined where none is. */
+  receipt({ decision, outcome }: AuditedCall): string | undefined {
+    const seq = (outcome ?? decision).seq;
+    return onDisk(() => keptReceipts(this.#database, seq, seq + 1).next().value?.token);
+  }
+
+  /** All kept receipts of records before a place. */
+  receipts(to?: number): Generator<KeptReceipt, void, void> {
+    return keptReceipts(this.#database, 0, to);
   }
 
   /** What opens the sealed arguments of a decision; nothing once it was erased. */
@@ -213,7 +217,7 @@ export class AuditReader implements Disposable {
   #withOutcome(decision: DecisionRecordInLog): AuditedCall {
     // The last one counts: a call that was given up for lost may still have ended.
     const body = this.#text("SELECT body FROM record WHERE of = ? ORDER BY seq DESC LIMIT 1", decision.seq);
-    return body === undefined ? { decision } : { decision, outcome: JSON.parse(body) as OutcomeBody };
+    return body === undefined ? { decision } : { decision, outcome: JSON.parse(body) as OutcomeRecordInLog };
   }
 
   /** The first column of the first row. */

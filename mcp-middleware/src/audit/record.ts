@@ -109,6 +109,8 @@ export interface OutcomeBody {
   readonly ms?: number;
   /** Digest of the result without its `_meta`. */
   readonly res?: Digest;
+  /** Digest of the receipt that went out with the answer; the receipt itself is kept beside the record. */
+  readonly receipt?: Digest;
 }
 
 /** A guard began to write here, after its self-test. */

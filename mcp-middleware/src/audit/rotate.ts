@@ -62,6 +62,7 @@ function rotate(database: GuardDatabase, reader: AuditReader, path: string, keep
       const base = JSON.stringify({ size: to, prev: toHex(last.hash) });
       database.prepare("INSERT OR REPLACE INTO meta VALUES ('base', ?)").run(base);
       database.prepare("DELETE FROM record WHERE seq < ?").run(to);
+      database.prepare("DELETE FROM receipt WHERE seq < ?").run(to);
       database.prepare("DELETE FROM checkpoint WHERE size < ?").run(to);
     })
     .immediate();

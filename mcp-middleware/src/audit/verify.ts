@@ -12,6 +12,7 @@ import {
 } from "@peerage/core";
 import { auditKey, auditOrigin, checkpointPath } from "./checkpointer.ts";
 import { type AuditBase, type GuardDatabase, onDisk, openGuardDatabase, readBase } from "./database.ts";
+import { isNamedReceipt, keptReceipts } from "./receipts.ts";
 import { type AuditRecord, recordHash } from "./record.ts";
 
 /** What is wrong with a log, and from which record on it does not prove anything. */
@@ -22,8 +23,8 @@ export interface AuditDefect {
    * `edited`: its text is not what was recorded. `missing`: it is gone, others follow. `moved`: it stands in another's
    * place. `truncated`: it is gone, and all after it. `rewritten`: the chain holds, but a signed checkpoint says
    * otherwise, so this record or a later one up to that checkpoint is not what was signed. `checkpoint`: a checkpoint
-   * of that size does not verify. `outcome`: it is the outcome of no decision before it. Of an export also `entry` and
-   * `policy`: something beside the records is not what it says.
+   * of that size does not verify. `outcome`: it is the outcome of no decision before it. `entry`: the receipt beside it
+   * is another, or an entry of an export does not verify. Of an export also `policy`: it is not that of its digest.
    */
   readonly kind:
     "edited" | "missing" | "moved" | "truncated" | "rewritten" | "checkpoint" | "outcome" | "entry" | "policy";
@@ -68,7 +69,12 @@ export async function verifyAudit(path: string, options: VerifyAuditOptions = {}
     const defects: AuditDefect[] = [];
     const checkpoints = await readCheckpoints(checked, guard, defects);
     // One snapshot, since the guard may be writing.
-    return onDisk(() => database.transaction(() => walk(sourceOf(database, guard), checkpoints, defects))());
+    return onDisk(() =>
+      database.transaction(() => {
+        defects.push(...receiptDefects(database));
+        return walk(sourceOf(database, guard), checkpoints, defects);
+      })(),
+    );
   } finally {
     database.close();
   }
@@ -165,7 +171,9 @@ function walk(source: RecordSource, checkpoints: readonly SignedCheckpoint[], de
   if (defects.every(({ kind }) => beside.has(kind)) && range.size < expected) {
     defects.push({ seq: range.size, kind: "truncated" });
   }
-  const [first] = defects.sort((a, b) => a.seq - b.seq);
+  // Of two in one place, what the record says of itself comes before what stands beside it.
+  const isEntry = ({ kind }: AuditDefect): number => Number(kind === "entry");
+  const [first] = defects.sort((a, b) => a.seq - b.seq || isEntry(a) - isEntry(b));
   return { guard, from, size, signed, open: open.size, ...(first ? { defect: first } : {}) };
 }
 
@@ -174,6 +182,17 @@ function sourceOf(database: GuardDatabase, guard: Did): RecordSource {
   const rows = database.prepare<[], RecordRow>("SELECT seq, of, body, hash FROM record ORDER BY seq").iterate();
   const head = database.prepare<[], { size: number }>("SELECT size FROM head").get()?.size ?? 0;
   return { guard, base, rows, head };
+}
+
+/** The first kept receipt that is not the one its record names. */
+function receiptDefects(database: GuardDatabase): readonly AuditDefect[] {
+  const body = database.prepare<[number], { body: string }>("SELECT body FROM record WHERE seq = ?");
+  for (const kept of keptReceipts(database)) {
+    const record = readRecord(body.get(kept.seq)?.body ?? "");
+    const named = record?.kind === "outcome" ? record.receipt : undefined;
+    if (!isNamedReceipt(kept, named)) return [{ seq: kept.seq, kind: "entry" }];
+  }
+  return [];
 }
 
 /** The records of an export as rows of a log; the first line stands at `from`. */

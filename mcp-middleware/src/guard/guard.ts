@@ -1,16 +1,7 @@
-import {
-  canonicalAudience,
-  type Digest,
-  isPeerageError,
-  type JsonValue,
-  parseJson,
-  PeerageError,
-  type Policy,
-} from "@peerage/core";
+import { canonicalAudience, isPeerageError, type JsonValue, parseJson, PeerageError, type Policy } from "@peerage/core";
 import { ApprovalDesk, nobodyToAsk, QUESTION_PREFIX } from "../approval/desk.ts";
 import { askPerson } from "./asking.ts";
 import type { Recorded } from "../audit/audit-log.ts";
-import type { Outcome } from "../audit/record.ts";
 import { copyJson } from "./json-value.ts";
 import { forwardable, type Inbound, readMessage } from "./message.ts";
 import { checkStandardHeaders } from "./headers.ts";
@@ -18,14 +9,15 @@ import type { About, Open } from "./about.ts";
 import { askAfter, askBefore, hookCall } from "./hooks.ts";
 import { checkMode, goesOnInShadow, isShadow, withoutIdentity } from "./mode.ts";
 import type { GuardOptions } from "./options.ts";
+import { OpenCalls } from "./open-calls.ts";
 import { partsOf } from "./parts.ts";
 import { consider, judge, type PipelineParts } from "./pipeline.ts";
 import { asksAdapters, checkAdapters } from "./policy-adapters.ts";
 import { RateLimited } from "./rates.ts";
 import { Recorder } from "./recorder.ts";
 import { refusalReply, withheld } from "./refusal.ts";
-import { digestOf, Responder } from "./responder.ts";
-import { isErrored } from "./results.ts";
+import { isEmptyResult, Responder } from "./responder.ts";
+import { attachReceipt } from "./results.ts";
 import { idOf } from "./salvage-id.ts";
 import { checkIdFree, Sessions } from "./sessions.ts";
 import { subjectOf, type Synthetic, syntheticSubject } from "./subject.ts";
@@ -45,7 +37,7 @@ export class GuardCore implements Guard {
   readonly #parts: PipelineParts;
   readonly #responder: Responder;
   readonly #sessions = new Sessions();
-  readonly #open = new WeakMap<DecisionRecord, Open>();
+  readonly #open: OpenCalls;
   readonly #recorder: Recorder | undefined;
   readonly #desk: ApprovalDesk | undefined;
 
@@ -68,6 +60,12 @@ export class GuardCore implements Guard {
     const now = (): Date => this.#now();
     const alarm = (problem: unknown): void => this.#alarm(problem);
     this.#recorder = audit && new Recorder(audit, now);
+    this.#open = new OpenCalls({
+      sessions: this.#sessions,
+      responder: this.#responder,
+      recorder: this.#recorder,
+      alarm,
+    });
     this.#desk = audit && new ApprovalDesk({ ...options.approvals, identity, audit, now, alarm });
     this.#parts = partsOf(options, {
       did: this.did,
@@ -118,22 +116,20 @@ export class GuardCore implements Guard {
   async settle(decision: DecisionRecord, response: JsonRpcMessage): Promise<JsonRpcMessage> {
     const open = this.#open.get(decision);
     const shaped = await this.#afterHook(open, decision, this.#responder.shape(decision, open, response));
-    const res = digestOf(shaped);
-    this.#finish(decision, isErrored(shaped) ? "errored" : "executed", res);
-    return this.#responder.sign(decision, shaped, res);
+    const receipt = await this.#open.conclude(decision, shaped, !isEmptyResult(decision, shaped));
+    return receipt === undefined ? shaped : attachReceipt(shaped, receipt);
   }
 
-  async receiptFor(decision: DecisionRecord, response: JsonRpcMessage): Promise<string | undefined> {
-    const res = digestOf(response);
-    this.#finish(decision, isErrored(response) ? "errored" : "executed", res);
-    return this.#responder.receipt(decision, response, { res });
+  receiptFor(decision: DecisionRecord, response: JsonRpcMessage): Promise<string | undefined> {
+    return this.#open.conclude(decision, response, true);
   }
 
   abandon(decision: DecisionRecord, outcome: "abandoned" | "cancelled" | "errored" | "unsent"): void {
-    this.#finish(decision, outcome);
+    this.#open.abandon(decision, outcome);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#open.concluded();
     this.#parts.replay[Symbol.dispose]();
     await this.#options.audit?.[Symbol.asyncDispose]();
   }
@@ -295,7 +291,7 @@ export class GuardCore implements Guard {
       throw error;
     }
     if (subject?.method === "http/delete" && context.session !== undefined) this.#sessions.end(context.session);
-    this.#open.set(record, {
+    this.#open.begin(record, {
       connection,
       policy: trace.policy,
       input: trace.input,
@@ -318,8 +314,9 @@ export class GuardCore implements Guard {
     } catch (problem) {
       this.#alarm(problem);
     }
+    let recorded: Recorded | undefined;
     try {
-      this.#recorder?.refused(trace, record, verdict);
+      recorded = this.#recorder?.refused(trace, record, verdict);
       this.#options.onDecision?.(record, verdict);
     } catch (problem) {
       this.#alarm(problem);
@@ -330,9 +327,15 @@ export class GuardCore implements Guard {
     const refused = { admitted: false, step: trace.step, reason, status, decision: record } as const;
     if (!reply) return refused;
     if (!trace.spent || about.inbound?.kind !== "request") return { ...refused, reply };
-    return this.#responder
-      .refusal(record, reply, about.receipt)
-      .then((receipted) => ({ ...refused, reply: receipted }));
+    return this.#responder.refusal(record, reply, about.receipt).then((receipt) => {
+      if (receipt === undefined) return { ...refused, reply };
+      try {
+        if (recorded) this.#recorder?.receipted(recorded, receipt);
+      } catch (problem) {
+        this.#alarm(problem);
+      }
+      return { ...refused, reply: attachReceipt(reply, receipt) };
+    });
   }
 
   /** In a shadow: recorded as refused, and let through all the same. */
@@ -353,7 +356,7 @@ export class GuardCore implements Guard {
       this.#alarm(problem);
     }
     const isModern = subject?.modern !== undefined;
-    this.#open.set(record, { connection, policy, input: undefined, isModern, recorded, hooked: undefined });
+    this.#open.begin(record, { connection, policy, input: undefined, isModern, recorded, hooked: undefined });
     return { admitted: true, message: inbound ? forwardable(inbound) : { method: record.method }, decision: record };
   }
 
@@ -365,19 +368,6 @@ export class GuardCore implements Guard {
   #policy(): Policy {
     const { policy } = this.#options;
     return typeof policy === "function" ? policy() : policy;
-  }
-
-  #finish(decision: DecisionRecord, outcome: Outcome | "unsent", res?: Digest): void {
-    const open = this.#open.get(decision);
-    this.#open.delete(decision);
-    if (!open || decision.requestId === undefined) return;
-    this.#sessions.finish(open.connection, decision.requestId);
-    try {
-      if (open.recorded) this.#recorder?.finished(open.recorded, decision, outcome, res);
-    } catch (problem) {
-      // A done call is never turned into an error; the log itself shows that its outcome is missing.
-      this.#alarm(problem);
-    }
   }
 
   #now(): Date {

@@ -14,6 +14,13 @@ const MAX_REFUSED_PER_MINUTE = 6_000;
 /** Names of the caller's choosing are cut to this length. */
 const MAX_NAME = 512;
 
+/** What a call was answered with. */
+export interface Answered {
+  /** Digest of the result. */
+  readonly res?: Digest | undefined;
+  readonly receipt?: string | undefined;
+}
+
 /** Writes a guard's decisions and outcomes into its audit log. */
 export class Recorder {
   readonly #audit: AuditLog;
@@ -63,7 +70,7 @@ export class Recorder {
 
   /**
    * Records that a message is refused, or that a person is asked.
-   * @returns what its outcome will refer to, where it goes on all the same
+   * @returns what its receipt, or its outcome where it goes on all the same, will refer to; undefined in a flood
    * @throws {PeerageError} ERR_AUDIT_UNAVAILABLE
    */
   refused(trace: Trace, record: DecisionRecord, verdict: Verdict & { admitted: false }): Recorded | undefined {
@@ -72,20 +79,25 @@ export class Recorder {
     const body = this.#body(trace, record, verdict);
     const openings = this.#openings.get(body);
     const keep = trace.ask && trace.history ? { keep: trace.history.entries, openings } : { openings };
-    const recorded = this.#audit.decide(
+    return this.#audit.decide(
       verdict.isShadow ? { ...body, mode: "shadow" } : body,
       isOpen ? { ...keep, isOpen } : keep,
       trace.policy,
     );
-    return isOpen ? recorded : undefined;
   }
 
   /** Records how an admitted call ended. @throws {PeerageError} ERR_AUDIT_UNAVAILABLE */
-  finished(recorded: Recorded, record: DecisionRecord, outcome: Outcome | "unsent", res?: Digest): void {
+  finished(recorded: Recorded, record: DecisionRecord, outcome: Outcome | "unsent", answered: Answered = {}): void {
+    const { res, receipt } = answered;
     const ms = Math.max(0, this.#now().getTime() - record.at.getTime());
     const more = { ms, ...(res === undefined ? {} : { res }) };
     if (outcome === "unsent") this.#audit.finish(recorded, "errored", { ...more, sent: false });
-    else this.#audit.finish(recorded, outcome, more);
+    else this.#audit.finish(recorded, outcome, more, receipt);
+  }
+
+  /** Keeps the receipt of a refusal. @throws {PeerageError} ERR_AUDIT_UNAVAILABLE */
+  receipted(recorded: Recorded, receipt: string): void {
+    this.#audit.keepReceipt(recorded, receipt);
   }
 
   /** Who has no identity, or one made a moment ago, must not be able to fill the disk. */

@@ -12,7 +12,7 @@ import {
 } from "@peerage/core";
 import { copyJson } from "./json-value.ts";
 import { couldUse } from "./policy.ts";
-import { advertise, attachReceipt, filterList, isAdvertised, isErrored, isList } from "./results.ts";
+import { advertise, filterList, isAdvertised, isErrored, isList } from "./results.ts";
 import type { DecisionRecord, JsonRpcMessage } from "./types.ts";
 
 /** What a decision was made on, as far as its response depends on it. */
@@ -31,7 +31,7 @@ export interface ResponderOptions {
   readonly alarm: (problem: unknown) => void;
 }
 
-/** Makes of a server's response what its caller gets: advertisement, filtered lists, receipt. */
+/** Makes of a server's response what its caller gets: advertisement and filtered lists; and signs the receipt of it. */
 export class Responder {
   readonly #options: ResponderOptions;
 
@@ -39,18 +39,14 @@ export class Responder {
     this.#options = options;
   }
 
-  /** Puts the receipt into a shaped response. */
-  async sign(decision: DecisionRecord, shaped: JsonRpcMessage, res: Digest | undefined): Promise<JsonRpcMessage> {
-    if (isEmpty(decision, shaped)) return shaped;
-    const receipt = await this.receipt(decision, shaped, { res });
-    return receipt === undefined ? shaped : attachReceipt(shaped, receipt);
-  }
-
-  /** A refusal with the receipt that there is of it, or with one made now. */
-  async refusal(decision: DecisionRecord, reply: JsonRpcMessage, made: string | undefined): Promise<JsonRpcMessage> {
+  /** The receipt of a refusal: the one that there is, or one made now. */
+  async refusal(
+    decision: DecisionRecord,
+    reply: JsonRpcMessage,
+    made: string | undefined,
+  ): Promise<string | undefined> {
     const known = this.#options.receipts ? made : undefined;
-    const receipt = known ?? (await this.receipt(decision, reply, { result: "refused" }));
-    return receipt === undefined ? reply : attachReceipt(reply, receipt);
+    return known ?? (await this.receipt(decision, reply, { result: "refused" }));
   }
 
   /** A done call is never turned into an error: a receipt that cannot be made is an alarm, and undefined. */
@@ -117,7 +113,7 @@ export class Responder {
  * The empty result of `ping`, `logging/setLevel` and the like, which stays `{}`: clients, the official conformance suite
  * among them, take any member of it for a mistake. A tool's result is receipted whatever it is.
  */
-function isEmpty(decision: DecisionRecord, response: JsonRpcMessage): boolean {
+export function isEmptyResult(decision: DecisionRecord, response: JsonRpcMessage): boolean {
   const result = member(response, "result");
   return decision.method !== "tools/call" && isJsonObject(result) && Object.keys(result).length === 0;
 }

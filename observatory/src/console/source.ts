@@ -53,6 +53,8 @@ export interface OutcomeRecord {
   readonly sent?: false;
   readonly ms?: number;
   readonly res?: Digest;
+  /** Digest of the receipt that went out with the answer. */
+  readonly receipt?: Digest;
 }
 
 export interface ApprovalRecord {
@@ -79,6 +81,17 @@ export type GuardRecord =
 export interface GuardCall {
   readonly decision: DecisionRecord;
   readonly outcome?: OutcomeRecord;
+}
+
+/** The receipt of a call as its guard keeps it, checked just now. */
+export interface GuardReceipt {
+  readonly token: string;
+  readonly step?: string;
+  readonly result?: string;
+  /** RFC 3339. */
+  readonly at?: string;
+  /** Why it is not this guard's word on this call; absent of one that is. */
+  readonly problem?: string;
 }
 
 /** A request that waits, or waited, for a person. */
@@ -129,12 +142,12 @@ export interface GuardSource {
   records(from: number): Iterable<GuardRecord>;
   /** One call by its place in the log. */
   call(seq: number): GuardCall | undefined;
+  /** What the guard signed for the caller of a call; undefined where it signed nothing, or keeps it no more. */
+  receipt(seq: number): GuardReceipt | undefined;
   /** A policy that this guard has run. */
   policy(digest: Digest): Policy | undefined;
   /** The token of an entry that this guard keeps. */
   entry(digest: Digest): string | undefined;
-  /** The tokens of all kept entries of a run. */
-  entriesOf(run: string): readonly string[];
   /** What a decision was made on, as far as that was recorded. */
   recorded(decision: DecisionRecord): RecordedCall | undefined;
   /** The signed checkpoints in the log, oldest first. */

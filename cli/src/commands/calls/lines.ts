@@ -71,7 +71,7 @@ async function callerText({ caller }: DecisionBody, labels: Labels): Promise<str
 function whyText({ verdict, reason, detail, caller }: DecisionBody, outcome: OutcomeBody | undefined): string {
   if (verdict === "refused") return `${reason ?? ""}${detail === undefined ? "" : ` ${visible(detail, 60)}`}`;
   const score = typeof caller?.score === "number" ? caller.score.toFixed(2) : "";
-  const ms = outcome?.ms === undefined ? "" : ` ${outcome.ms} ms`;
+  const ms = outcome?.ms === undefined ? "" : ` ${outcome.ms}\u00a0ms`;
   return [score, outcome === undefined ? "" : `${outcome.outcome}${ms}`].filter(Boolean).join("  ");
 }
 

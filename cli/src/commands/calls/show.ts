@@ -2,6 +2,7 @@ import { type AuditedCall, AuditReader, type ShadowAnswer } from "@peerage/mcp-m
 import type { Context } from "../../context.ts";
 import { CliError } from "../../errors.ts";
 import { findAuditFile } from "../../files/guard-files.ts";
+import { keptReceipt } from "../../guard/kept-receipt.ts";
 import type { Result } from "../../output.ts";
 import type { Args } from "../../tree.ts";
 import { styledDid } from "../../ui/agent.ts";
@@ -10,17 +11,19 @@ import type { Fact } from "../../ui/terminal.ts";
 import { visible } from "../../ui/visible.ts";
 import { callData, plainRow, verdictText } from "./lines.ts";
 
-/** `peerage calls show`: one decision in full, and how the call ended. */
+/** `peerage calls show`: one decision in full, how the call ended, and the receipt that was given for it, verified; exit 6 if it does not hold. */
 export async function run(context: Context, { words: [text = ""], options }: Args): Promise<Result> {
   using reader = new AuditReader(await findAuditFile(context, options));
   const call = reader.call(/^#?\d{1,12}$/.test(text) ? Number(text.replace("#", "")) : text);
   if (!call) throw new CliError("ERR_NOT_FOUND", `no recorded call is ${visible(text)}`, { hint: "peerage calls" });
   const { ui } = context;
   const args = call.decision.input?.args;
+  const receipt = keptReceipt(reader, call);
   return {
-    data: callData(call),
+    exit: receipt?.problem === undefined ? 0 : 6,
+    data: { ...callData(call), ...(receipt ? { receipt } : {}) },
     text: [
-      ...ui.facts(facts(context, call)),
+      ...ui.facts([...facts(context, call), ...(receipt ? [receiptFact(receipt)] : [])]),
       ...(args === undefined
         ? []
         : [
@@ -83,6 +86,12 @@ function facts(context: Context, { decision, outcome }: AuditedCall): Fact[] {
       : []),
     ...fact("result", outcome?.res),
   ];
+}
+
+function receiptFact({ step, result, at, problem }: NonNullable<ReturnType<typeof keptReceipt>>): Fact {
+  if (problem !== undefined) return { mark: "no", label: "receipt", value: visible(problem, 300) };
+  const what = visible(`${step} / ${result}`, 80);
+  return { mark: "ok", label: "receipt", value: `${what}, signed by the guard at ${at} (--json shows the token)` };
 }
 
 function shadowText({ policy, effect, rule, reason }: ShadowAnswer): string {

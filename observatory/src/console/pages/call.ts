@@ -1,4 +1,4 @@
-import { parseEntry, PeerageError, type Policy } from "@peerage/core";
+import { PeerageError, type Policy } from "@peerage/core";
 import type { ConsolePage } from "../ask.ts";
 import { fieldsOf, revealed } from "../fields.ts";
 import type { Ledger } from "../ledger.ts";
@@ -6,7 +6,7 @@ import { lineOf, policyReader, present, shown } from "../live.ts";
 import { type Child, h, type Node } from "../node.ts";
 import { paths } from "../paths.ts";
 import { agent, caller, chain, moment, verdict } from "../rows.ts";
-import type { DecisionRecord, GuardCall } from "../source.ts";
+import type { DecisionRecord, GuardCall, GuardReceipt } from "../source.ts";
 import { againWith, entriesOf, rulesOf, type TraceEntry, traceOf, type TraceRule, type TraceStep } from "../trace.ts";
 import { msText } from "../topology.ts";
 import { reasonText } from "../words.ts";
@@ -23,8 +23,8 @@ export interface CallData {
   /** Absent: no rule was asked, or what it was asked on is not kept. */
   readonly rules?: readonly TraceRule[];
   readonly history: readonly TraceEntry[];
-  /** The guard's receipt, if it came back with a later call. */
-  readonly receipt?: { readonly token: string; readonly step: string; readonly result: string };
+  /** What the guard signed for the caller. */
+  readonly receipt?: GuardReceipt;
   /** Under the policy in force now. */
   readonly again?: "allow" | "ask" | "deny";
   readonly args?: readonly { readonly path: string; readonly value: string }[];
@@ -54,7 +54,7 @@ export const call: ConsolePage<CallData> = {
       steps: traceOf(found, recorded, why),
       ...present("rules", rulesOf(decision, recorded, policy)),
       history: entriesOf(decision, source, asked),
-      ...present("receipt", receiptOf(ledger, decision)),
+      ...present("receipt", source.receipt(decision.seq)),
       ...present("again", againWith(today, decision, recorded)),
       ...present("args", args === undefined ? undefined : fieldsOf(args)),
     };
@@ -123,20 +123,6 @@ function readPolicy(ledger: Ledger, digest: DecisionRecord["policy"]): Policy | 
   } catch {
     return undefined; // of another version; its digest still stands
   }
-}
-
-/** The receipt of a call, if its caller presented it since: guards hand receipts out, and keep those that come back. */
-function receiptOf({ source }: Ledger, { call: jti, run, caller: by }: DecisionRecord): CallData["receipt"] {
-  if (jti === undefined || by === undefined || run === undefined) return undefined;
-  for (const token of source.entriesOf(run)) {
-    try {
-      const { call: of, step, result, issuer } = parseEntry(token);
-      if (of === jti && issuer === source.did) return { token, step, result };
-    } catch {
-      // What does not verify is nobody's receipt.
-    }
-  }
-  return undefined;
 }
 
 const marks: Readonly<Record<TraceStep["state"], readonly [string, string, string]>> = {
@@ -300,23 +286,52 @@ function receiptPanel({ outcome, receipt, decision }: CallData): Node {
   return h(
     "section",
     { class: "panel", "aria-labelledby": "receipt" },
-    h("h2", { id: "receipt" }, "How it ended"),
+    h(
+      "h2",
+      { id: "receipt" },
+      "How it ended",
+      ...(receipt ? [h("span", { class: "aside" }, "receipt checked just now")] : []),
+    ),
     facts([
       ["outcome", outcome?.outcome ?? (decision.verdict === "admitted" ? "still runs" : "never reached the tool")],
       ["took", outcome?.ms === undefined ? undefined : msText(outcome.ms)],
       ["result", code(outcome?.res)],
-      ["receipt", receipt ? `${receipt.step} / ${receipt.result}, ✓ signed by this guard` : undefined],
+      ["receipt", receipt && receiptState(receipt)],
     ]),
     ...(receipt
-      ? [h("details", {}, h("summary", {}, "The receipt itself"), h("pre", {}, h("code", {}, receipt.token)))]
-      : [
+      ? [
           h(
-            "p",
-            { class: "muted small" },
-            "The guard signs a receipt and hands it to the caller. It stands here once the caller presents it with a later call.",
+            "details",
+            {},
+            h("summary", {}, "The receipt itself"),
+            h("pre", { class: "wrap" }, h("code", {}, receipt.token)),
+            h(
+              "p",
+              { class: "muted small" },
+              "What the caller got with the answer: this guard’s signature over the call, the request, the policy and the result. ",
+              "Anybody can check it: ",
+              h("code", {}, "peerage verify"),
+              ".",
+            ),
           ),
-        ]),
+        ]
+      : [h("p", { class: "muted small" }, noReceipt(decision, outcome))]),
   );
+}
+
+function receiptState({ step, result, at, problem }: GuardReceipt): Node {
+  if (problem !== undefined) return h("span", { class: "status bad" }, `✕ ${problem}`);
+  const when = at === undefined ? [] : [" at ", moment(at)];
+  return h("span", {}, h("span", { class: "status ok" }, "✓ signed by this guard"), `: ${step} / ${result}`, ...when);
+}
+
+/** Why no receipt stands here. */
+function noReceipt({ call: jti, notification, caller: by }: DecisionRecord, outcome: CallData["outcome"]): string {
+  if (outcome?.receipt !== undefined) return `The receipt ${outcome.receipt} was issued, and is not kept any more.`;
+  if (by === undefined || jti === undefined) return "Who does not sign gets no receipt.";
+  if (by.unverified) return "A proof that does not hold is not used up, and gets no receipt.";
+  if (notification) return "A notification has no answer, and so no receipt.";
+  return "No receipt is kept of this call.";
 }
 
 function furtherPanel({ decision, again, guard }: CallData): Node {

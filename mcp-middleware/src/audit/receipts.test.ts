@@ -1,0 +1,168 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Did, generateIdentity, type Identity, type JsonObject, parseEntry, tokenDigest } from "@peerage/core";
+import Database from "better-sqlite3";
+import { afterAll, describe, expect, it } from "vitest";
+import { permissive, policyOf, replyOf, scene, signed, signedEcho, stdio, unsigned } from "../../../test/_guard.ts";
+import type { GuardOptions } from "../guard/guard.ts";
+import { receiptOf } from "../guard/results.ts";
+import { AuditLog } from "./audit-log.ts";
+import { exportLines, verifyExport } from "./export.ts";
+import { type AuditedCall, AuditReader } from "./reader.ts";
+import { checkKeptReceipt } from "./receipts.ts";
+import { rotateAudit } from "./rotate.ts";
+import { verifyAudit } from "./verify.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "peerage-receipts-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+let files = 0;
+interface Recording extends AsyncDisposable {
+  readonly path: string;
+  readonly guard: Did;
+  readonly caller: Identity;
+  /** Makes one call. @returns the receipt that came with the answer */
+  call(message?: JsonObject, answer?: JsonObject): Promise<string | undefined>;
+}
+
+function recording(options: Partial<GuardOptions> = {}): Recording {
+  const identity = options.identity ?? generateIdentity();
+  const path = join(folder, `${++files}.db`);
+  const { guard, caller } = scene({ identity, audit: new AuditLog({ path, identity }), ...options });
+  return {
+    path,
+    guard: guard.did,
+    caller,
+    async call(message, answer = { result: { content: [{ type: "text", text: "done" }] } }) {
+      const admission = await guard.admit(message ?? (await signedEcho(caller, guard.did)), stdio());
+      if (!admission.admitted) return receiptOf((await replyOf(admission)) ?? null);
+      const response = { jsonrpc: "2.0", id: admission.decision.requestId ?? null, ...answer };
+      return receiptOf(await guard.settle(admission.decision, response));
+    },
+    [Symbol.asyncDispose]: () => guard[Symbol.asyncDispose](),
+  };
+}
+
+/** Its calls, oldest first, each with the receipt that is kept of it. */
+function kept(path: string): { readonly call: AuditedCall; readonly token: string | undefined }[] {
+  using reader = new AuditReader(path);
+  return [...reader.calls()].reverse().map((call) => ({ call, token: reader.receipt(call) }));
+}
+
+describe("a guard keeps the receipts that it signs", () => {
+  it("byte for byte as they went out, of what was executed, failed and was refused, each with its call", async () => {
+    await using guarded = recording({ policy: policyOf([{ tools: "echo", agents: "*" }]) });
+    const executed = await guarded.call();
+    const errored = await guarded.call(undefined, { error: { code: -32603, message: "it broke" } });
+    const denied = await guarded.call(
+      await signed(guarded.caller, guarded.guard, "tools/call", { name: "other", arguments: {} }),
+    );
+    await guarded.call(unsigned(7));
+    const calls = kept(guarded.path);
+    expect(calls.map(({ token }) => token)).toEqual([executed, errored, denied, undefined]);
+    expect(executed).toBeTypeOf("string");
+    expect(calls.map(({ call }) => call.outcome?.receipt)).toEqual([
+      tokenDigest(executed!),
+      tokenDigest(errored!),
+      undefined,
+      undefined,
+    ]);
+    const found = calls.slice(0, 3).map(({ call, token }) => checkKeptReceipt(token!, guarded.guard, call).result);
+    expect(found).toEqual(["executed", "errored", "refused"]);
+    expect(parseEntry(executed).audience).toBe(guarded.caller.did);
+  });
+
+  it("takes none for a call's own that is another's, was altered, or is of another guard", async () => {
+    await using guarded = recording();
+    for (let i = 0; i < 2; i++) await guarded.call();
+    const [first, second] = kept(guarded.path);
+    const check = (token: string, guard: Did = guarded.guard) => {
+      return (): unknown => checkKeptReceipt(token, guard, { ...first!.call, outcome: unnamed(first!.call) });
+    };
+    expect(check(first!.token!)).not.toThrow();
+    const refused = (detail: string): unknown => expect.objectContaining({ code: "ERR_RECEIPT_INVALID", detail });
+    expect(check(second!.token!)).toThrow(refused("call"));
+    expect(check(first!.token!, generateIdentity().did)).toThrow(refused("issuer"));
+    expect(check(first!.token!.slice(0, -4) + "AAAA")).toThrow(refused("signature"));
+    expect(() => checkKeptReceipt(second!.token!, guarded.guard, first!.call)).toThrow(refused("bytes"));
+  });
+
+  it("A-HIST-07 and verification names the record whose receipt is another, in the log and in an export", async () => {
+    const path = await threeCalls();
+    const other = kept(path)[1]!.token!;
+    const first = kept(path)[0]!.call.outcome!.seq;
+    const exported = exportOf(path);
+    expect((await verifyExport(exported)).defect).toBeUndefined();
+    expect((await verifyExport(exported.replace(other, `${other.slice(0, -4)}AAAA`))).defect).toMatchObject({
+      kind: "entry",
+    });
+    change(path, "UPDATE receipt SET token = ? WHERE seq = ?", other, first);
+    expect((await verifyAudit(path)).defect).toEqual({ seq: first, kind: "entry" });
+    // One that was erased, as the law may ask, proves nothing and contradicts nothing.
+    change(path, "DELETE FROM receipt WHERE seq = ?", first);
+    expect((await verifyAudit(path)).defect).toBeUndefined();
+    expect(kept(path)[0]!.token).toBeUndefined();
+  });
+
+  it("and archives them with their records, where they verify", async () => {
+    const path = await threeCalls();
+    const tokens = kept(path).map(({ token }) => token!);
+    const archive = rotateAudit(path);
+    expect(kept(path)).toEqual([]);
+    const { defect, entries } = await verifyExport(readFileSync(archive!.path, "utf8"));
+    expect(defect).toBeUndefined();
+    expect(tokens.map((token) => entries.get(tokenDigest(token))?.token)).toEqual(tokens);
+    using database = reopened(path);
+    expect(database.database.prepare("SELECT count(*) FROM receipt").pluck().get()).toBe(0);
+  });
+
+  it("but none where it signs none; and a file of an older guard is read, and gets its place for them", async () => {
+    {
+      await using silent = recording({ receipts: false });
+      expect(await silent.call()).toBeUndefined();
+      expect(kept(silent.path).map(({ call, token }) => [call.outcome?.receipt, token])).toEqual([
+        [undefined, undefined],
+      ]);
+    }
+    const identity = generateIdentity();
+    const path = await threeCalls(identity);
+    change(path, "DROP TABLE receipt");
+    expect(kept(path).map(({ token }) => token)).toEqual([undefined, undefined, undefined]);
+    expect(exportOf(path)).not.toContain('"kind":"entry"');
+    expect((await verifyAudit(path)).defect).toBeUndefined();
+    const { guard, caller } = scene({ identity, policy: permissive(), audit: new AuditLog({ path, identity }) });
+    const admission = await guard.admit(await signedEcho(caller, guard.did), stdio());
+    if (admission.admitted) await guard.settle(admission.decision, { jsonrpc: "2.0", id: 1, result: {} });
+    await guard[Symbol.asyncDispose]();
+    expect(kept(path).map(({ token }) => token !== undefined)).toEqual([false, false, false, true]);
+    expect((await verifyAudit(path)).defect).toBeUndefined();
+  });
+});
+
+async function threeCalls(identity?: Identity): Promise<string> {
+  await using guarded = recording(identity ? { identity } : {});
+  for (let i = 0; i < 3; i++) await guarded.call();
+  return guarded.path;
+}
+
+/** An outcome as a log would hold it that names no receipt. */
+function unnamed({ outcome }: AuditedCall): AuditedCall["outcome"] {
+  const { receipt: _receipt, ...rest } = outcome!;
+  return rest;
+}
+
+function exportOf(path: string): string {
+  using reader = new AuditReader(path);
+  return [...exportLines(reader)].join("\n");
+}
+
+function reopened(path: string): { readonly database: Database.Database } & Disposable {
+  const database = new Database(path);
+  return { database, [Symbol.dispose]: () => void database.close() };
+}
+
+function change(path: string, sql: string, ...values: readonly (string | number)[]): void {
+  using opened = reopened(path);
+  opened.database.prepare(sql).run(...values);
+}
