@@ -26,10 +26,30 @@ export interface MapColumns {
   readonly selected?: number;
 }
 
-/** Who an agent of the map is. */
+/** Who an agent of a map or an orbit is. */
 export interface NamedStar {
   readonly i: number;
   readonly did: Did;
   readonly name?: string;
   readonly sigil: Sigil;
+}
+
+/** An orbit for scripts: the most trusted first. Where each stands is what `orbitPlace` makes of score and angle. */
+export interface OrbitColumns {
+  /** Log size at which it holds. */
+  readonly size: number;
+  /** Tells this orbit from any other; names are asked for with it. */
+  readonly version: string;
+  /** Thousandths, each as the difference to the one before it, which is never less; the first to 1,000. */
+  readonly score: readonly number[];
+  /** Parts of a turn, see `TURN`. */
+  readonly angle: readonly number[];
+  /** The number of the one whose vouch leads to it; −1 for the middle. */
+  readonly through: readonly number[];
+  /** Thousandths: what stands outermost. */
+  readonly least: number;
+  readonly unreached: number;
+  /** The one in the middle; its number is that behind the last. */
+  readonly centre: NamedStar;
+  readonly names: readonly NamedStar[];
 }

@@ -9,7 +9,7 @@ import { type Format, negotiate, splitSuffix } from "./http/format.ts";
 import { securityHeaders } from "./http/headers.ts";
 import { atomFeed } from "./http/atom.ts";
 import { FeedHub } from "./http/feed-hub.ts";
-import { mapColumns, mapNames } from "./http/map-data.ts";
+import { mapColumns, mapNames, orbitColumns, orbitNames } from "./http/map-data.ts";
 import { picture } from "./http/pictures.ts";
 import { proofBundle } from "./http/proofs.ts";
 import { sitemap } from "./http/sitemap.ts";
@@ -160,12 +160,14 @@ export function createObservatory(options: ObservatoryOptions): Hono {
   app.get("/", (c) => answer(c, home));
   app.get("/map", (c) => answer(c, map));
   app.get("/map.txt", (c) => answer(c, map));
-  for (const [path, load] of [
-    ["/map.json", mapColumns],
-    ["/map/names.json", mapNames],
+  for (const [path, load, parameterAt] of [
+    ["/map.json", mapColumns, undefined],
+    ["/map/names.json", mapNames, undefined],
+    ["/a/:did/orbit/map.json", orbitColumns, "did"],
+    ["/a/:did/orbit/map/names.json", orbitNames, "did"],
   ] as const) {
     app.get(path, async (c) => {
-      const asked = await request(c, { ...options, ref, layouts });
+      const asked = await request(c, { ...options, ref, layouts }, parameterAt);
       const body = `${JSON.stringify(await load(asked))}\n`;
       return c.body(body, 200, { ...formHeaders("json", false), etag: `W/"${hash(body)}"` });
     });

@@ -1,9 +1,10 @@
-import { type Did, PeerageError } from "@peerage/core";
+import { type Did, parseDid, PeerageError } from "@peerage/core";
 import { chartOf, groupsOf, pathOf } from "../map/chart.ts";
 import type { Layout } from "../map/layouts.ts";
+import { orbitOf } from "../map/orbit.ts";
 import type { Asked } from "../page.ts";
 import { agentRows, type Seen } from "../seen.ts";
-import type { MapColumns, NamedStar } from "../map-columns.ts";
+import type { MapColumns, NamedStar, OrbitColumns } from "../map-columns.ts";
 import { sigilOf } from "../ui/sigil.ts";
 
 /** Most names that one answer gives. */
@@ -54,12 +55,54 @@ export async function mapNames(asked: Asked): Promise<readonly NamedStar[]> {
   const { newest, layouts, query } = asked;
   const chart = await chartOf(newest, layouts, pathOf(query));
   const { dids } = "layout" in chart ? chart.layout : await layouts.of(newest);
+  return namesOf(dids, query, asked);
+}
+
+/** All that one agent has a score for, in columns. @throws {PeerageError} ERR_DID_INVALID */
+export function orbitColumns(asked: Asked): OrbitColumns {
+  const { seen, parameter } = asked;
+  const did = parseDid(parameter);
+  const { dids, score, through, angle, least } = orbitOf(seen, did);
+  let last = 1_000;
+  const steps = Array.from(score, (millionths) => {
+    const now = Math.round(millionths / 1_000);
+    const step = last - now;
+    last = now;
+    return step;
+  });
+  return {
+    size: seen.size,
+    version: seen.graph.digest,
+    score: steps,
+    angle: Array.from(angle),
+    through: Array.from(through),
+    least,
+    unreached: seen.view.agentCount - dids.length - (seen.view.agent(did) ? 1 : 0),
+    centre: { ...named(0, [did], asked), i: dids.length },
+    names: dids.slice(0, FIRST_NAMES).map((_, i) => named(i, dids, asked)),
+  };
+}
+
+/**
+ * Names for some agents of an orbit.
+ * @throws {PeerageError} ERR_DID_INVALID, ERR_REQUEST_INVALID, ERR_NOT_FOUND also where the orbit is another by now
+ */
+export function orbitNames(asked: Asked): readonly NamedStar[] {
+  const { seen, parameter, query } = asked;
+  const did = parseDid(parameter);
+  if (query.get("version") !== seen.graph.digest) {
+    throw new PeerageError("ERR_NOT_FOUND", "the orbit is another by now: ask for its columns again");
+  }
+  return namesOf(orbitOf(seen, did).dids, query, asked);
+}
+
+function namesOf(dids: readonly Did[], query: URLSearchParams, asked: Asked): readonly NamedStar[] {
   const wanted = (query.get("i") ?? "").split(",");
   if (wanted.length > MOST_NAMES || !wanted.every((text) => /^\d{1,7}$/.test(text))) {
     throw new PeerageError("ERR_REQUEST_INVALID", `\`i\` is at most ${MOST_NAMES} numbers with commas between them`);
   }
   return wanted.map(Number).map((i) => {
-    if (i >= dids.length) throw new PeerageError("ERR_NOT_FOUND", "the map has no such agent");
+    if (i >= dids.length) throw new PeerageError("ERR_NOT_FOUND", "the picture has no such agent");
     return named(i, dids, asked);
   });
 }

@@ -9,14 +9,14 @@ import {
   type Score,
 } from "@peerage/core";
 import { type Frame, viewpointText } from "../frame.ts";
-import { neighbourhood } from "../map/neighbourhood.ts";
+import { nearest, orbitOf } from "../map/orbit.ts";
 import { type NoteData, noteData } from "../notes.ts";
 import { type AgentRef, type Asked, type Html, type Page, vouchData, type VouchData } from "../page.ts";
 import { agentText, fullDid } from "../ui/agent.ts";
-import { agentPanels } from "../ui/agent-panels.ts";
+import { agentPanels, vouchList } from "../ui/agent-panels.ts";
 import { count, fingerprintText, scoreText } from "../ui/format.ts";
 import { noteHtml, noteText } from "../ui/note.ts";
-import type { OrbitAgent } from "../ui/orbit.ts";
+import { orbitAgents, type OrbitPicture } from "../ui/orbit.ts";
 import { scoreBar } from "../ui/score.ts";
 import { dateHtml } from "../ui/time.ts";
 import { why } from "../ui/why.ts";
@@ -26,10 +26,24 @@ import { working, type Working } from "../working.ts";
 const ORDINARY = 0.25;
 /** Most agents of the small orbit. */
 const AROUND = 60;
-/** Most vouches of each direction that a page lists. */
-const MOST_VOUCHES = 60;
+/** Vouches of each direction beside everything else; the others are a link away, so many a page. */
+const FIRST_VOUCHES = { received: 9, given: 6 } as const;
+const MORE_VOUCHES = 50;
 /** Most notes that are read for a page, of vouches and of reports. */
 const MOST_NOTES = 12;
+
+/** Whether vouches are about the agent of the page, or by it. */
+export type Direction = "received" | "given";
+
+/** Of how many vouches a page lists some. */
+export interface VouchList {
+  readonly count: number;
+  readonly inForce: number;
+  /** The place of the first that is listed. */
+  readonly from: number;
+  /** The vouch behind which the next page begins. */
+  readonly next?: Digest;
+}
 
 export interface AgentData {
   readonly agent: AgentRef;
@@ -45,10 +59,12 @@ export interface AgentData {
   readonly working: Working;
   /** Scores in the other scopes in which it is vouched for. */
   readonly otherScopes: readonly { readonly scope: string; readonly score: Score }[];
+  /** Those in force first, of these the newest; not all of them where there are many. */
   readonly received: readonly VouchData[];
-  readonly receivedCount: number;
   readonly given: readonly VouchData[];
-  readonly givenCount: number;
+  readonly lists: Readonly<Record<Direction, VouchList>>;
+  /** Set where the page is one of all its vouches, and nothing else. */
+  readonly only?: Direction;
   /** What some of the vouches received say in words, by vouch. */
   readonly notes: Readonly<Record<Digest, NoteData>>;
   /** Reports about it that stand, newest first: they change no score. */
@@ -62,7 +78,7 @@ export interface AgentData {
   }[];
   readonly reportCount: number;
   /** The network as this agent sees it. */
-  readonly around: readonly OrbitAgent[];
+  readonly orbit: OrbitPicture;
   /** The working as text, by core. */
   readonly explanation: string;
 }
@@ -70,7 +86,7 @@ export interface AgentData {
 /** One agent: who it is, its score with the working, and every vouch about it and by it. */
 export const agent: Page<AgentData> = {
   async load(asked) {
-    const { seen, ref, parameter } = asked;
+    const { seen, ref, parameter, query } = asked;
     const did = parseDid(parameter);
     const record = seen.view.agent(did);
     if (!record) throw new PeerageError("ERR_NOT_FOUND", "the log has never named this agent", { detail: did });
@@ -80,8 +96,15 @@ export const agent: Page<AgentData> = {
     const [received, given] = [record.received, record.given].map((all) =>
       all.filter(({ time }) => time <= seen.view.time),
     );
-    const explanation = seen.explain(did, ORDINARY);
+    const wanted = query.get("vouches");
+    const only = wanted === "received" || wanted === "given" ? wanted : undefined;
+    const all = orbitOf(seen, did);
     const about = await noteData(record.profile?.statement.noteDigest, asked);
+    const [receivedList, givenList] = [
+      vouches("received", received ?? [], only, asked),
+      vouches("given", given ?? [], only, asked),
+    ];
+    const explanation = seen.explain(did, ORDINARY);
     const reports = record.reports.filter(({ withdrawnBy }) => !withdrawnBy).toReversed();
     return {
       agent: ref(did),
@@ -94,22 +117,29 @@ export const agent: Page<AgentData> = {
       since: record.first,
       working: working(explanation, asked),
       otherScopes: otherScopes(record, asked),
-      received: listed(received ?? [], asked),
-      receivedCount: received?.length ?? 0,
-      given: listed(given ?? [], asked),
-      givenCount: given?.length ?? 0,
+      received: receivedList.listed,
+      given: givenList.listed,
+      lists: { received: receivedList.list, given: givenList.list },
+      ...(only ? { only } : {}),
       notes: await notesOf(received ?? [], asked),
       reports: await Promise.all(reports.slice(0, MOST_NOTES).map((report) => reportData(report, asked))),
       reportCount: reports.length,
-      around: neighbourhood(seen, did, AROUND).list.map(({ did: other, ...place }) => ({ ...ref(other), ...place })),
+      orbit: {
+        around: orbitAgents(nearest(all, AROUND), AROUND, asked),
+        least: nearest(all, AROUND).least,
+        // Whether there is anybody further out is what the rim says here.
+        unreached: seen.view.agentCount - Math.min(all.dids.length, AROUND) - 1,
+      },
       explanation: formatExplanation(explanation, { name: (other) => agentText(ref(other as typeof did)) }),
     };
   },
   title: ({ agent: { did, name } }) => `${name ?? fingerprintText(did)} · Peerage`,
   html: (data, frame) =>
-    html`${head(data, frame)} ${keyBar(data)} ${why(data.working, frame)} ${agentPanels(data, frame)}`,
+    data.only
+      ? html`${head(data, frame)} ${keyBar(data)} ${vouchList(data, data.only, frame)}`
+      : html`${head(data, frame)} ${keyBar(data)} ${why(data.working, frame)} ${agentPanels(data, frame)}`,
   text(data) {
-    const { agent: subject, key, received, given } = data;
+    const { agent: subject, key, lists } = data;
     return [
       agentText(subject),
       subject.did,
@@ -118,7 +148,7 @@ export const agent: Page<AgentData> = {
       `score   ${scoreText(data.score)}   as seen by ${data.viewpoint}, scope ${data.scope}`,
       `key     ${key.status}`,
       `reports ${data.reportCount}`,
-      `vouches ${received.filter(({ inForce }) => inForce).length} in, ${given.filter(({ inForce }) => inForce).length} out`,
+      `vouches ${lists.received.inForce} in, ${lists.given.inForce} out`,
       "",
       data.explanation,
     ].join("\n");
@@ -126,8 +156,7 @@ export const agent: Page<AgentData> = {
 };
 
 function head(data: AgentData, frame: Frame): Html {
-  const { agent: subject, received, given } = data;
-  const inForce = (vouches: readonly VouchData[]): number => vouches.filter((vouch) => vouch.inForce).length;
+  const { agent: subject, lists } = data;
   return html`<header class="agenthead">
     ${frame.sigil(subject.did, "sigil huge")}
     <div class="identity">
@@ -141,8 +170,8 @@ function head(data: AgentData, frame: Frame): Html {
             : html`<span class="chip bad">✕ key ${data.key.status}</span>`
         }
         <a class="chip" href="${frame.links.keys(subject.did)}">key history</a>
-        <span class="chip">${count(inForce(received), "vouch", "vouches")} in</span>
-        <span class="chip">${inForce(given)} out</span>
+        <span class="chip">${count(lists.received.inForce, "vouch", "vouches")} in</span>
+        <span class="chip">${lists.given.inForce} out</span>
         ${data.role === undefined ? "" : html`<span class="chip">${data.role}</span>`}
       </p>
     </div>
@@ -214,9 +243,28 @@ async function reportData(
   return { id, index, from: asked.ref(issuer), category, time, ...(note ? { note } : {}) };
 }
 
-function listed(records: AgentRecord["received"], asked: Asked): VouchData[] {
-  const all = records.map((record) => vouchData(record, asked));
-  return all.sort((a, b) => Number(b.inForce) - Number(a.inForce) || b.index - a.index).slice(0, MOST_VOUCHES);
+function vouches(
+  direction: Direction,
+  records: AgentRecord["received"],
+  only: Direction | undefined,
+  asked: Asked,
+): { listed: VouchData[]; list: VouchList } {
+  const inForce = ({ status }: AgentRecord["received"][number]): number => Number(status === "in-force");
+  const ordered = records.toSorted((a, b) => inForce(b) - inForce(a) || b.index - a.index);
+  const after = only === direction ? asked.query.get("after") : null;
+  const from = after === null ? 0 : ordered.findIndex(({ statement }) => statement.id === after) + 1;
+  const most = only === undefined ? FIRST_VOUCHES[direction] : only === direction ? MORE_VOUCHES : 0;
+  const shown = ordered.slice(from, from + most);
+  const last = shown.at(-1);
+  return {
+    listed: shown.map((record) => vouchData(record, asked)),
+    list: {
+      count: records.length,
+      inForce: records.filter(inForce).length,
+      from,
+      ...(last && from + most < records.length ? { next: last.statement.id } : {}),
+    },
+  };
 }
 
 function otherScopes(record: AgentRecord, { seen }: Asked): AgentData["otherScopes"] {

@@ -2,7 +2,7 @@ import { html } from "hono/html";
 import type { Frame } from "../frame.ts";
 import type { NoteData } from "../notes.ts";
 import type { Html, VouchData } from "../page.ts";
-import type { AgentData } from "../pages/agent.ts";
+import type { AgentData, Direction } from "../pages/agent.ts";
 import { agentLink } from "./agent.ts";
 import { scopeTag } from "./entry.ts";
 import { fingerprintText } from "./format.ts";
@@ -11,32 +11,25 @@ import { orbit } from "./orbit.ts";
 import { dateHtml } from "./time.ts";
 import { verifier } from "./verify.ts";
 
+/** The orbit beside the vouches: whoever is not a link here is one on the larger one. */
+const SMALL_ORBIT = { size: 420, sigils: 12 } as const;
+
 /** What stands below the score: vouches in both directions, the network from here, and how to use it. */
 export function agentPanels(data: AgentData, frame: Frame): Html {
+  const { around } = data.orbit;
   return html`<div class="columns wide-left">
-      <div>
-        <section class="panel">
-          <h2>Vouches received <span class="aside">${data.receivedCount}</span></h2>
-          ${vouchTable(data.received, "from", frame, "Nobody has vouched for this agent yet.", data.notes)}
-          ${rest(data.receivedCount - data.received.length)} ${verifyAll(data.received, frame)}
-        </section>
-        <section class="panel">
-          <h2>Vouches given <span class="aside">${data.givenCount}</span></h2>
-          ${vouchTable(data.given, "to", frame, "This agent has not vouched for anybody yet.")}
-          ${rest(data.givenCount - data.given.length)} ${verifyAll(data.given, frame)}
-        </section>
-      </div>
+      <div>${vouchPanel(data, "received", frame)} ${vouchPanel(data, "given", frame)}</div>
       <section class="panel">
         <h2>From here, the network looks like this</h2>
         ${
-          data.around.length === 0
+          around.length === 0
             ? html`<p class="muted">
                 In ${data.scope} this agent vouches for nobody, so from here everybody is unknown.
               </p>`
-            : html`${orbit(data.agent, data.around, frame)}
+            : html`${orbit(data.agent, data.orbit, frame, SMALL_ORBIT)}
                 <ul class="legend">
-                  <li>${data.around.length} agents, ring = less trust, scope ${data.scope}</li>
-                  <li><a href="${frame.links.orbit(data.agent.did)}">Larger</a></li>
+                  <li>the nearest ${around.length}, ring = less trust, scope ${data.scope}</li>
+                  <li><a href="${frame.links.orbit(data.agent.did)}">Larger, and all of them</a></li>
                   <li>
                     <a href="${frame.links.same(frame.path, { as: data.agent.did })}"
                       >Look at everything as this agent</a
@@ -49,10 +42,43 @@ export function agentPanels(data: AgentData, frame: Frame): Html {
     ${reportsPanel(data, frame)} ${useIt(data, frame)}`;
 }
 
-function verifyAll(vouches: readonly VouchData[], { registryUrl }: Frame): Html {
+/** A page of all the vouches of one direction. */
+export function vouchList(data: AgentData, direction: Direction, frame: Frame): Html {
+  const { next, from } = data.lists[direction];
+  const back = html`<a href="${frame.links.same(frame.path, {})}">Back to the agent</a>`;
+  const first =
+    from === 0 ? "" : html`<a href="${frame.links.same(frame.path, { vouches: direction })}">From the first</a>`;
+  const on =
+    next === undefined
+      ? ""
+      : html`<a href="${frame.links.same(frame.path, { vouches: direction, after: next })}">Next</a>`;
+  return html`${vouchPanel(data, direction, frame)}
+    <p class="pages">${back} ${first} ${on}</p>`;
+}
+
+function vouchPanel(data: AgentData, direction: Direction, frame: Frame): Html {
+  const listed = data[direction];
+  const { count: all, from } = data.lists[direction];
+  const received = direction === "received";
+  const aside = data.only && all > 0 ? `${from + 1}–${from + listed.length} of ${all}` : String(all);
+  const none = received ? "Nobody has vouched for this agent yet." : "This agent has not vouched for anybody yet.";
+  const more =
+    data.only === undefined && all > listed.length
+      ? html`<p>
+          <a href="${frame.links.same(frame.path, { vouches: direction })}">All ${all} vouches ${direction} →</a>
+        </p>`
+      : "";
+  return html`<section class="panel">
+    <h2>Vouches ${direction} <span class="aside">${aside}</span></h2>
+    ${vouchTable(listed, received ? "from" : "to", frame, none, received ? data.notes : {})} ${more}
+    ${verifyAll(listed, all, frame)}
+  </section>`;
+}
+
+function verifyAll(vouches: readonly VouchData[], all: number, { registryUrl }: Frame): Html {
   const [first] = vouches;
   if (!first) return html``;
-  const what = vouches.length === 1 ? "it" : `all ${vouches.length}`;
+  const what = vouches.length === 1 ? "it" : `${vouches.length < all ? "these" : "all"} ${vouches.length}`;
   return verifier(vouches, what, `peerage log entry ${first.index} --registry ${registryUrl}`);
 }
 

@@ -18,7 +18,7 @@ export function layout(title: string, body: Html, frame: Frame): Html {
         <title>${title}</title>
         <meta name="color-scheme" content="light dark" />
         ${noindex ? html`<meta name="robots" content="noindex" /><link rel="canonical" href="${path}" />` : ""}
-        <link rel="stylesheet" href="${assetPath(path === "/map" ? "map.css" : "style.css")}" />
+        <link rel="stylesheet" href="${assetPath(/^\/map$|\/orbit$/.test(path) ? "map.css" : "style.css")}" />
         <link rel="icon" href="${assetPath("icon.svg")}" type="image/svg+xml" />
         <link rel="alternate" href="${alternate(frame, "json")}" type="application/json" />
         <link rel="alternate" href="/feed.atom" type="application/atom+xml" title="Live feed" />

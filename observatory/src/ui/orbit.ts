@@ -1,65 +1,128 @@
 import { html } from "hono/html";
 import type { Score } from "@peerage/core";
 import type { Frame } from "../frame.ts";
-import type { AgentRef, Html } from "../page.ts";
+import { type Orbit, throughAmong } from "../map/orbit.ts";
+import { orbitPlace, orbitRadius, orbitRings, ringText, wayTo } from "../map/orbit-place.ts";
+import type { AgentRef, Asked, Html } from "../page.ts";
 import { fingerprintText, scoreText } from "./format.ts";
 
 /** An agent of the orbit in a page's data. */
 export interface OrbitAgent extends AgentRef {
   readonly score: Score;
+  /** Where it stands around the middle, in 100,000ths of a turn, clockwise from the top. */
   readonly angle: number;
+  /** The one whose vouch leads to it, as a number in the list; −1 for the middle itself. */
   readonly through: number;
+  /** All to whom the way begins with the same agent, by number of agents. */
+  readonly branch: number;
 }
 
-const RINGS = [0.75, 0.5, 0.25, 0.1] as const;
+/** What a picture of an orbit shows. */
+export interface OrbitPicture {
+  readonly around: readonly OrbitAgent[];
+  /** The least score of the orbit, in thousandths: what stands outermost. */
+  readonly least: number;
+  /** How many agents the middle has no score for: they are the rim. */
+  readonly unreached: number;
+}
+
+/** The first agents of an orbit in a page's data. */
+export function orbitAgents(orbit: Orbit, most: number, { ref }: Pick<Asked, "ref">): OrbitAgent[] {
+  const through = throughAmong(orbit, most);
+  return orbit.dids.slice(0, most).map((did, i) => ({
+    ...ref(did),
+    score: (orbit.score[i] ?? 0) / 1_000_000,
+    angle: orbit.angle[i] ?? 0,
+    through: through[i] ?? -1,
+    branch: orbit.branch[i] ?? 0,
+  }));
+}
+
+/** A score as places are made from it. */
+export function thousandths(score: Score): number {
+  return score === "unknown" ? 0 : Math.round(score * 1_000);
+}
+
+interface Shape {
+  /** Width and height. */
+  readonly size: number;
+  /** So many of the nearest have their sigil and are links; the others are dots. */
+  readonly sigils: number;
+}
 
 /** The network as an agent itself sees it: in the middle the agent, further out whom it trusts less. */
-export function orbit(centre: AgentRef, around: readonly OrbitAgent[], frame: Frame, size = 420): Html {
+export function orbit(centre: AgentRef, picture: OrbitPicture, frame: Frame, { size, sigils }: Shape): Html {
+  const { around, least, unreached } = picture;
   const middle = size / 2;
-  const radius = radiusIn(size);
-  const sigil = around.length > 120 ? 14 : 18;
+  const rim = middle - 12;
   const places = around.map(({ score, angle }) => {
-    const r = radius(score);
-    return { x: round(middle + Math.cos(angle) * r), y: round(middle + Math.sin(angle) * r) };
+    const { x, y } = orbitPlace(thousandths(score), angle, least);
+    return { x: round(middle + x * rim), y: round(middle + y * rim) };
   });
-  const lines = around.map(({ through }, i) => {
-    const from = places[through] ?? { x: middle, y: middle };
-    const to = places[i] ?? from;
-    return html`<path d="M${from.x} ${from.y}L${to.x} ${to.y}" class="${through < 0 ? "direct" : "further"}" />`;
-  });
-  return html`<svg
-    class="orbit"
-    viewBox="0 0 ${size} ${size}"
-    role="group"
-    aria-label="${around.length} agents as this one sees them"
-  >
-    ${RINGS.map((ring) => html`<circle class="ring" cx="${middle}" cy="${middle}" r="${round(radius(ring))}" />`)}
-    ${lines} ${around.map((agent, i) => neighbour(agent, places[i] ?? { x: middle, y: middle }, sigil, frame))}
-    ${RINGS.map((ring) => html`<text class="scale" x="${middle}" y="${round(middle - radius(ring) + 3)}">${ring.toFixed(2)}</text>`)}
+  const ring = (at: number): number => round(orbitRadius(at, least) * rim);
+  const rings = orbitRings(least);
+  const through = around.map((agent) => agent.through);
+  const label = `${around.length} agents as this one sees them, the nearest the most trusted`;
+  return html`<svg class="orbit still" viewBox="0 0 ${size} ${size}" role="group" aria-label="${label}">
+    ${unreached > 0 ? html`<circle class="rim" cx="${middle}" cy="${middle}" r="${rim}" />` : ""}
+    ${rings.map((at) => html`<circle class="ring" cx="${middle}" cy="${middle}" r="${ring(at)}" />`)}
+    ${lines(around, places, middle)} ${dots(around, places, sigils)}
+    ${around.slice(0, sigils).map((agent, i) => neighbour(agent, places[i] ?? { x: middle, y: middle }, chainOf(i, around, through), frame))}
+    ${rings.map((at) => html`<text class="scale" x="${middle}" y="${round(middle - ring(at) + 3)}">${ringText(at)}</text>`)}
     <use href="#${frame.symbol(centre.did)}" x="${middle - 17}" y="${middle - 17}" width="34" height="34" />
   </svg>`;
 }
 
-function neighbour(agent: OrbitAgent, { x, y }: { x: number; y: number }, sigil: number, frame: Frame): Html {
-  const name = agent.name === undefined ? "" : `${agent.name} `;
+interface Place {
+  readonly x: number;
+  readonly y: number;
+}
+
+/** Lines that look alike are one path. */
+function lines(around: readonly OrbitAgent[], places: readonly Place[], middle: number): Html {
+  const paths = { direct: "", further: "" };
+  for (const [i, { through }] of around.entries()) {
+    const from = places[through] ?? { x: middle, y: middle };
+    const to = places[i] ?? from;
+    paths[through < 0 ? "direct" : "further"] += `M${from.x} ${from.y}L${to.x} ${to.y}`;
+  }
+  return html`<path class="direct" d="${paths.direct}" /><path class="further" d="${paths.further}" />`;
+}
+
+/** Those without a sigil, in the colour of whom the way to them begins with. */
+function dots(around: readonly OrbitAgent[], places: readonly Place[], from: number): Html[] {
+  const paths = new Map<string, string>();
+  for (let i = from; i < around.length; i++) {
+    const { x, y } = places[i] ?? { x: 0, y: 0 };
+    const { score = 0, branch = 0 } = around[i] ?? {};
+    const kind = `dots r${thousandths(score) >= 250 ? 1 : 0} c${branch % 12}`;
+    paths.set(kind, `${paths.get(kind) ?? ""}M${Math.round(x)} ${Math.round(y)}h0`);
+  }
+  return Array.from(paths, ([kind, d]) => html`<path class="${kind}" d="${d}" />`);
+}
+
+function neighbour(agent: OrbitAgent, { x, y }: Place, chain: string, frame: Frame): Html {
+  const radius = 9;
   return html`<a href="${frame.links.agent(agent.did)}"
-    ><title>${`${name}${fingerprintText(agent.did)}: ${scoreText(agent.score)} from here`}</title
+    ><title>${`${nameText(agent)}: ${scoreText(agent.score)} from here${chain}`}</title
     ><use
       href="#${frame.symbol(agent.did)}"
-      x="${round(x - sigil / 2)}"
-      y="${round(y - sigil / 2)}"
-      width="${sigil}"
-      height="${sigil}"
+      x="${round(x - radius)}"
+      y="${round(y - radius)}"
+      width="${2 * radius}"
+      height="${2 * radius}"
   /></a>`;
 }
 
-/** Logarithmic: 1 at the inner rim, 0.05 and less at the outer one. */
-function radiusIn(size: number): (score: Score) => number {
-  const [inner, outer] = [size * 0.105, size / 2 - 14];
-  return (score) => {
-    const value = score === "unknown" ? 0.05 : Math.min(1, Math.max(0.05, score));
-    return inner + ((outer - inner) * Math.log(value)) / Math.log(0.05);
-  };
+/** By way of whom, where it is not the middle's own vouch. */
+function chainOf(i: number, around: readonly OrbitAgent[], through: readonly number[]): string {
+  const between = wayTo(i, through).slice(0, -1);
+  if (between.length === 0) return ", by its own vouch";
+  return `, by way of ${between.flatMap((n) => (around[n] ? [nameText(around[n])] : [])).join(" and ")}`;
+}
+
+function nameText({ did, name }: AgentRef): string {
+  return name === undefined ? fingerprintText(did) : `${name} ${fingerprintText(did)}`;
 }
 
 function round(value: number): number {

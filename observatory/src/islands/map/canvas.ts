@@ -1,11 +1,15 @@
 import ForceGraph from "force-graph";
 import type { Star, StarMap } from "./data.ts";
+import type { OrbitLook } from "./orbit.ts";
 import { type Palette, readPalette } from "./palette.ts";
 
-/** Lines drawn while the map moves. */
+/** Lines drawn while the map moves, and at rest. */
 const LINES_IN_MOTION = 3_000;
-/** From so many stars on, those in motion are drawn together. */
+const LINES_AT_REST = 40_000;
+/** From so many stars on, those in motion are drawn together, and no more of them; from more on, those at rest too. */
 const CROWD = 2_000;
+const STARS_IN_MOTION = 12_000;
+const MULTITUDE = 20_000;
 const MOST_LABELS = 26;
 const LABEL = { width: 112, height: 30 };
 
@@ -75,7 +79,13 @@ export class MapCanvas {
   }
 
   fit(ms: number = 400): void {
-    this.#graph.zoomToFit(still() ? 0 : ms, 14);
+    const { orbit } = this.#map;
+    const { clientWidth, clientHeight } = this.#host;
+    if (!orbit) this.#graph.zoomToFit(still() ? 0 : ms, 14);
+    else {
+      this.#graph.centerAt(0, 0, still() ? 0 : ms);
+      this.#graph.zoom((Math.min(clientWidth, clientHeight) / 2 - 8) / orbit.rim, still() ? 0 : ms);
+    }
   }
 
   zoomBy(factor: number): void {
@@ -126,33 +136,34 @@ export class MapCanvas {
   }
 
   /** In units of the map: stars grow with the zoom, more slowly than distances. */
-  #radius({ received }: Star, scale: number): number {
-    const size = 1.7 + Math.sqrt(received) * 1.05;
+  #radius({ size }: Star, scale: number): number {
     const crowd = Math.min(1, 60 / Math.sqrt(this.#map.stars.length + 1)) * 0.6 + 0.4;
     return (size * crowd * Math.min(2.4, Math.max(0.75, (scale / 0.35) ** 0.5))) / scale;
   }
 
   #colour(star: Star): string {
-    const { trust, muted, communities } = this.#palette;
+    const { ink, trust, muted, communities } = this.#palette;
+    if (star.community < 0) return ink;
     if (this.#lens === "trust") return star.score === undefined ? muted : trust;
     return communities[star.community % communities.length] ?? muted;
   }
 
-  /** While many move, they are drawn together. */
+  /** While many move, they are drawn together, and very many always are. */
   get #coarse(): boolean {
-    return this.#moving && this.#map.stars.length > CROWD;
+    return this.#map.stars.length > (this.#moving ? CROWD : MULTITUDE);
   }
 
   #alpha({ score }: Star): number {
-    if (this.#map.unseen) return 1;
+    if (this.#map.unseen || this.#map.orbit) return 1;
     return this.#lens === "trust" ? 0.25 + 0.75 * Math.round((score ?? 0) * 4) * 0.25 : score === undefined ? 0.55 : 1;
   }
 
   /** Stars as squares, one path for each colour and brightness. */
   #drawCrowd(context: CanvasRenderingContext2D, scale: number): void {
-    const paths = this.#kept(`stars ${scale}`, (add) => {
+    const every = this.#moving ? Math.ceil(this.#map.stars.length / STARS_IN_MOTION) : 1;
+    const paths = this.#kept(`stars ${scale} ${every}`, (add) => {
       for (const star of this.#map.stars) {
-        if (star.absent) continue;
+        if (star.absent || star.i % every > 0) continue;
         const r = this.#radius(star, scale) * 0.92;
         add(`${this.#alpha(star)} ${this.#colour(star)}`).rect(star.x - r, star.y - r, 2 * r, 2 * r);
       }
@@ -203,14 +214,15 @@ export class MapCanvas {
 
   /** All lines in one path for each colour; in motion some of them, and those of the marked star above the others. */
   #drawLines(context: CanvasRenderingContext2D, scale: number): void {
-    const { lines, stars } = this.#map;
+    const { lines, stars, orbit } = this.#map;
+    if (orbit) this.#drawRings(orbit, context, scale);
     const count = lines.length / 2;
-    const every = this.#moving ? Math.max(1, Math.ceil(count / LINES_IN_MOTION)) : 1;
+    const every = Math.max(1, Math.ceil(count / (this.#moving ? LINES_IN_MOTION : LINES_AT_REST)));
     const paths = this.#kept(`lines ${every}`, (add) => {
       for (let n = 0; n < count; n += every) {
         const [a, b] = [stars[lines[2 * n] ?? 0], stars[lines[2 * n + 1] ?? 0]];
         if (!a || !b) continue;
-        const path = add(a.community === b.community ? this.#colour(a) : this.#palette.edge);
+        const path = add(a.community === b.community || orbit ? this.#colour(b) : this.#palette.edge);
         path.moveTo(a.x, a.y);
         path.lineTo(b.x, b.y);
       }
@@ -231,14 +243,50 @@ export class MapCanvas {
     context.lineWidth = 1.2 / scale;
     context.globalAlpha = 0.7;
     context.beginPath();
-    for (const other of this.#map.neighbours.get(centre.i) ?? []) {
+    const ends = orbit ? [] : (this.#map.neighbours.get(centre.i) ?? []);
+    for (const other of ends) {
       const end = stars[other];
       if (!end) continue;
       context.moveTo(centre.x, centre.y);
       context.lineTo(end.x, end.y);
     }
+    // In an orbit it is the way that leads here that matters.
+    for (const [n, i] of (orbit?.wayTo(centre.i) ?? []).entries()) {
+      const at = stars[i];
+      if (at && n === 0) context.moveTo(at.x, at.y);
+      else if (at) context.lineTo(at.x, at.y);
+    }
     context.stroke();
     context.globalAlpha = 1;
+  }
+
+  #drawRings({ rings, rim, unreached }: OrbitLook, context: CanvasRenderingContext2D, scale: number): void {
+    const { edge, muted, background } = this.#palette;
+    const circle = (radius: number): void => {
+      context.beginPath();
+      context.arc(0, 0, radius, 0, 2 * Math.PI);
+      context.stroke();
+    };
+    context.strokeStyle = edge;
+    context.lineWidth = 1 / scale;
+    for (const { radius } of rings) circle(radius);
+    if (unreached > 0) {
+      context.setLineDash([2 / scale, 5 / scale]);
+      context.lineWidth = 4 / scale;
+      circle(rim);
+      context.setLineDash([]);
+    }
+    context.textAlign = "center";
+    context.textBaseline = "middle";
+    context.font = `${10 / scale}px ui-monospace, monospace`;
+    context.strokeStyle = background;
+    context.lineWidth = 4 / scale;
+    context.fillStyle = muted;
+    for (const { radius, score } of rings) {
+      context.strokeText(score, 0, -radius);
+      context.fillText(score, 0, -radius);
+    }
+    context.textAlign = "left";
   }
 
   /** The most vouched-for in sight, as many as have room; and whoever is marked. */

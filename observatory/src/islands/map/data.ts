@@ -1,4 +1,5 @@
-import type { MapColumns, NamedStar } from "../../map-columns.ts";
+import type { MapColumns, NamedStar, OrbitColumns } from "../../map-columns.ts";
+import { orbitMap, type OrbitLook } from "./orbit.ts";
 
 /** An agent of the map. It carries no name: force-graph would show one as markup. */
 export interface Star {
@@ -7,7 +8,10 @@ export interface Star {
   readonly y: number;
   readonly fx: number;
   readonly fy: number;
+  /** −1 for the one in the middle of an orbit. */
   readonly community: number;
+  /** How large it is drawn, in pixels where few stars are seen from afar. */
+  readonly size: number;
   readonly received: number;
   /** In [0, 1]; undefined for unknown. */
   readonly score: number | undefined;
@@ -29,22 +33,31 @@ export interface StarMap {
   /** True where nobody looks, so that nobody is unknown either. */
   readonly unseen: boolean;
   readonly selected: number | undefined;
+  /** Set if this is the network as one agent sees it. */
+  readonly orbit?: OrbitLook;
 }
 
 /** @param stretch how much wider than high the map may be drawn */
 export async function fetchMap(address: string, stretch: number): Promise<StarMap | undefined> {
   const answer = await fetch(address, { headers: { accept: "application/json" } });
   if (!answer.ok) throw new Error(`the registry answered ${answer.status}`);
-  const columns = (await answer.json()) as Partial<MapColumns>;
+  const columns = (await answer.json()) as Partial<MapColumns> | OrbitColumns;
+  if ("through" in columns) return orbitMap(columns);
   return columns.x ? starMap(columns as MapColumns, stretch) : undefined;
 }
 
-/** Names of stars in sight, in one answer. */
-export async function fetchNames(address: string, wanted: readonly number[]): Promise<readonly NamedStar[]> {
+/** Names of stars in sight, in one answer; undefined if the numbers are no longer those of this orbit. */
+export async function fetchNames(
+  address: string,
+  wanted: readonly number[],
+  version: string | undefined,
+): Promise<readonly NamedStar[] | undefined> {
   const url = new URL(address, location.href);
-  url.pathname = "/map/names.json";
+  url.pathname = url.pathname.replace(/\.json$/, "/names.json");
   url.searchParams.set("i", wanted.join(","));
+  if (version !== undefined) url.searchParams.set("version", version);
   const answer = await fetch(url, { headers: { accept: "application/json" } });
+  if (answer.status === 404 && version !== undefined) return undefined;
   return answer.ok ? ((await answer.json()) as readonly NamedStar[]) : [];
 }
 
@@ -61,6 +74,7 @@ function starMap(columns: MapColumns, stretch: number): StarMap {
       fx: place.x,
       fy: place.y,
       community: community[i] ?? 0,
+      size: 1.7 + Math.sqrt(received[i] ?? 0) * 1.05,
       received: received[i] ?? 0,
       score: known < 0 ? undefined : known / 1000,
       root: roots.has(i),

@@ -1,7 +1,9 @@
 import type { NamedStar } from "../../map-columns.ts";
 import { button, element } from "../dom.ts";
 import { MapCanvas } from "./canvas.ts";
-import { fetchMap, fetchNames, type StarMap } from "./data.ts";
+import { scoreText } from "../../ui/format.ts";
+import { fetchMap, fetchNames, type Star, type StarMap } from "./data.ts";
+import type { OrbitLook } from "./orbit.ts";
 import { step, walks } from "./walk.ts";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -13,6 +15,7 @@ export class MapElement extends HTMLElement {
   #panel: HTMLElement | undefined;
   #said: HTMLElement | undefined;
   #asking = new Set<number>();
+  #hovered: number | undefined;
 
   async connectedCallback(): Promise<void> {
     if (this.#map || this.dataset["map"] === undefined) return;
@@ -34,7 +37,7 @@ export class MapElement extends HTMLElement {
       class: "stage",
       tabindex: "0",
       role: "application",
-      "aria-label": `Map of ${map.stars.length} agents. Arrow keys walk from agent to agent, Enter opens one, plus and minus zoom.`,
+      "aria-label": `${map.orbit ? "Orbit" : "Map"} of ${map.stars.length} agents. Arrow keys walk from agent to agent, Enter opens one, plus and minus zoom.`,
       "aria-describedby": this.dataset["labelledBy"] ?? "",
     });
     this.#panel = element("div", { class: "starcard", hidden: "" });
@@ -77,10 +80,9 @@ export class MapElement extends HTMLElement {
       if (event.buttons > 0 || event.pointerType !== "mouse") return;
       const over = at(event);
       stage.classList.toggle("over", over !== undefined);
-      this.#canvas?.hover(over);
-      if (over !== undefined) void this.#name([over]);
+      this.#hover(over);
     });
-    stage.addEventListener("pointerleave", () => this.#canvas?.hover(undefined));
+    stage.addEventListener("pointerleave", () => this.#hover(undefined));
     stage.addEventListener(
       "pointerup",
       (event) => {
@@ -104,16 +106,33 @@ export class MapElement extends HTMLElement {
     });
   }
 
+  /** What the pointer is over gets its name; in an orbit also its score and the way there, unless a star is chosen. */
+  #hover(i: number | undefined): void {
+    if (i === this.#hovered) return;
+    this.#hovered = i;
+    this.#canvas?.hover(i);
+    if (this.#map?.orbit && this.#canvas?.chosen === undefined) void this.#tell(i);
+    else if (i !== undefined) void this.#name([i]);
+  }
+
   async #choose(i: number | undefined, near = false): Promise<void> {
     this.#canvas?.choose(i, near);
+    const told = await this.#tell(i);
+    if (told !== undefined && this.#said) this.#said.textContent = told;
+  }
+
+  /** Fills the card; gives what is to be said aloud. */
+  async #tell(i: number | undefined): Promise<string | undefined> {
     const panel = this.#panel;
-    if (!panel || !this.#map) return;
+    if (!panel || !this.#map) return undefined;
     panel.hidden = i === undefined;
-    if (i === undefined) return;
-    await this.#name([i]);
-    const named = this.#map.names.get(i);
-    const star = this.#map.stars[i];
-    if (!named || !star || this.#canvas?.chosen !== i) return;
+    if (i === undefined) return undefined;
+    const { orbit, names, stars } = this.#map;
+    await this.#name(orbit?.wayTo(i) ?? [i]);
+    const named = names.get(i);
+    const star = stars[i];
+    if (!named || !star || (this.#canvas?.chosen ?? this.#hovered) !== i) return undefined;
+    if (orbit) return this.#tellOfOrbit(panel, orbit, star, named);
     const score = star.root ? "a root" : star.score === undefined ? "unknown from here" : star.score.toFixed(2);
     const count = `${star.received} ${star.received === 1 ? "vouch" : "vouches"} received`;
     panel.replaceChildren(
@@ -127,8 +146,30 @@ export class MapElement extends HTMLElement {
         element("a", { href: address(`/a/${named.did}/orbit`) }, "Orbit"),
       ),
     );
-    if (this.#said)
-      this.#said.textContent = `${named.name ?? ""} ${named.did.slice(12, 17)} ${named.did.slice(-4)}, ${score}, ${count}`;
+    return `${spoken(named)}, ${score}, ${count}`;
+  }
+
+  #tellOfOrbit(panel: HTMLElement, orbit: OrbitLook, star: Star, named: NamedStar): string {
+    const way = orbit.wayTo(star.i).map((i) => this.#map?.names.get(i));
+    const score = star.score === undefined ? "the one who looks" : `${scoreText(star.score)} from here`;
+    const steps = way.flatMap((one, n) => [
+      n > 0 ? " → " : "",
+      one === undefined ? "…" : element("bdi", {}, one.name ?? `${one.did.slice(12, 17)}…${one.did.slice(-4)}`),
+    ]);
+    const why = { to: named.did, as: orbit.centre.did };
+    panel.replaceChildren(
+      who(named, address(`/a/${named.did}`)),
+      element("p", { class: "muted small" }, score),
+      ...(way.length > 1 ? [element("p", { class: "small chain" }, ...steps)] : []),
+      element(
+        "p",
+        { class: "small row" },
+        ...(way.length > 1 ? [element("a", { href: address("/explain", why) }, "Why?")] : []),
+        element("a", { href: address(`/a/${named.did}/orbit`) }, "Its own orbit"),
+      ),
+    );
+    const by = way.slice(1, -1).map((one) => (one ? spoken(one) : "another"));
+    return `${spoken(named)}, ${score}${by.length > 0 ? `, by way of ${by.join(" and ")}` : ""}`;
   }
 
   /** Fetches the names that are wanted and not known, in one request. */
@@ -137,9 +178,13 @@ export class MapElement extends HTMLElement {
     const missing = wanted.filter((i) => names && !names.has(i) && !this.#asking.has(i)).slice(0, 100);
     if (!names || missing.length === 0) return;
     for (const i of missing) this.#asking.add(i);
-    const found = await fetchNames(this.dataset["map"] ?? "", missing).catch(() => []);
-    for (const star of found) names.set(star.i, star);
+    const found = await fetchNames(this.dataset["map"] ?? "", missing, this.#map?.orbit?.version).catch(() => []);
     for (const i of missing) this.#asking.delete(i);
+    if (found === undefined) {
+      this.#map = undefined;
+      return this.connectedCallback();
+    }
+    for (const star of found) names.set(star.i, star);
     this.#canvas?.redraw();
   }
 }
@@ -148,6 +193,10 @@ function labelled(node: HTMLButtonElement, label: string): HTMLButtonElement {
   node.setAttribute("aria-label", label);
   node.title = label;
   return node;
+}
+
+function spoken({ did, name }: NamedStar): string {
+  return `${name ?? ""} ${did.slice(12, 17)} ${did.slice(-4)}`;
 }
 
 /** Keeps viewpoint and scope. */
