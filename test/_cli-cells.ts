@@ -43,7 +43,7 @@ const local = `roots list, roots remove, names *, history show, history verify, 
   approvers *, console *, policy *, key list, key new, key lock, key unlock, key export, key import, key store, config *,
   completion, help, version`;
 const offline =
-  "pack verify, pack import, sign, verify, proxy install, spiffe *, registry serve, registry backup, log witness";
+  "pack verify, pack import, sign, proxy install, spiffe *, registry serve, registry backup, log witness";
 const keyless = `demo, trust, note show, find, show, roots *, names *, pack *, verify, history show, history verify,
   proxy install, calls *, audit *, approvals list, approvals show, approvals watch, approvers *, console *, policy *,
   key list, key import, spiffe show, spiffe verify, registry *, log head, log entry, log audit, log watch, log witness,
@@ -96,7 +96,7 @@ const inapplicable: Readonly<Record<Column, Reasons>> = {
     [
       "names nothing that could be missing",
       `${servers}, doctor, roots list, names list, approvals list, key list, key new,
-      policy init, policy deny-all, pack export, log head, log audit, log watch, config set, config path, completion, version`,
+      policy init, policy deny-all, pack export, log head, log audit, log watch, config set, config path, completion, version, prove *`,
     ],
     ["begins what is not there", "init, history append, names set"],
     [
@@ -124,7 +124,7 @@ const inapplicable: Readonly<Record<Column, Reasons>> = {
     ["cli-approvals.test.ts#an item whose kept request is another than was asked about", "approvals *"],
     [
       "a damaged key file is no key: exit 4, cli-keys.test.ts#A-CLI-04",
-      "init, doctor, sign, proxy, guard, call, agent *, key *, spiffe bind",
+      "init, doctor, sign, prove *, proxy, guard, call, agent *, key *, spiffe bind",
     ],
     [
       "reads nothing that somebody signed",
@@ -137,7 +137,7 @@ const inapplicable: Readonly<Record<Column, Reasons>> = {
     ['_key-crash.ts#toBe(change === "revoke" ? 3 : 0)', "key status"],
     [
       "does it or fails; it answers no question",
-      `${servers}, init, vouch, unvouch, report, sign, roots *, names *, pack export,
+      `${servers}, init, vouch, unvouch, report, sign, prove *, roots *, names *, pack export,
       history append, proxy install, agent status, agent lock, agent unlock, audit export, audit disclose, audit erase,
       audit rotate, approvals watch, approvers *, console *, policy init, policy grant, policy revoke, policy deny-all,
       policy suggest, policy input, key list, key new, key rotate, key revoke, key recover, key lock, key unlock,
@@ -159,7 +159,7 @@ const inapplicable: Readonly<Record<Column, Reasons>> = {
     [
       "asks no person for anything",
       `init, demo, doctor, whoami, trust, vouch, unvouch, report, note *, find, show, roots *,
-      names *, pack *, sign, verify, history *, proxy, proxy install, guard, agent *, calls *, audit *, approvers *, console *,
+      names *, pack *, sign, verify, prove *, history *, proxy, proxy install, guard, agent *, calls *, audit *, approvers *, console *,
       policy check, policy init, policy test, policy diff, policy grant, policy revoke, policy deny-all, policy suggest,
       policy input, key *, spiffe *, registry *, log *, config *, completion, help, version`,
     ],

@@ -19,7 +19,7 @@ describe("help", () => {
   start           init  demo  doctor  whoami
   trust           trust  vouch  unvouch  report  note  find  show  roots  names
                   pack
-  sign and check  sign  verify  history
+  sign and check  sign  verify  history  prove
   mcp             proxy  guard  call  agent  calls  audit  approvals  approvers
                   policy
   operate         console  key  spiffe  registry  log  config  completion  help

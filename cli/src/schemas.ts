@@ -4,6 +4,7 @@ import { did, digest, dryRun, time } from "./schemas/common.ts";
 import { guardSchemas } from "./schemas/guard.ts";
 import { keySchemas } from "./schemas/keys.ts";
 import { policySchemas } from "./schemas/policy.ts";
+import { claimedPlaces, proofSchemas } from "./schemas/proofs.ts";
 import { spiffeSchemas } from "./schemas/spiffe.ts";
 
 const score = z.union([z.number().min(0).max(1), z.literal("unknown")]);
@@ -181,6 +182,7 @@ export const dataSchemas: Readonly<Record<string, z.ZodType>> = {
       status,
       scope: z.string(),
       score,
+      places: claimedPlaces,
       received: z.array(z.object({ id: digest })),
       given: z.array(z.object({ id: digest })),
       reports: z.array(z.object({ id: digest, issuer: did, category: z.string(), withdrawn: z.boolean() })),
@@ -230,6 +232,7 @@ export const dataSchemas: Readonly<Record<string, z.ZodType>> = {
     z.object({ dryRun: z.literal(true), audience: z.string() }),
   ]),
   ...policySchemas,
+  ...proofSchemas,
   ...spiffeSchemas,
   ...guardSchemas,
   ...keySchemas,

@@ -4,6 +4,7 @@ import { keyCommands } from "./tree/keys.ts";
 import { mcpCommands } from "./tree/mcp.ts";
 import { operateCommands } from "./tree/operate.ts";
 import { policyCommands } from "./tree/policy.ts";
+import { proofCommands } from "./tree/proofs.ts";
 import { signCommands } from "./tree/sign.ts";
 import type { CommandSpec } from "./tree/spec.ts";
 import { spiffeCommands } from "./tree/spiffe.ts";
@@ -18,6 +19,7 @@ export const commands: readonly CommandSpec[] = [
   ...startCommands,
   ...trustCommands,
   ...signCommands,
+  ...proofCommands,
   ...mcpCommands,
   ...agentCommands,
   ...approvalCommands,
@@ -39,6 +41,7 @@ export const parents: Readonly<Record<string, string>> = {
   approvers: "who may approve",
   agent: "a process that signs, so that no other needs the key",
   console: "this machine's guards in a browser",
+  prove: "whose a place on the web is",
   history: "the signed steps that a call carries",
   policy: "what a guard admits",
   spiffe: "workload identities beside DIDs",

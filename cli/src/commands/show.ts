@@ -15,6 +15,7 @@ import { CliError } from "../errors.ts";
 import { directory, freshSnapshot, type Snapshot } from "../network.ts";
 import { fetchNote } from "../notes.ts";
 import type { Result } from "../output.ts";
+import { placeFact, placesOf } from "../proofs/claims.ts";
 import type { Args } from "../tree.ts";
 import { agentLabel, styledDid, styledFingerprint } from "../ui/agent.ts";
 import type { Fact } from "../ui/terminal.ts";
@@ -68,6 +69,7 @@ async function agent(context: Context, snapshot: Snapshot, text: string, options
       value: `${score === "unknown" ? "unknown" : score.toFixed(2)} in ${scope}, as seen by ${viewpoint.label}`,
     },
   ];
+  const places = await placesOf(context, snapshot, record, { look: options["check"] !== false });
   const received = await Promise.all(record.received.map((vouch) => vouchRow(context, vouch, "issuer")));
   const given = await Promise.all(record.given.map((vouch) => vouchRow(context, vouch, "subject")));
   const reports = await Promise.all(
@@ -90,6 +92,7 @@ async function agent(context: Context, snapshot: Snapshot, text: string, options
       since: { index: record.first.index, time: rfc3339(record.first.time) },
       scope,
       score,
+      places,
       received: record.received.map(vouchData),
       given: record.given.map(vouchData),
       reports: record.reports.map(({ statement, index, time, withdrawnBy }) => ({
@@ -104,7 +107,7 @@ async function agent(context: Context, snapshot: Snapshot, text: string, options
       log: logData(snapshot),
     },
     text: [
-      ...ui.facts(facts),
+      ...ui.facts([...facts, ...places.map(placeFact)]),
       ...section(context, "vouched for by", received),
       ...section(context, "vouches for", given),
       ...section(context, "reported by", reports),

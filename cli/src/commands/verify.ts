@@ -9,6 +9,7 @@ import {
   parseCallProof,
   parseJson,
   parseVerifierKey,
+  placeOf,
   utf8,
   type View,
 } from "@peerage/core";
@@ -20,6 +21,7 @@ import { codeOf } from "../files/safe-file.ts";
 import { openSnapshot, pinsForm, type Snapshot } from "../network.ts";
 import { FILE_MANIFEST_ENDING, FOLDER_MANIFEST } from "../manifest/manifest.ts";
 import type { Result } from "../output.ts";
+import { download, isWebAddress, signedBy, verifyPlace, wantedSigner } from "../proofs/web.ts";
 import type { Args } from "../tree.ts";
 import { Progress } from "../ui/progress.ts";
 import { visible } from "../ui/visible.ts";
@@ -42,10 +44,7 @@ const MAX_BYTES = 4 * 1_048_576;
 /** `peerage verify`: recognises a signed thing and makes every check of it. Exit 6 if it is not authentic, 3 if not good now. */
 export async function run(context: Context, { words: [given = ""], options }: Args): Promise<Result> {
   const started = performance.now();
-  const path = await manifestOf(given);
-  const bytes = await readInput(context, path);
-  const now = timeOf(options, context.io.now());
-  const verdict = await recognise(context, bytes, options, now, path);
+  const verdict = await verdictOf(context, given, options);
   const exit = verdict.verdict === "valid" ? 0 : verdict.verdict === "not-now" ? 3 : 6;
   const { ui } = context;
   const took = performance.now() - started;
@@ -65,6 +64,17 @@ export async function run(context: Context, { words: [given = ""], options }: Ar
     ],
     plain: verdict.checks.map(({ name, state, text }) => [name, state, text]),
   };
+}
+
+async function verdictOf(context: Context, given: string, options: Options): Promise<Verdict> {
+  const now = timeOf(options, context.io.now());
+  const by = await wantedSigner(context, textOf(options["by"]));
+  const place = isWebAddress(given) ? placeOf(given) : undefined;
+  if (place) return verifyPlace(context, place, by, (await logKeys(context, options)).snapshot);
+  const path = isWebAddress(given) ? "-" : await manifestOf(given);
+  const bytes = isWebAddress(given) ? await download(given, MAX_BYTES) : await readInput(context, path);
+  const verdict = await recognise(context, bytes, options, now, path);
+  return by === undefined ? verdict : signedBy(verdict, by);
 }
 
 /** Where the manifest of a folder, or of a file that has one beside it, stands; anything else is looked at itself. */

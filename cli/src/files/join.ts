@@ -41,7 +41,7 @@ const form = z.strictObject({
   init: z.string(),
   events: z.array(z.string()).optional(),
   profile: z.string(),
-  note: z.record(z.string(), z.string()),
+  note: z.record(z.string(), z.union([z.string(), z.array(z.string())])),
 });
 
 /** The identity's membership, made and kept at the first call. Signing needs its key; reading does not. */
@@ -95,13 +95,31 @@ export async function keepKeyEvent(
   });
 }
 
+/** The membership that was made; undefined where no registry was ever joined. */
+export async function madeMembership(paths: Paths, name: string): Promise<Membership | undefined> {
+  const kept = await readBook(membershipPath(paths, name), form);
+  return kept && read(kept);
+}
+
+/** Keeps a newer profile with its note, so that other registries are joined with it. */
+export async function keepProfile(
+  paths: Paths,
+  name: string,
+  profile: Verified<AgentProfile>,
+  note: Note,
+): Promise<void> {
+  const path = membershipPath(paths, name);
+  const kept = await readBook(path, form);
+  if (kept) await writeBook(path, { ...kept, profile: fromUtf8(profile.bytes), note });
+}
+
 /** An identity's membership as it is kept: public, and of use on another machine. */
 export interface KeptMembership {
   readonly v: 1;
   readonly init: string;
   readonly events?: string[] | undefined;
   readonly profile: string;
-  readonly note: Readonly<Record<string, string>>;
+  readonly note: Readonly<Record<string, string | string[]>>;
 }
 
 /** The membership as it is kept; undefined where no registry was ever joined. */

@@ -19,10 +19,11 @@ export const signCommands: readonly CommandSpec[] = [
   },
   {
     path: "verify",
-    args: "<file|folder>",
-    text: "every check of a signed thing, offline if it can",
+    args: "<file|folder|url>",
+    text: "every check of a signed thing, or of whose a place on the web is",
     group: "sign and check",
     flags: [
+      ["--by <agent>", "who must have signed it, or whose the place must be"],
       ["--server <did>", "who must have signed a receipt"],
       ["--call <file>", "the call proof that a receipt answers"],
       ["--result <file>", "the result that a receipt covers"],

@@ -1,4 +1,4 @@
-import { type Entry, type MultibaseKey, SKEW_SECONDS, type View } from "@peerage/core";
+import { type Did, type Entry, type MultibaseKey, SKEW_SECONDS, type View } from "@peerage/core";
 import type { Snapshot } from "../network.ts";
 
 /**
@@ -22,6 +22,21 @@ export async function viewFor(text: string, snapshot: () => Promise<Snapshot | u
 export function keyStood(view: View, { issuer, kid, issuedAt }: Pick<Entry, "issuer" | "kid" | "issuedAt">): boolean {
   const key = kid.slice(kid.indexOf("#") + 1) as MultibaseKey;
   return [issuedAt, issuedAt - 1, issuedAt + SKEW_SECONDS].some((time) => view.keyStoodAt(issuer, key, time));
+}
+
+/**
+ * Why the key that signed a document cannot speak for its issuer at the time it names; undefined where it can. Offline
+ * that is a DID's own first key.
+ */
+export function keyDefect(
+  { issuer, key }: { readonly issuer: Did; readonly key: MultibaseKey },
+  issuedAt: number,
+  view: View | undefined,
+): string | undefined {
+  if (!view) return issuer === `did:key:${key}` ? undefined : "not the DID's own key, and no log to ask";
+  return keyStood(view, { issuer, kid: `${issuer}#${key}`, issuedAt })
+    ? undefined
+    : "did not stand behind the DID when it signed, by the log";
 }
 
 /** True if some signature in a text names a key that is not its DID's first. */

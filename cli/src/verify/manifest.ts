@@ -6,7 +6,7 @@ import { type Manifest, verifyManifest } from "../manifest/manifest.ts";
 import { count } from "../ui/time.ts";
 import { visible } from "../ui/visible.ts";
 import { type Check, failed, notChecked, passed, type Verdict, verdictOf } from "./check.ts";
-import { keyStood } from "./later-keys.ts";
+import { keyDefect } from "./later-keys.ts";
 
 /** A manifest against the files it names: signed by the one it names, and nothing changed, missing or extra. */
 export async function verifyManifestFile(
@@ -57,16 +57,12 @@ export async function verifyManifestFile(
   };
 }
 
-function keyCheck({ issuer, key }: Manifest, issuedAt: number, view: View | undefined): Check {
-  const own = issuer === `did:key:${key}`;
-  if (!view) {
-    return own
-      ? notChecked("key", "no log to ask: by the DID's own key (offline)")
-      : failed("key", "not the DID's own key, and no log to ask", "ERR_KEY_SUPERSEDED");
-  }
-  return keyStood(view, { issuer, kid: `${issuer}#${key}`, issuedAt })
+function keyCheck(manifest: Manifest, issuedAt: number, view: View | undefined): Check {
+  const defect = keyDefect(manifest, issuedAt, view);
+  if (defect !== undefined) return failed("key", defect, "ERR_KEY_SUPERSEDED");
+  return view
     ? passed("key", "stood behind the DID when it signed, by the log")
-    : failed("key", "did not stand behind the DID when it signed, by the log", "ERR_KEY_SUPERSEDED");
+    : notChecked("key", "no log to ask: by the DID's own key (offline)");
 }
 
 function filesCheck({ files, covers }: Manifest, { changed, missing, extra }: Differences): Check {
