@@ -102,6 +102,13 @@ export function isKnownEntry(digest: Digest): boolean {
  * @throws {PeerageError} ERR_PROOF_MALFORMED, ERR_DID_INVALID, ERR_PROOF_INVALID
  */
 export function parseEntry(token: unknown, options: KeyOptions = {}): Verified<Entry> {
+  const entry = parseEntryOnce(token, options);
+  if (entry.token.length <= MAX_REMEMBERED) verifiedEntries.set(entry.digest, entry);
+  return entry;
+}
+
+/** As {@link parseEntry}, for an entry that will hardly be met again, such as the receipt of one call: it is not remembered. */
+export function parseEntryOnce(token: unknown, options: KeyOptions = {}): Verified<Entry> {
   const digest = typeof token === "string" ? tokenDigest(token) : undefined;
   const known = digest && verifiedEntries.get(digest);
   if (known) {
@@ -111,9 +118,7 @@ export function parseEntry(token: unknown, options: KeyOptions = {}): Verified<E
   const jws = verifyCompactJws(token, ENTRY_TYP, options);
   const defect = jws.claims["iss"] === jws.did ? claimsDefect(jws.claims) : "kid";
   if (defect) throw new PeerageError("ERR_PROOF_MALFORMED", `the entry is malformed: ${defect}`, { detail: defect });
-  const entry = markVerified(readEntry(jws.token, jws.kid, jws.claims));
-  if (entry.token.length <= MAX_REMEMBERED) verifiedEntries.set(entry.digest, entry);
-  return entry;
+  return markVerified(readEntry(jws.token, jws.kid, jws.claims));
 }
 
 /**

@@ -141,6 +141,8 @@ describe("a receipt", () => {
     const receipt = await issueReceipt(server, options);
     const entry = verifyReceipt(receipt, context);
     expect(entry).toMatchObject({ step: "tool_call", result: "executed", tool: "echo", audience: agent.did });
+    // Each is met once by whoever called: remembered, they would fill a bridge's memory for hours.
+    expect(isKnownEntry(entry.digest)).toBe(false);
     const forged = await issueReceipt(agent, options);
     expect(codeOf(() => verifyReceipt(forged, context))).toBe("ERR_RECEIPT_INVALID");
     const other = { ...context, result: { content: [] } };

@@ -7,7 +7,7 @@ import type { Digest } from "../json/digest.ts";
 import { type JsonValue, member } from "../json/types.ts";
 import type { KeyOptions } from "../jws/compact.ts";
 import type { Verified } from "../verified.ts";
-import { type Entry, generateRun, parseEntry, signEntry } from "./entry.ts";
+import { type Entry, generateRun, parseEntryOnce, signEntry } from "./entry.ts";
 
 /** How a call ended; `pending`: it was refused until a person has approved it. */
 export type ReceiptResult = "executed" | "errored" | "refused" | "pending";
@@ -107,7 +107,7 @@ function digestOf(result: JsonValue): Digest | undefined {
 
 function readReceipt(token: unknown, options: KeyOptions): Verified<Entry> {
   try {
-    return parseEntry(token, options);
+    return parseEntryOnce(token, options);
   } catch (cause) {
     if (!isPeerageError(cause)) throw cause;
     throw new PeerageError("ERR_RECEIPT_INVALID", `the receipt does not verify: ${cause.message}`, {
