@@ -5,7 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
-import { quantile } from "./report.ts";
+import { quantile } from "./lib/stats.ts";
 
 /** What to send. */
 export interface LoadPlan {
@@ -13,7 +13,9 @@ export interface LoadPlan {
   readonly port: number;
   readonly connections: number;
   /** Posted to `/v1/statements`, each once. */
-  readonly bodies: readonly string[];
+  readonly bodies?: readonly string[];
+  /** Asked for so many times, in place of posts. */
+  readonly get?: { readonly path: string; readonly count: number };
   /** No more than so many a second; as many as there can be by default. */
   readonly perSecond?: number;
   /** Wait until each is published, and fetch its log proof. */
@@ -35,19 +37,22 @@ if (import.meta.main && file !== undefined) {
   process.stdout.write(JSON.stringify(await load(plan)));
 }
 
-async function load({ host, port, connections, bodies, perSecond, proofs }: LoadPlan): Promise<LoadResult> {
+async function load({ host, port, connections, bodies = [], get, perSecond, proofs }: LoadPlan): Promise<LoadResult> {
   const latencies: number[] = [];
   let failures = 0;
   let next = 0;
+  const count = get?.count ?? bodies.length;
   const start = performance.now();
   await Promise.all(
     Array.from({ length: connections }, async () => {
       const exchange = client(connect({ host, port, noDelay: true }), `${host}:${port}`);
-      for (let i = next++; i < bodies.length; i = next++) {
+      for (let i = next++; i < count; i = next++) {
         if (perSecond !== undefined) await until(start + (i * 1_000) / perSecond);
         const sent = performance.now();
         const prefer = proofs === true ? "Prefer: wait=15\r\n" : "";
-        const answer = await exchange("POST", "/v1/statements", prefer, bodies[i]!);
+        const answer = get
+          ? await exchange("GET", get.path, "", "")
+          : await exchange("POST", "/v1/statements", prefer, bodies[i]!);
         let good = answer.status === 201 || answer.status === 200;
         if (good && proofs === true) {
           const { id } = JSON.parse(answer.body) as { id: string };
@@ -62,7 +67,7 @@ async function load({ host, port, connections, bodies, perSecond, proofs }: Load
   );
   const seconds = (performance.now() - start) / 1_000;
   return {
-    perSecond: bodies.length / seconds,
+    perSecond: count / seconds,
     p50: quantile(latencies, 0.5),
     p99: quantile(latencies, 0.99),
     failures,

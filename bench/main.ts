@@ -1,35 +1,63 @@
-/**
- * One run, one report: every figure beside a reference that was measured in the same run. `npm run bench -- proofs trust`
- * runs some sections only; `--json` prints the sections as JSON.
- */
-import { benchProofs } from "./proofs.ts";
-import { benchRegistry } from "./registry.ts";
-import { machine, printSection, type Section } from "./report.ts";
-import { benchTrustQueries } from "./trust-queries.ts";
+/** `npm run bench`: one run, one report, every figure with its spread and beside a reference of the same run. */
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { type Comparison, compareReports, formatComparison, hasRegression } from "./lib/compare.ts";
+import { formatReport } from "./lib/markdown.ts";
+import { parseReport, type Report } from "./lib/report.ts";
+import { type Options, parseOptions, usage, UsageError } from "./options.ts";
+import { measureAll } from "./run.ts";
 
-const sections: Readonly<Record<string, () => Section | Promise<Section>>> = {
-  proofs: benchProofs,
-  guard: async () => (await import("./guard.ts")).benchGuard(),
-  policy: async () => (await import("./policy.ts")).benchPolicy(),
-  registry: benchRegistry,
-  trust: benchTrustQueries,
-  observatory: async () => (await import("./observatory.ts")).benchObservatory(),
-  spiffe: async () => (await import("./spiffe.ts")).benchSpiffe(),
-};
-
-const asked = process.argv.slice(2).filter((word) => !word.startsWith("--"));
-const unknown = asked.filter((name) => !Object.hasOwn(sections, name));
-if (unknown.length > 0) {
-  console.error(`no such section: ${unknown.join(", ")}; there are ${Object.keys(sections).join(", ")}`);
-  process.exit(2);
+try {
+  await main(parseOptions(process.argv.slice(2)));
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  console.error(`${error.message}\n\nhow to: npm run bench -- --help`);
+  process.exitCode = 2;
 }
 
-const json = process.argv.includes("--json");
-const results: Section[] = [];
-if (!json) console.log(`## Peerage bench\n\n${machine()}`);
-for (const name of asked.length > 0 ? asked : Object.keys(sections)) {
-  const section = await sections[name]!();
-  results.push(section);
-  if (!json) printSection(section);
+async function main(options: Options): Promise<void> {
+  if (options.help) {
+    console.log(usage);
+    return;
+  }
+  // Before minutes are spent on measuring.
+  const old = options.compare === undefined ? undefined : readReport(options.compare);
+  const out = options.out === undefined ? undefined : outOf(options.out);
+  const report =
+    options.with === undefined ? await measureAll(options, (what) => console.error(what)) : readReport(options.with);
+  const comparison = old && compareReports(old, report);
+  const markdown = formatReport(report) + (comparison ? `\n${formatComparison(comparison)}` : "") + "\n";
+  const json = `${JSON.stringify(comparison ? { ...report, comparison: withoutFigures(comparison) } : report)}\n`;
+  if (out?.json !== undefined) writeFileSync(out.json, json);
+  if (out?.markdown !== undefined) writeFileSync(out.markdown, markdown);
+  process.stdout.write(
+    options.json ? json : options.with !== undefined && comparison ? formatComparison(comparison) + "\n" : markdown,
+  );
+  if (report.sections.some(({ failed }) => failed !== undefined)) process.exitCode = 1;
+  if (options.failOnRegression && comparison && hasRegression(comparison)) process.exitCode = 1;
 }
-if (json) console.log(JSON.stringify({ machine: machine(), sections: results }));
+
+function readReport(path: string): Report {
+  try {
+    return parseReport(readFileSync(path, "utf8"));
+  } catch (error) {
+    throw new UsageError(
+      `${path} cannot be compared: ${(error as Error).message}; make one with npm run bench -- --out ${path}`,
+    );
+  }
+}
+
+/** Where to write. A path that ends in neither .md nor .json is a folder. */
+function outOf(path: string): { markdown?: string; json?: string } {
+  const isFile = /\.(md|json)$/.test(path);
+  const folder = isFile ? dirname(path) : path;
+  if (existsSync(folder) && !statSync(folder).isDirectory()) throw new UsageError(`${folder} is no folder`);
+  mkdirSync(folder, { recursive: true });
+  if (path.endsWith(".md")) return { markdown: path };
+  return path.endsWith(".json") ? { json: path } : { markdown: join(path, "bench.md"), json: join(path, "bench.json") };
+}
+
+/** The figures themselves are in the two reports. */
+function withoutFigures({ changes, ...rest }: Comparison): object {
+  return { ...rest, changes: changes.map(({ id, factor, verdict }) => ({ id, factor, verdict })) };
+}

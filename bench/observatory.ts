@@ -5,52 +5,75 @@ import { brotliCompressSync } from "node:zlib";
 import { type Did, identityFromSeed, issueVouch } from "@peerage/core";
 import { launchBrowser } from "../test/_browser.ts";
 import { startObservatory, type TestObservatory } from "../test/_observatory.ts";
-import { median, quantile, type Row, type Section } from "./report.ts";
+import type { Measurement } from "./lib/figures.ts";
+import { at, measured, type Scale, wallMs } from "./lib/measure.ts";
+import { median, quantile } from "./lib/stats.ts";
 
-const AGENTS = 10_000;
-const COMMUNITIES = 60;
+interface Plan {
+  readonly agents: number;
+  readonly communities: number;
+  readonly rounds: number;
+  /** Pages of one kind in a round. */
+  readonly pages: number;
+  /** How long the idle registry is asked, and how long the map is panned. */
+  readonly idleMs: number;
+  readonly panMs: number;
+}
+
+/** A network and a registry that serves it. */
+interface Scene {
+  readonly site: TestObservatory;
+  readonly dids: readonly Did[];
+  readonly plan: Plan;
+}
+
 const PARALLEL = 500;
-/** How long the idle registry is asked, and how long the map is panned. */
-const IDLE_MS = 4_000;
-const PAN_MS = 5_000;
 
-export async function benchObservatory(): Promise<Section> {
-  const { dids, vouches } = await network();
+export async function benchObservatory(scale: Scale): Promise<Measurement[]> {
+  const plan = at<Plan>(scale, {
+    quick: { agents: 300, communities: 6, rounds: 2, pages: 4, idleMs: 300, panMs: 500 },
+    normal: { agents: 10_000, communities: 60, rounds: 5, pages: 16, idleMs: 2_500, panMs: 2_500 },
+  });
+  const { dids, vouches } = await network(plan);
   await using site = await startObservatory({ roots: dids.slice(0, 2), unlimited: true });
   for (let i = 0; i < vouches.length; i += PARALLEL) {
     const some = vouches.slice(i, i + PARALLEL);
     const places = await Promise.all(some.map((bytes) => site.registry.submit(bytes)));
     if (i + PARALLEL >= vouches.length) await site.registry.published(Math.max(...places.map(({ index }) => index)));
   }
-  const rows: Row[] = [...(await answerRows(site, dids)), ...(await pageRows(site, dids))];
+  const scene = { site, dids, plan };
+  const measurements = [...(await answerRows(scene)), ...(await pageRows(scene))];
   const browser = await launchBrowser();
-  if (browser) {
-    rows.push(...(await frameRows(browser, site)));
+  if (!browser) return measurements;
+  try {
+    return [...measurements, ...(await frameRows(browser, scene))];
+  } finally {
     await browser.close();
-  } else rows.push({ what: "frames of the map", value: "not measured: there is no Chromium" });
-  const size = `${AGENTS.toLocaleString("en-US")} agents, ${vouches.length.toLocaleString("en-US")} vouches`;
-  return { title: `observatory, ${size}`, rows };
+  }
 }
 
 /** Communities with hubs and a few bridges, as signed vouches. */
-async function network(): Promise<{ dids: readonly Did[]; vouches: readonly Uint8Array[] }> {
+async function network({
+  agents,
+  communities,
+}: Plan): Promise<{ dids: readonly Did[]; vouches: readonly Uint8Array[] }> {
   let i = 0;
   const random = (): number => createHash("sha256").update(`bench ${i++}`).digest().readUInt32BE(0) / 2 ** 32;
-  const identities = Array.from({ length: AGENTS }, (_, n) =>
+  const identities = Array.from({ length: agents }, (_, n) =>
     identityFromSeed(createHash("sha256").update(`bench agent ${n}`).digest()),
   );
   const pairs = new Set<string>();
   const join = (from: number, to: number): unknown => from !== to && pairs.add(`${from} ${to}`);
-  const each = AGENTS / COMMUNITIES;
-  for (let n = 0; n < AGENTS; n++) {
+  const each = agents / communities;
+  for (let n = 0; n < agents; n++) {
     const start = Math.floor(Math.floor(n / each) * each);
-    const peer = (): number => Math.min(AGENTS - 1, start + Math.floor(random() ** 2 * each));
+    const peer = (): number => Math.min(agents - 1, start + Math.floor(random() ** 2 * each));
     join(peer(), n);
     join(n, peer());
     if (random() < 0.6) join(n, peer());
-    if (random() < 0.1) join(n, Math.floor(random() * AGENTS));
+    if (random() < 0.1) join(n, Math.floor(random() * agents));
   }
-  for (let c = 0; c < COMMUNITIES; c++) join(c % 2, Math.floor(c * each));
+  for (let c = 0; c < communities; c++) join(c % 2, Math.floor(c * each));
   const vouches: Uint8Array[] = [];
   const all = [...pairs];
   for (let at = 0; at < all.length; at += PARALLEL) {
@@ -65,14 +88,14 @@ async function network(): Promise<{ dids: readonly Did[]; vouches: readonly Uint
 }
 
 /** What the registry takes to answer, alone and while the map is laid out beside it. */
-async function answerRows(site: TestObservatory, dids: readonly Did[]): Promise<Row[]> {
+async function answerRows({ site, dids, plan }: Scene): Promise<Measurement[]> {
   const ask = async (n: number): Promise<number> => {
-    const path = [`/v1/score?to=${dids[(n * 37) % AGENTS]!}&from=${dids[0]!}&scope=tools`, "/checkpoint"][n % 2]!;
-    const start = performance.now();
-    const answer = await site.get(path);
-    await answer.arrayBuffer();
-    if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
-    return performance.now() - start;
+    const path = [`/v1/score?to=${dids[(n * 37) % dids.length]!}&from=${dids[0]!}&scope=tools`, "/checkpoint"][n % 2]!;
+    return wallMs(async () => {
+      const answer = await site.get(path);
+      await answer.arrayBuffer();
+      if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+    });
   };
   for (let n = 0; n < 200; n++) await ask(n);
   const until = async (over: () => boolean): Promise<number[]> => {
@@ -80,68 +103,69 @@ async function answerRows(site: TestObservatory, dids: readonly Did[]): Promise<
     for (let n = 0; !over(); n++) times.push(await ask(n));
     return times;
   };
-  const idleEnd = performance.now() + IDLE_MS;
+  const idleEnd = performance.now() + plan.idleMs;
   const idle = await until(() => performance.now() > idleEnd);
-  const start = performance.now();
-  const state = { laidOut: 0 };
-  const drawn = site.json("/map.json").then((columns: { x: number[] }) => {
-    state.laidOut = performance.now() - start;
-    return columns;
-  });
+  const state = { laidOut: 0, columns: undefined as unknown };
+  const drawn = wallMs(async () => void (state.columns = await site.json("/map.json"))).then(
+    (ms) => (state.laidOut = ms),
+  );
   const during = await until(() => state.laidOut > 0);
-  const columns = await drawn;
-  const told = (times: readonly number[]): string =>
-    `p50 ${median(times).toFixed(1)} ms, p99 ${quantile(times, 0.99).toFixed(1)} ms, slowest ${Math.max(...times).toFixed(0)} ms of ${times.length}`;
+  await drawn;
+  const slowest = (times: readonly number[]): string =>
+    `slowest ${Math.max(...times).toFixed(0)} ms of ${times.length}`;
+  const map = brotliCompressSync(JSON.stringify(state.columns)).length / 1_024;
+  const label = "scores and checkpoints over HTTP, one by one";
   return [
-    { what: "scores and checkpoints over HTTP, one by one, nothing else to do", value: told(idle) },
-    {
-      what: "the same while the map is laid out in its thread",
-      value: told(during),
-      ratio: `p99 ${(quantile(during, 0.99) / quantile(idle, 0.99)).toFixed(1)} × alone`,
-      goal: "never blocked by the layout",
-    },
-    {
-      what: `layout of ${columns.x.length.toLocaleString("en-US")} agents`,
-      value: `${(state.laidOut / 1000).toFixed(1)} s`,
-    },
-    {
-      what: "all positions and vouches of the map, brotli",
-      value: `${(brotliCompressSync(JSON.stringify(columns)).length / 1024).toFixed(0)} KiB`,
-      goal: "≤ 180 KiB",
-    },
+    measured("pages/idle-p50", `${label}, nothing else to do: p50`, "ms", [median(idle)], { note: slowest(idle) }),
+    measured("pages/idle-p99", "… p99", "ms", [quantile(idle, 0.99)]),
+    measured("pages/layout-p50", "… while the map is laid out in its thread: p50", "ms", [median(during)], {
+      beside: "pages/idle-p50",
+      note: slowest(during),
+    }),
+    measured("pages/layout-p99", "… p99", "ms", [quantile(during, 0.99)], { beside: "pages/idle-p99" }),
+    measured("pages/layout", `layout of ${dids.length.toLocaleString("en-US")} agents`, "s", [state.laidOut / 1_000]),
+    measured("pages/map-bytes", "all positions and vouches of the map, brotli", "KiB", [map], {
+      goal: { of: "value", atMost: 180 },
+    }),
   ];
 }
 
-/** Pages made one after the other, each of another agent. */
-async function pageRows(site: TestObservatory, dids: readonly Did[]): Promise<Row[]> {
-  const rows: Row[] = [];
-  for (const [what, path] of [
-    ["agent pages", (n: number) => `/a/${dids[(n * 91) % AGENTS]!}`],
-    ["orbits", (n: number) => `/a/${dids[(n * 91) % AGENTS]!}/orbit`],
-    ["home", () => "/"],
-    ["the directory", () => "/agents"],
-  ] as const) {
-    const html = { accept: "text/html" };
-    for (let n = 0; n < 20; n++) await (await site.get(path(n), html)).text();
-    const times: number[] = [];
-    let bytes = 0;
-    for (let n = 0; n < 150; n++) {
-      const start = performance.now();
-      const page = await (await site.get(path(n), html)).text();
-      times.push(performance.now() - start);
-      bytes = Math.max(bytes, n % 30 === 0 ? brotliCompressSync(page).length : 0);
+/** Pages made one after the other, each of another agent, beside the smallest answer that the same server gives. */
+async function pageRows({ site, dids, plan }: Scene): Promise<Measurement[]> {
+  const of = (n: number): Did => dids[(n * 91) % dids.length]!;
+  const kinds = [
+    ["checkpoint", "GET /checkpoint", () => "/checkpoint", undefined],
+    ["agent", "an agent's page", (n: number) => `/a/${of(n)}`, 16],
+    ["orbit", "an orbit", (n: number) => `/a/${of(n)}/orbit`, undefined],
+    ["home", "home", () => "/", 24],
+    ["directory", "the directory", () => "/agents", undefined],
+  ] as const;
+  const html = { accept: "text/html" };
+  const taken = kinds.map(() => ({ times: [] as number[], bytes: 0 }));
+  let n = 0;
+  for (let round = -1; round < plan.rounds; round++) {
+    for (const [i, [, , path]] of kinds.entries()) {
+      let page = "";
+      const times: number[] = [];
+      for (let count = 0; count < plan.pages; count++)
+        times.push(await wallMs(async () => (page = await (await site.get(path(n++), html)).text())));
+      taken[i]!.bytes = Math.max(taken[i]!.bytes, brotliCompressSync(page).length / 1_024);
+      if (round >= 0) taken[i]!.times.push(median(times));
     }
-    rows.push({
-      what,
-      value: `p50 ${median(times).toFixed(1)} ms, p99 ${quantile(times, 0.99).toFixed(1)} ms, up to ${(bytes / 1024).toFixed(1)} KiB brotli`,
-    });
   }
-  return rows;
+  return kinds.flatMap(([name, what, , mostKiB], i): Measurement[] => {
+    const { times, bytes } = taken[i]!;
+    const beside = i === 0 ? {} : { beside: "pages/checkpoint" };
+    const size = measured(`pages/${name}-bytes`, `… brotli, the largest`, "KiB", [bytes], {
+      ...(mostKiB === undefined ? {} : { goal: { of: "value", atMost: mostKiB } }),
+    });
+    return [measured(`pages/${name}`, `${what}, p50 of a round`, "ms", times, beside), ...(i === 0 ? [] : [size])];
+  });
 }
 
 /** Frames that the browser gets to draw while the map is panned without a pause. */
-async function frameRows(browser: Browser, site: TestObservatory): Promise<Row[]> {
-  const rows: Row[] = [];
+async function frameRows(browser: Browser, { site, plan }: Scene): Promise<Measurement[]> {
+  const rows: Measurement[] = [];
   for (const [width, height] of [
     [1280, 900],
     [390, 800],
@@ -170,7 +194,7 @@ async function frameRows(browser: Browser, site: TestObservatory): Promise<Row[]
     await page.mouse.move(x, y);
     await page.mouse.down();
     const start = performance.now();
-    for (let n = 0; performance.now() - start < PAN_MS; n++) {
+    for (let n = 0; performance.now() - start < plan.panMs; n++) {
       await page.mouse.move(x + 110 * Math.sin(n / 7), y + 80 * Math.cos(n / 9));
     }
     const frames = await page.evaluate(() => (globalThis as unknown as { frames: number[] }).frames);
@@ -179,11 +203,19 @@ async function frameRows(browser: Browser, site: TestObservatory): Promise<Row[]
     if ((await picture()) === before) throw new Error("the map did not move");
     const gaps = frames.slice(1).map((at, n) => at - frames[n]!);
     const perSecond = (frames.length - 1) / ((frames.at(-1)! - frames[0]!) / 1000);
-    rows.push({
-      what: `panning the map, ${width} × ${height}, software rendering`,
-      value: `${perSecond.toFixed(0)} frames/s, slowest 1 in 20: ${quantile(gaps, 0.95).toFixed(0)} ms, drawn ${(first / 1000).toFixed(1)} s after the request`,
-      goal: "≥ 25 frames/s",
-    });
+    rows.push(
+      measured(
+        `pages/pan-${width}`,
+        `panning the map, ${width} × ${height}, software rendering`,
+        "frames/s",
+        [perSecond],
+        {
+          goal: { of: "value", atLeast: 25 },
+          note: `slowest 1 in 20: ${quantile(gaps, 0.95).toFixed(0)} ms`,
+        },
+      ),
+      measured(`pages/map-drawn-${width}`, "… drawn after the request", "s", [first / 1_000]),
+    );
     await page.close();
   }
   return rows;

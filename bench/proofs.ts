@@ -1,106 +1,204 @@
-/** Signing and verifying: how far a checked call proof is from the bare signature of the same bytes. */
-import { createPublicKey, verify as nodeVerify } from "node:crypto";
+/** Signing and verifying: how far a checked call proof is from the bare signature of the same bytes, and from rivals. */
+import { createHash, sign as nodeSign, verify as nodeVerify } from "node:crypto";
 import {
+  type CallSubject,
   checkCallAudienceAndTime,
   checkCallMessage,
-  concat,
   ed25519Backend,
   fromBase64url,
-  fromHex,
-  generateIdentity,
+  generateRun,
+  generateSeed,
   issueVouch,
   parseCallProof,
+  parseEntry,
   publicKeyOf,
   requestDigest,
   signCall,
   signEntry,
-  generateRun,
-  parseEntry,
+  signHttpRequest,
+  type SignedMessage,
   utf8,
+  verifyHttpSignature,
   verifyStatement,
 } from "@peerage/core";
-import { median, perSecond, rate, type Row, type Section } from "./report.ts";
+import { benchIdentity, nodeKeyOf, nodeSecretOf } from "./keys.ts";
+import type { Measurement } from "./lib/figures.ts";
+import { measureRates, rateOptions, type Repeated, type Scale } from "./lib/measure.ts";
+import { hmacRival, joseRivals } from "./rivals.ts";
 
-export async function benchProofs(): Promise<Section> {
-  const caller = generateIdentity();
-  const server = generateIdentity();
-  const message = { method: "tools/call", params: { name: "echo", arguments: { message: "hello", n: 7 } } };
-  const token = await signCall(caller, { audience: server.did, message });
+const caller = benchIdentity("caller");
+const server = benchIdentity("server");
+const message: CallSubject = {
+  method: "tools/call",
+  params: { name: "echo", arguments: { message: "hello", n: 7 } },
+};
+const verifyReference = "proofs/raw-verify";
+const signReference = "proofs/raw-sign";
+
+export async function benchProofs(scale: Scale): Promise<Measurement[]> {
+  const options = rateOptions(scale);
+  const rivals = [...(await joseRivals(server.did)), hmacRival(JSON.stringify(message))];
+  const verifying = [
+    ...(await ownVerifying()),
+    ...rivals.map(({ name, label, verify }) => {
+      return { id: `proofs/verify-${name}`, what: `verify: ${label}`, beside: verifyReference, run: verify };
+    }),
+  ];
+  const signing = [
+    ...(await ownSigning()),
+    ...rivals
+      // The two of EdDSA sign alike.
+      .filter(({ name }) => name !== "jose-compact")
+      .map(({ name, label, sign }) => {
+        return { id: `proofs/sign-${name}`, what: `sign: ${label}`, beside: signReference, run: sign };
+      }),
+  ];
+  return [
+    ...(await measureRates(verifying, options)),
+    ...(await measureRates(signing, options)),
+    ...(await measureRates(digests(), options)),
+  ];
+}
+
+async function ownVerifying(): Promise<Repeated[]> {
+  const token = await signCall(caller, { audience: server.did, message, lifetimeSeconds: 300 });
   const audiences = new Set<string>([server.did]);
-
   const [header = "", claims = "", signaturePart = ""] = token.split(".");
   const signed = utf8(`${header}.${claims}`);
   const signature = fromBase64url(signaturePart);
-  const raw = publicKeyOf(caller.did).bytes;
-  const spki = concat(fromHex("302a300506032b6570032100"), raw);
-  const key = createPublicKey({ key: Buffer.from(spki), format: "der", type: "spki" });
-
-  const rawVerify = rate(() => {
-    if (!nodeVerify(null, signed, key, signature)) throw new Error("the signature does not hold");
-  });
-  const checked = rate(() => {
-    const proof = parseCallProof(token);
-    checkCallAudienceAndTime(proof, { audiences, now: new Date() });
-    checkCallMessage(proof, message);
-  });
+  const key = nodeKeyOf(caller.did);
   const backend = ed25519Backend();
-  const imported = backend.importKey(raw);
-  const bare = rate(() => {
-    if (!backend.verify(imported, signed, signature)) throw new Error("the signature does not hold");
-  });
-  const digest = rate(() => void requestDigest(message.method, message.params));
-  const sign = await asyncRate(() => signCall(caller, { audience: server.did, message }));
-  const vouch = await issueVouch(caller, { subject: server.did, scope: ["tools"], confidence: 80 });
-  const statement = await asyncRate(() => verifyStatement(vouch.bytes));
-  const fresh = await freshEntries(caller, 2_000);
-  const start = performance.now();
-  for (const entry of fresh) parseEntry(entry);
-  const entries = (fresh.length * 1000) / (performance.now() - start);
-
-  const rows: Row[] = [
-    { what: "raw crypto.verify of the token's bytes", value: perSecond(rawVerify), ratio: "reference" },
+  const imported = backend.importKey(publicKeyOf(caller.did).bytes);
+  const request = httpRequest();
+  const headers = { ...request.headers, ...(await signHttpRequest(caller, request.message)) };
+  const received = { ...request.message, header: (name: string) => (headers as Record<string, string>)[name] };
+  const entry = await unknownEntries();
+  const { bytes } = await issueVouch(caller, { subject: server.did, scope: ["tools"], confidence: 80 });
+  const beside = verifyReference;
+  return [
     {
-      what: `the same by the backend in use (${backend.name})`,
-      value: perSecond(bare),
-      ratio: `${(bare.perSecond / rawVerify.perSecond).toFixed(2)} × raw`,
+      id: verifyReference,
+      what: "raw crypto.verify of the token's bytes",
+      run: () => mustHold(nodeVerify(null, signed, key, signature)),
+      note: "OpenSSL",
     },
     {
+      id: "proofs/backend-verify",
+      what: "the same by the backend in use",
+      beside,
+      run: () => mustHold(backend.verify(imported, signed, signature)),
+      note: backend.name,
+    },
+    {
+      id: "proofs/call-proof",
       what: "call proof: profile, key, signature, claims, audience, time, message",
-      value: perSecond(checked),
-      ratio: `${(checked.perSecond / rawVerify.perSecond).toFixed(2)} × raw`,
-      goal: "≥ 0.80 × raw",
-    },
-    { what: "sign a call proof", value: `${Math.round(sign).toLocaleString("en-US")}/s` },
-    { what: "request digest (JCS and SHA-256)", value: perSecond(digest) },
-    {
-      what: "verify a history entry, first sight",
-      value: `${Math.round(entries).toLocaleString("en-US")}/s`,
-      ratio: `${(entries / rawVerify.perSecond).toFixed(2)} × raw`,
+      beside,
+      goal: { of: "ratio", atLeast: 0.8 },
+      run: () => {
+        const proof = parseCallProof(token);
+        checkCallAudienceAndTime(proof, { audiences, now: new Date() });
+        checkCallMessage(proof, message);
+      },
     },
     {
-      what: "verify a vouch: strict JSON, one form, schema, DIDs, eddsa-jcs-2022",
-      value: `${Math.round(statement).toLocaleString("en-US")}/s`,
-      ratio: `${(statement / rawVerify.perSecond).toFixed(2)} × raw`,
+      id: "proofs/http-signature",
+      what: "HTTP message signature, body digest recomputed",
+      beside,
+      run: () => verifyHttpSignature(received, { now: new Date() }),
+    },
+    { id: "proofs/entry", what: "entry of a history, first sight", beside, run: () => parseEntry(entry()) },
+    {
+      id: "proofs/vouch",
+      what: "vouch: strict JSON, one form, schema, DIDs, eddsa-jcs-2022",
+      beside,
+      run: () => verifyStatement(bytes),
     },
   ];
-  return { title: "Proofs, one core", rows };
 }
 
-async function asyncRate(action: () => Promise<unknown>, ms = 300): Promise<number> {
-  const rates: number[] = [];
-  for (let round = 0; round < 5; round++) {
-    const start = performance.now();
-    let calls = 0;
-    for (; performance.now() - start < ms; calls++) await action();
-    rates.push((calls * 1000) / (performance.now() - start));
-  }
-  return median(rates);
-}
-
-async function freshEntries(signer: Parameters<typeof signEntry>[0], count: number): Promise<string[]> {
+async function ownSigning(): Promise<Repeated[]> {
+  const seed = generateSeed();
+  const secret = nodeSecretOf(seed);
+  const [header = "", claims = ""] = (await signCall(caller, { audience: server.did, message })).split(".");
+  const signed = utf8(`${header}.${claims}`);
   const run = generateRun();
-  const tokens: string[] = [];
-  for (let i = 0; i < count; i++)
-    tokens.push(await signEntry(signer, { run, prev: [], step: "step", result: "passed" }));
-  return tokens;
+  const request = httpRequest();
+  const beside = signReference;
+  return [
+    {
+      id: signReference,
+      what: "raw crypto.sign of the token's bytes",
+      run: () => nodeSign(null, signed, secret),
+      note: "OpenSSL",
+    },
+    {
+      id: "proofs/sign-call",
+      what: "sign a call proof",
+      beside,
+      run: () => signCall(caller, { audience: server.did, message }),
+    },
+    {
+      id: "proofs/sign-entry",
+      what: "sign an entry of a history",
+      beside,
+      run: () => signEntry(caller, { run, prev: [], step: "step", result: "passed" }),
+    },
+    {
+      id: "proofs/sign-http",
+      what: "sign an HTTP message",
+      beside,
+      run: () => signHttpRequest(caller, request.message),
+    },
+    {
+      id: "proofs/sign-vouch",
+      what: "issue a vouch",
+      beside,
+      run: () => issueVouch(caller, { subject: server.did, scope: ["tools"], confidence: 80 }),
+    },
+  ];
+}
+
+/** More entries than are remembered when they were verified, so that each is met as if for the first time. */
+async function unknownEntries(): Promise<() => string> {
+  const run = generateRun();
+  const sign = (): Promise<string> => signEntry(caller, { run, prev: [], step: "step", result: "passed" });
+  const tokens = await Promise.all(Array.from({ length: 20_000 }, sign));
+  let next = 0;
+  return () => tokens[next++ % tokens.length]!;
+}
+
+/** How the digest of a request grows with its arguments, beside SHA-256 alone of as many bytes. */
+function digests(): Repeated[] {
+  return [1, 16, 256].flatMap((kib): Repeated[] => {
+    const lines = Array.from({ length: kib * 8 }, (_, i) => `${String(i).padStart(8, "0")}${"a".repeat(106)}`);
+    const params = { name: "write", arguments: { path: "notes.txt", lines } };
+    const bytes = utf8(JSON.stringify({ method: "tools/call", params }));
+    return [
+      {
+        id: `proofs/sha256-${kib}k`,
+        what: `SHA-256 alone of ${kib} KiB`,
+        run: () => createHash("sha256").update(bytes).digest(),
+      },
+      {
+        id: `proofs/digest-${kib}k`,
+        what: `digest of a request of ${kib} KiB: canonical form and SHA-256`,
+        beside: `proofs/sha256-${kib}k`,
+        run: () => requestDigest("tools/call", params),
+      },
+    ];
+  });
+}
+
+function httpRequest(): {
+  headers: Readonly<Record<string, string>>;
+  message: SignedMessage & { readonly body: Uint8Array };
+} {
+  const headers: Readonly<Record<string, string>> = { "content-type": "application/json" };
+  const body = utf8(JSON.stringify({ jsonrpc: "2.0", id: 1, ...message }));
+  const targetUri = "https://mcp.example.com/mcp";
+  return { headers, message: { method: "POST", targetUri, header: (name) => headers[name], body } };
+}
+
+function mustHold(holds: boolean): void {
+  if (!holds) throw new Error("the signature does not hold");
 }

@@ -1,9 +1,10 @@
 /**
- * A registry in a process of its own, to be measured: `node bench/registry-server.ts <data folder>` prints its address; a
+ * A registry in a process of its own, to be measured: `node bench/registry-server.ts <data folder> [<root> …]` prints its address; a
  * line on its standard input asks for a {@link ServerFigures} since the last one, and its end ends it.
  */
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { createInterface } from "node:readline";
+import { parseDid } from "@peerage/core";
 import { serveRegistry } from "@peerage/registry";
 
 /** What a registry's process says of itself. */
@@ -17,11 +18,12 @@ export interface ServerFigures {
   readonly cpu: number;
 }
 
-const [dataDir] = process.argv.slice(2);
-if (dataDir === undefined) throw new TypeError("usage: registry-server.ts <data folder>");
+const [dataDir, ...roots] = process.argv.slice(2);
+if (dataDir === undefined) throw new TypeError("usage: registry-server.ts <data folder> [<root> …]");
 const database = process.env["PEERAGE_DATABASE_URL"];
 const server = await serveRegistry({
   dataDir,
+  roots: roots.map(parseDid),
   ...(database === undefined ? {} : { database }),
   streams: { maximum: 4_096 },
 });

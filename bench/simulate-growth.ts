@@ -10,7 +10,9 @@ import { generateIdentity, issueVouch, leafHash, verifyStatement } from "@peerag
 import { openRegistry } from "@peerage/registry";
 import { EdgeGraph } from "../core/src/trust/edge-graph.ts";
 import { FlowState } from "../core/src/trust/flow-state.ts";
-import { machine, median, printSection, type Row } from "./report.ts";
+import { machineLine } from "./lib/machine.ts";
+import { formatTable } from "./lib/markdown.ts";
+import { median } from "./lib/stats.ts";
 import { powerLaw } from "./trust/synthetic.ts";
 
 /** The model: what agents do. */
@@ -36,8 +38,15 @@ interface Growth {
   readonly bytes: number;
 }
 
+/** A line of a table. */
+interface Row {
+  readonly what: string;
+  readonly value: string;
+  readonly ratio?: string;
+}
+
 const sizes = process.argv.includes("--quick") ? [1_000, 10_000, 100_000] : [1_000, 10_000, 100_000, 1_000_000];
-console.log(`## Growth\n\n${machine()}`);
+console.log(`## Growth\n\n${machineLine()}`);
 const unit = await measureUnit(2_000);
 printSection({
   title: "Measured: one statement",
@@ -114,6 +123,11 @@ function grow(agents: number): Growth {
     active,
     bytes: graph.byteLength + state.byteLength,
   };
+}
+
+function printSection({ title, rows }: { title: string; rows: readonly Row[] }): void {
+  const cells = rows.map(({ what, value, ratio = "" }) => [what, value, ratio]);
+  console.log(`\n### ${title}\n\n${formatTable([["what", "value", "with it"], ...cells])}`);
 }
 
 function growthRow({ agents, edges, buildMs, vectorMs, active, bytes }: Growth): Row {

@@ -9,29 +9,28 @@ import { GuardSpiffe } from "../mcp-middleware/src/spiffe/guard-spiffe.ts";
 import { bindX509 } from "../mcp-middleware/src/spiffe/issue-binding.ts";
 import { verifyX509Svid } from "../mcp-middleware/src/spiffe/x509-svid.ts";
 import { authority, bundleOf, identityOf, type Issued, leaf, lookup, newKey, NOW } from "../test/_spiffe.ts";
-import { machine, median, printSection, type Row, type Section } from "./report.ts";
+import type { Goal, Measurement } from "./lib/figures.ts";
+import { at, cpuMs, measured, type Scale } from "./lib/measure.ts";
 
-const ROUNDS = 400;
-/** Chains that are verified before the clock runs: what is measured is a guard that has been running. */
-const WARM_UP = 100;
+/** Chains that are verified before anything counts: what is measured is a guard that has been running. */
+const WARM_UP = 60;
 
-/** Microseconds of one call. */
-function timed(run: () => unknown): number {
-  const start = process.hrtime.bigint();
-  run();
-  return Number(process.hrtime.bigint() - start) / 1e3;
+interface Plan {
+  readonly rounds: number;
+  /** Chains in a round. */
+  readonly each: number;
 }
 
-/** Median microseconds; call `i` gets its own material. */
-function medianOf(run: (i: number) => unknown): number {
-  return median(Array.from({ length: ROUNDS }, (_, i) => timed(() => run(i + WARM_UP))));
+export async function benchSpiffe(scale: Scale): Promise<Measurement[]> {
+  const plan = at(scale, { quick: { rounds: 2, each: 10 }, normal: { rounds: 8, each: 30 } });
+  return [...(await measure("P-256", plan)), ...(await measure("P-384", plan))];
 }
 
-async function measure(kind: "P-256" | "P-384"): Promise<Row[]> {
+async function measure(kind: "P-256" | "P-384", { rounds, each }: Plan): Promise<Measurement[]> {
   const root = await authority("a.test", { key: newKey(kind) });
   const bundles = lookup({ "a.test": bundleOf(root) });
   const chains: Issued[][] = [];
-  for (let i = 0; i < ROUNDS + WARM_UP; i++) {
+  for (let i = 0; i < rounds * each + WARM_UP; i++) {
     const middle = await authority("a.test", { issuer: root, key: newKey(kind) });
     chains.push([await leaf(middle, `spiffe://a.test/${String(i)}`, { key: newKey(kind) }), middle, root]);
   }
@@ -50,13 +49,6 @@ async function measure(kind: "P-256" | "P-384"): Promise<Row[]> {
     check(i);
     chain(i);
   }
-  // One after the other for each chain, so that whatever else runs on this machine disturbs both alike.
-  const pairs = Array.from({ length: ROUNDS }, (_, i) => [
-    timed(() => check(i + WARM_UP)),
-    timed(() => chain(i + WARM_UP)),
-  ]);
-  const [raw, fresh] = [0, 1].map((side) => median(pairs.map((pair) => pair[side]!))) as [number, number];
-
   const me = generateIdentity();
   const proof = parseCallProof(await signCall(me, { audience: "did:guard", message: { method: "ping" }, now: NOW }));
   const [own, middle] = chains[0] as [Issued, Issued];
@@ -65,32 +57,35 @@ async function measure(kind: "P-256" | "P-384"): Promise<Row[]> {
   const guard = new GuardSpiffe({ bundles });
   const bind = (i: number): unknown => guard.verify({ binding: bindings[i], audiences: new Set(), now: NOW }, proof);
   for (let i = 0; i < WARM_UP; i++) bind(i);
-  const row = (what: string, value: number, more: Partial<Row> = {}): Row => {
-    return { what: `${kind}: ${what}`, value: `${value.toFixed(1)} µs`, ...more };
-  };
+  const parse = (i: number): unknown => parseCertificate(ders[i]![0]!);
+  const actions = { parse, raw: check, fresh: chain, cached: chain, bindFresh: bind, bindCached: bind };
+  const taken = Object.fromEntries(Object.keys(actions).map((name) => [name, [] as number[]]));
+  for (let round = 0; round < rounds; round++) {
+    const from = WARM_UP + round * each;
+    for (const [name, action] of Object.entries(actions)) {
+      const ms = cpuMs(() => {
+        for (let i = from; i < from + each; i++) action(i);
+      });
+      taken[name]!.push((ms * 1_000) / each);
+    }
+  }
+  const id = (name: string): string => `spiffe/${kind.toLowerCase()}-${name}`;
+  const row = (name: string, what: string, rounds: readonly number[], goal?: Goal): Measurement =>
+    measured(id(name), `${kind}: ${what}`, "µs", rounds, {
+      ...(name === "raw" ? {} : { beside: id("raw") }),
+      ...(goal && { goal }),
+    });
   return [
-    row(
-      "parse a certificate",
-      medianOf((i) => parseCertificate(ders[i]![0]!)),
-    ),
-    row("the two raw signature checks of a chain of three", raw, { ratio: "reference" }),
-    row("verify a fresh chain of three", fresh, { ratio: `${(fresh / raw).toFixed(2)} × raw`, goal: "≤ 1.5 × raw" }),
-    row("verify a cached chain", medianOf(chain), { goal: "< 20 µs" }),
-    row("verify a fresh binding, cached chain", medianOf(bind)),
-    row("verify a cached binding", medianOf(bind)),
+    row("raw", "the two raw signature checks of a chain of three", taken["raw"]!),
+    row("parse", "parse a certificate", taken["parse"]!),
+    row("fresh", "verify a fresh chain of three", taken["fresh"]!, { of: "ratio", atMost: 1.5 }),
+    row("cached", "verify a cached chain", taken["cached"]!, { of: "value", atMost: 20 }),
+    row("bind-fresh", "verify a fresh binding, cached chain", taken["bindFresh"]!),
+    row("bind-cached", "verify a cached binding", taken["bindCached"]!),
   ];
 }
 
-export async function benchSpiffe(): Promise<Section> {
-  const rows = [...(await measure("P-256")), ...(await measure("P-384"))];
-  return { title: `SPIFFE, one core, medians of ${String(ROUNDS)}`, rows };
-}
-
-if (process.argv[1] === import.meta.filename) {
-  const section = await benchSpiffe();
-  if (process.argv.includes("--json")) console.log(JSON.stringify({ machine: machine(), sections: [section] }));
-  else {
-    console.log(`## Peerage bench\n\n${machine()}`);
-    printSection(section);
-  }
+if (import.meta.main) {
+  process.argv.splice(2, 0, "--only", "spiffe");
+  await import("./main.ts");
 }

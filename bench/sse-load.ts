@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { connect } from "node:net";
-import { quantile } from "./report.ts";
+import { quantile } from "./lib/stats.ts";
 
 /** Who listens, and how long. */
 export interface StreamPlan {

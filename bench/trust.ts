@@ -1,14 +1,13 @@
 /**
- * Coverage, Sybil and speed tables of the trust score: `node bench/trust.ts [--dataset FILE] [--quick] [--json]`.
- * The quick form leaves out the graph of a million agents and takes fewer roots.
+ * Coverage and Sybil tables of the trust score: `node bench/trust.ts [--dataset FILE] [--quick] [--json]`. The quick form
+ * takes fewer roots. What the score costs is in `npm run bench -- --only trust`.
  */
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { machine, printSection } from "./report.ts";
+import { machineLine } from "./lib/machine.ts";
 import { circle } from "./trust/circle.ts";
 import { readDataset } from "./trust/dataset.ts";
-import { speedTables } from "./trust/speed-table.ts";
 import { printSybilTable, type SybilRow, sybilTable } from "./trust/sybil-table.ts";
 
 const { values } = parseArgs({
@@ -45,7 +44,7 @@ function tableOf(file: string): SybilRow[] {
   }
 }
 
-say(`## Trust bench${values.quick ? " (quick)" : ""}\n\n${machine()}`);
+say(`## Trust bench${values.quick ? " (quick)" : ""}\n\n${machineLine()}`);
 
 say(`\n### Coverage and Sybils: ${roots} random honest roots, ${attacked} of them under the worst of 17 attacks\n`);
 const rows: SybilRow[] = [];
@@ -73,7 +72,4 @@ for (const c of circles)
     `| ${c.given} ${words[c.kind]} | ${pairsIn(c.pairsByHops)} | ${pairsIn(c.pairs)} | ${c.pairs >= c.pairsByHops ? "yes" : "no"} | ${c.fakesByHops} | ${c.fakes} |`,
   );
 
-const speed = speedTables(values.quick, (section) => {
-  if (!values.json) printSection(section);
-});
-if (values.json) console.log(JSON.stringify({ machine: machine(), sybils: rows, circles, speed }));
+if (values.json) console.log(JSON.stringify({ machine: machineLine(), sybils: rows, circles }));

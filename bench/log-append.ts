@@ -1,5 +1,4 @@
 /** Batches of 100 whose signatures are checked, on disk one after the other, beside the raw rate of verification. */
-import { generateKeyPairSync, sign, verify } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -20,7 +19,8 @@ import type { LogStore } from "../registry/src/store/log-store.ts";
 import { openPostgresStore } from "../registry/src/store/postgres.ts";
 import { openSqliteStore } from "../registry/src/store/sqlite.ts";
 import { startPostgres } from "../test/_postgres.ts";
-import { perSecond, rate, type Row } from "./report.ts";
+import type { Goal, Measurement } from "./lib/figures.ts";
+import { at, measured, type Scale, wallMs } from "./lib/measure.ts";
 
 const BATCH = 100;
 
@@ -33,74 +33,74 @@ interface Signed {
 }
 
 /** Batches to warm up with, then in each round that counts. */
-const WARM = 20;
-const ROUND = 40;
-const ROUNDS = 5;
+export interface AppendPlan {
+  readonly warm: number;
+  readonly batches: number;
+  readonly rounds: number;
+}
+
+export function appendPlan(scale: Scale): AppendPlan {
+  return at(scale, { quick: { warm: 2, batches: 4, rounds: 2 }, normal: { warm: 12, batches: 16, rounds: 6 } });
+}
+
+/** How many vouches {@link appendRows} takes. */
+export function statementsFor({ warm, batches, rounds }: AppendPlan): number {
+  return (warm + rounds * batches) * BATCH;
+}
 
 /**
  * Rows for both drivers; PostgreSQL is a real server on this machine. The raw rate is measured before and after each round,
- * as a shared machine is not the same from one second to the next; the median round counts.
- * @param vouches at least `(WARM + ROUNDS × ROUND) × BATCH`
+ * as a shared machine is not the same from one second to the next.
  */
-export async function appendRows(vouches: readonly Vouch[]): Promise<Row[]> {
-  const { privateKey, publicKey } = generateKeyPairSync("ed25519");
-  const message = Buffer.alloc(64, 7);
-  const signature = sign(null, message, privateKey);
-  const openssl = rate(() => void verify(null, message, publicKey, signature));
+export async function appendRows(vouches: readonly Vouch[], plan: AppendPlan): Promise<Measurement[]> {
   const signed = signAll(vouches);
-  const rows: Row[] = [
-    { what: "Ed25519, raw, one core: OpenSSL", value: perSecond(openssl), ratio: "reference" },
-    {
-      what: "Ed25519, raw, one core: the verdict of core, libsodium",
-      value: perSecond(rate(() => void verdict(signed[0]!))),
-      ratio: "reference",
-    },
-  ];
+  const raw = (): Promise<number> => rawRate(signed);
   const folder = mkdtempSync(join(tmpdir(), "peerage-bench-append-"));
   try {
     const open = (name: string): Promise<LogStore> =>
       openSqliteStore(join(folder, `${name}.db`), { mustExist: false, thread: true });
-    const row = (what: string, { perSecond: value, ofRaw }: Measured, goal?: string): Row => ({
-      what: `${what}, batch ${BATCH}`,
-      value: `${Math.round(value).toLocaleString("en-US")}/s`,
-      ratio: `${ofRaw.toFixed(2)} × raw libsodium beside it`,
-      ...(goal === undefined ? {} : { goal }),
-    });
+    const row = (name: string, what: string, { rates, raws }: Measured, goal?: Goal): Measurement[] => [
+      measured(`log/${name}-raw`, "  raw rate of libsodium around the rounds that follow, one core", "/s", raws),
+      measured(`log/${name}`, `${what}, batches of ${BATCH}`, "/s", rates, {
+        beside: `log/${name}-raw`,
+        ...(goal && { goal }),
+      }),
+    ];
     const ofSignature = ({ candidate, ...rest }: Signed): Promise<Candidate> => {
       if (!verdict(rest)) throw new Error("a signature does not hold");
       return Promise.resolve(candidate);
     };
     const ofStatement = async ({ bytes }: Vouch): Promise<Candidate> =>
       toCandidate(await verifyStatement(bytes, { keysOf: "any" }));
-    const raw = (): number => rate(() => void verdict(signed[0]!), { rounds: 1, ms: 150 }).perSecond;
-    rows.push(
-      row(
-        "SQLite FULL: signature checked, in the tree, on disk",
-        await inBatches(await open("a"), signed, ofSignature, raw),
-        "≥ 0.80 × raw",
-      ),
-      row(
-        "SQLite FULL: the whole statement verified (JSON, form, schema, proof)",
-        await inBatches(await open("b"), vouches, ofStatement, raw),
-      ),
-    );
+    const signatures = await inBatches(await open("a"), signed, ofSignature, raw, plan);
+    const statements = await inBatches(await open("b"), vouches, ofStatement, raw, plan);
     await using server = await startPostgres();
     const store = await openPostgresStore(await server.database("bench"), { mustExist: false });
-    rows.push(
-      row(
-        "PostgreSQL: signature checked, in the tree, on disk",
-        await inBatches(store, signed, ofSignature, raw),
-        "≥ 0.60 × raw",
-      ),
-    );
+    const postgres = await inBatches(store, signed, ofSignature, raw, plan);
+    return [
+      ...row("sqlite", "SQLite FULL: signature checked, in the tree, on disk", signatures, {
+        of: "ratio",
+        atLeast: 0.8,
+      }),
+      ...row("sqlite-statements", "SQLite FULL: the whole statement verified (JSON, form, schema, proof)", statements),
+      ...row("postgres", "PostgreSQL: signature checked, in the tree, on disk", postgres, {
+        of: "ratio",
+        atLeast: 0.6,
+      }),
+    ];
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-  return rows;
 }
 
-/** How many vouches {@link appendRows} takes. */
-export const appendStatements: number = (WARM + ROUNDS * ROUND) * BATCH;
+/** Verdicts a second by the clock, as the appends beside them are counted. */
+async function rawRate(signed: readonly Signed[]): Promise<number> {
+  const count = 3_000;
+  const ms = await wallMs(() => {
+    for (let i = 0; i < count; i++) verdict(signed[i % signed.length]!);
+  });
+  return (count * 1_000) / ms;
+}
 
 function verdict({ key, message, signature }: Omit<Signed, "candidate">): boolean {
   return verifySignature(key, message, signature);
@@ -117,8 +117,8 @@ function signAll(vouches: readonly Vouch[]): Signed[] {
 }
 
 interface Measured {
-  readonly perSecond: number;
-  readonly ofRaw: number;
+  readonly rates: readonly number[];
+  readonly raws: readonly number[];
 }
 
 /** Batches that are checked and wait for the disk, at most; a registry's pool holds forty of them. */
@@ -129,7 +129,8 @@ async function inBatches<T>(
   store: LogStore,
   items: readonly T[],
   check: (item: T) => Promise<Candidate>,
-  raw: () => number,
+  raw: () => Promise<number>,
+  { warm, batches: each, rounds }: AppendPlan,
 ): Promise<Measured> {
   await using owned = store;
   const tree = new TreeWriter(owned, TileEdge.empty());
@@ -150,13 +151,13 @@ async function inBatches<T>(
     await Promise.all(writing);
     return (batches * BATCH * 1_000) / (performance.now() - start);
   };
-  await run(WARM);
-  const rounds: Measured[] = [];
-  for (let round = 0; round < ROUNDS; round++) {
-    const before = raw();
-    const value = await run(ROUND);
-    rounds.push({ perSecond: value, ofRaw: (2 * value) / (before + raw()) });
+  await run(warm);
+  const [rates, raws]: [number[], number[]] = [[], []];
+  for (let round = 0; round < rounds; round++) {
+    const before = await raw();
+    rates.push(await run(each));
+    raws.push((before + (await raw())) / 2);
   }
   if ((await owned.head()).size !== at) throw new Error("not all of it is in the log");
-  return rounds.sort((a, b) => a.ofRaw - b.ofRaw)[ROUNDS >> 1]!;
+  return { rates, raws };
 }
