@@ -4,7 +4,7 @@ import type { Snapshot } from "../network.ts";
 import { fetchNote } from "../notes.ts";
 import type { Fact } from "../ui/terminal.ts";
 import { ProvenBook } from "./book.ts";
-import { standingAt, type Standing } from "./check.ts";
+import { type PlaceCheckOptions, standingAt, type Standing } from "./check.ts";
 import { checkClaims } from "./web.ts";
 
 /** A place that an agent names in its profile, and what the place itself says. Part of no score. */
@@ -20,12 +20,12 @@ export interface ClaimedPlace {
   readonly why?: string;
 }
 
-/** The places that an agent names in its profile, each asked now unless `look` is false. */
+/** The places that an agent names in its profile, each asked now unless `look` is false: by `read`, or on the public Internet. */
 export async function placesOf(
   context: Context,
   snapshot: Snapshot,
   { did, profile }: AgentRecord,
-  { look }: { readonly look: boolean },
+  { look, read }: { readonly look: boolean; readonly read?: PlaceCheckOptions["read"] },
 ): Promise<readonly ClaimedPlace[]> {
   const digest = profile?.statement.noteDigest;
   // An erased note names nothing any more, and a registry may keep none.
@@ -35,7 +35,7 @@ export async function placesOf(
   if (places.length === 0) return [];
   const book = new ProvenBook(context);
   const before = await Promise.all(places.map((place) => book.last(place, did)));
-  const checks = look ? await checkClaims(context, places, snapshot) : [];
+  const checks = look ? await checkClaims(context, places, snapshot, read) : [];
   return places.map((place, i): ClaimedPlace => {
     const check = checks[i];
     const about = { place: place.url, kind: place.kind, provenAt: before[i] ?? null };

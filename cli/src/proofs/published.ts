@@ -3,6 +3,7 @@ import { type IncomingMessage, request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { isIP, type LookupFunction } from "node:net";
 import { isLoopback } from "../files/config.ts";
+import { codeOf } from "../files/safe-file.ts";
 import { visible } from "../ui/visible.ts";
 import { isPublicAddress } from "./addresses.ts";
 
@@ -48,7 +49,7 @@ export async function readPublished(address: string, maxBytes: number, reach: Re
     try {
       answer = await get(url, reach, signal);
     } catch (error) {
-      return { state: "unreachable", why: reasonOf(error) };
+      return { state: "unreachable", why: reasonOf(error, signal) };
     }
     const { statusCode: status = 0, headers } = answer;
     if (status >= 300 && status < 400 && headers.location !== undefined) {
@@ -61,7 +62,7 @@ export async function readPublished(address: string, maxBytes: number, reach: Re
       url = next;
       continue;
     }
-    return readAnswer(answer, status, maxBytes);
+    return readAnswer(answer, status, maxBytes, signal);
   }
 }
 
@@ -103,7 +104,12 @@ function lookupWithin({ addresses, lookup = dnsLookup }: Reach): LookupFunction 
   };
 }
 
-async function readAnswer(answer: IncomingMessage, status: number, maxBytes: number): Promise<Published> {
+async function readAnswer(
+  answer: IncomingMessage,
+  status: number,
+  maxBytes: number,
+  signal: AbortSignal,
+): Promise<Published> {
   if (status !== 200) {
     answer.destroy();
     if (status === 404 || status === 410) return { state: "absent", why: `there is no such file (${status})` };
@@ -121,15 +127,15 @@ async function readAnswer(answer: IncomingMessage, status: number, maxBytes: num
       chunks.push(chunk as Buffer);
     }
   } catch (error) {
-    return { state: "unreachable", why: reasonOf(error) };
+    return { state: "unreachable", why: reasonOf(error, signal) };
   }
   return { state: "found", bytes: Buffer.concat(chunks) };
 }
 
-function reasonOf(error: unknown): string {
+function reasonOf(error: unknown, { aborted }: AbortSignal): string {
+  if (aborted) return "no answer in time";
   if (!(error instanceof Error)) return "for an unknown reason";
-  const code = (error as NodeJS.ErrnoException).code;
-  if (error.name === "TimeoutError" || code === "ABORT_ERR") return "no answer in time";
+  const code = codeOf(error);
   if (code === "ECONNREFUSED") return "nothing listens there";
   if (code === "ENOTFOUND" || code === "EAI_AGAIN") return "its name does not resolve";
   if (code !== undefined && /CERT|TLS|SSL|SIGNATURE|ALTNAME/.test(code))

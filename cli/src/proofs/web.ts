@@ -1,4 +1,4 @@
-import type { Did, Place } from "@peerage/core";
+import type { Did, Place, View } from "@peerage/core";
 import { findAgent } from "../agents.ts";
 import type { Context } from "../context.ts";
 import { CliError, usage } from "../errors.ts";
@@ -8,8 +8,8 @@ import { visible } from "../ui/visible.ts";
 import { failed, passed, type Verdict } from "../verify/check.ts";
 import { viewFor } from "../verify/later-keys.ts";
 import { ProvenBook } from "./book.ts";
-import { checkPlace, type PlaceCheck } from "./check.ts";
-import { readPublished } from "./published.ts";
+import { checkPlace, type PlaceCheck, type PlaceCheckOptions } from "./check.ts";
+import { type Published, readPublished } from "./published.ts";
 import { placeVerdict } from "./verdict.ts";
 
 /** True for what `verify` takes from the web and not from a file. */
@@ -33,24 +33,23 @@ export async function verifyPlace(
   return placeVerdict(check, by);
 }
 
-/** Checks places that somebody else named, in parallel and in their order: on the public Internet only. */
+/** Checks places that somebody else named, in parallel and in their order. */
 export function checkClaims(
   context: Context,
   places: readonly Place[],
   { view }: Snapshot,
+  read: PlaceCheckOptions["read"] = readPublic,
 ): Promise<readonly PlaceCheck[]> {
   const book = new ProvenBook(context);
-  const options = {
-    read: (url: string, maxBytes: number) =>
-      readPublished(url, maxBytes, { addresses: "public", timeoutMs: CLAIM_TIMEOUT_MS }),
-    book,
-    now: context.io.now,
-    viewFor: () => Promise.resolve(view),
-  };
-  return Promise.all(places.map((place) => checkPlace(place, options)));
+  const viewFor = (): Promise<View> => Promise.resolve(view);
+  return Promise.all(places.map((place) => checkPlace(place, { read, book, now: context.io.now, viewFor })));
 }
 
-// What an agent says of itself may keep nobody waiting for long.
+/** Reads what somebody else named: on the public Internet only, and keeping nobody waiting for long. */
+function readPublic(url: string, maxBytes: number): Promise<Published> {
+  return readPublished(url, maxBytes, { addresses: "public", timeoutMs: CLAIM_TIMEOUT_MS });
+}
+
 const CLAIM_TIMEOUT_MS = 5_000;
 
 /**
@@ -60,7 +59,10 @@ const CLAIM_TIMEOUT_MS = 5_000;
 export async function download(address: string, maxBytes: number): Promise<Uint8Array> {
   const url = URL.canParse(address) ? new URL(address) : undefined;
   if (!url || !isRegistryUrl(url.origin) || url.username !== "" || url.password !== "")
-    throw usage("what is verified from the web comes by https, or http on this machine, without a user", "https://example.org/release.tgz.peerage.json");
+    throw usage(
+      "what is verified from the web comes by https, or http on this machine, without a user",
+      "https://example.org/release.tgz.peerage.json",
+    );
   const published = await readPublished(address, maxBytes, { addresses: "any" });
   if (published.state === "found") return published.bytes;
   const code = published.state === "absent" ? "ERR_NOT_FOUND" : "ERR_UPSTREAM_UNAVAILABLE";
