@@ -72,6 +72,7 @@ if (values.help) {
     process.stderr.write(USAGE);
     process.exit(2);
   }
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
   const faults = await soak(minutes, every);
   for (const fault of faults) tell({ fault }, `✗ ${fault}`);
   if (faults.length === 0) tell({ ok: true }, "✓ nothing grew beyond its limit, and nothing was left over");

@@ -55,7 +55,13 @@ export async function startWorld({ agents, load }: WorldOptions): Promise<World>
     processes.unshift(started);
     return started;
   };
+  // Groups of their own do not end with this process.
+  const endAll = (): void => {
+    for (const { child } of processes) child.kill("SIGKILL");
+  };
+  process.once("exit", endAll);
   const dispose = async (): Promise<void> => {
+    process.off("exit", endAll);
     for (const one of processes) if (one.running) await one.stop(0, "SIGKILL");
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   };
