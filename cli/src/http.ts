@@ -20,6 +20,8 @@ export async function request(
   options: {
     method?: "GET" | "POST" | "PUT" | "DELETE";
     body?: Uint8Array | string;
+    /** Media type of the body; JSON by default. */
+    type?: string;
     prefer?: string;
     authorization?: string;
     seconds?: number;
@@ -32,7 +34,7 @@ export async function request(
       redirect: "manual",
       headers: {
         accept: "application/json",
-        ...(options.body === undefined ? {} : { "content-type": "application/json" }),
+        ...(options.body === undefined ? {} : { "content-type": options.type ?? "application/json" }),
         ...(options.prefer === undefined ? {} : { prefer: options.prefer }),
         ...(options.authorization === undefined ? {} : { authorization: options.authorization }),
       },

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { did, digest, dryRun, time } from "./schemas/common.ts";
 import { guardSchemas } from "./schemas/guard.ts";
 import { keySchemas } from "./schemas/keys.ts";
+import { messageSchemas } from "./schemas/messages.ts";
 import { policySchemas } from "./schemas/policy.ts";
 import { claimedPlaces, proofSchemas } from "./schemas/proofs.ts";
 import { spiffeSchemas } from "./schemas/spiffe.ts";
@@ -231,6 +232,7 @@ export const dataSchemas: Readonly<Record<string, z.ZodType>> = {
     }),
     z.object({ dryRun: z.literal(true), audience: z.string() }),
   ]),
+  ...messageSchemas,
   ...policySchemas,
   ...proofSchemas,
   ...spiffeSchemas,

@@ -2,6 +2,7 @@ import { agentCommands } from "./tree/agent.ts";
 import { approvalCommands } from "./tree/approvals.ts";
 import { keyCommands } from "./tree/keys.ts";
 import { mcpCommands } from "./tree/mcp.ts";
+import { messageCommands } from "./tree/messages.ts";
 import { operateCommands } from "./tree/operate.ts";
 import { policyCommands } from "./tree/policy.ts";
 import { proofCommands } from "./tree/proofs.ts";
@@ -19,6 +20,7 @@ export const commands: readonly CommandSpec[] = [
   ...startCommands,
   ...trustCommands,
   ...signCommands,
+  ...messageCommands,
   ...proofCommands,
   ...mcpCommands,
   ...agentCommands,
@@ -43,6 +45,7 @@ export const parents: Readonly<Record<string, string>> = {
   console: "this machine's guards in a browser",
   prove: "whose a place on the web is",
   history: "the signed steps that a call carries",
+  inbox: "messages that other agents sealed to me",
   policy: "what a guard admits",
   spiffe: "workload identities beside DIDs",
   registry: "run a registry, or a mirror of one",

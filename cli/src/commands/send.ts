@@ -1,0 +1,132 @@
+import { open } from "node:fs/promises";
+import { resolve } from "node:path";
+import {
+  checkSigningKey,
+  formatTime,
+  MAX_MESSAGE_BODY_BYTES,
+  MAX_MESSAGE_SECONDS,
+  type MultibaseKey,
+  signMessage,
+  unixSeconds,
+  utf8,
+} from "@peerage/core";
+import { findAgentToSign } from "../agents.ts";
+import type { Context, Options } from "../context.ts";
+import { CliError, usage } from "../errors.ts";
+import { codeOf } from "../files/safe-file.ts";
+import { seal } from "../messages/age.ts";
+import { deliver, messageId, postOf } from "../messages/post.ts";
+import { directory, freshSnapshot, type Snapshot } from "../network.ts";
+import type { Result } from "../output.ts";
+import { durationSeconds } from "../policy/durations.ts";
+import type { Args } from "../tree.ts";
+import { fingerprint, styledDid } from "../ui/agent.ts";
+import { visible } from "../ui/visible.ts";
+
+/** `peerage send`: seals a message to the key that stands behind an agent now, and hands it to the registry. */
+export async function run(context: Context, { words: [to = "", text], options }: Args): Promise<Result> {
+  const seconds = options["for"] === undefined ? MAX_MESSAGE_SECONDS : durationSeconds(options["for"], "--for");
+  if (seconds > MAX_MESSAGE_SECONDS) throw usage("--for is at most 30d");
+  const me = await context.identityFile();
+  const body = await bodyOf(context, text, options);
+  const snapshot = await freshSnapshot(context, options["maxAge"]);
+  const { view, url, names } = snapshot;
+  const { did } = await findAgentToSign(context, to, "a message", () => directory(view, names));
+  const key = currentKey(snapshot, me, did);
+  const signer = await context.signer({ passphraseFile: options["passphraseFile"] });
+  const now = context.io.now();
+  const sealed = await seal(key, await signMessage(signer, { recipient: did, body, now, seconds }));
+  const dryRun = options["dryRun"] === true;
+  const post = postOf(context, url, snapshot.reader.origin, signer);
+  const { fresh } = dryRun ? { fresh: false } : await deliver(post, did, sealed);
+  const id = messageId(sealed);
+  const expires = formatTime(unixSeconds(now) + seconds);
+  const { ui } = context;
+  const sizes = `${body.length} bytes, ${sealed.length} sealed`;
+  return {
+    data: {
+      id,
+      from: signer.did,
+      to: did,
+      key,
+      registry: url,
+      bytes: body.length,
+      sealedBytes: sealed.length,
+      expires,
+      fresh,
+      dryRun,
+      // Other bytes than the next run would send: each message has a number and a key of its own.
+      ...(dryRun ? { sealed: Buffer.from(sealed).toString("base64") } : {}),
+    },
+    text: [
+      ...ui.facts([
+        { mark: dryRun ? "none" : "ok", label: dryRun ? "would send" : "sent", value: styledDid(ui, did) },
+        { label: "message", value: `${ui.accent(id.slice(7, 15))}  ${sizes}` },
+        { label: "sealed to", value: key === did.slice(8) ? "its first key" : `the key it has now, ${key}` },
+        { label: "kept", value: `at ${url} until it is fetched, ${expires} at the latest` },
+      ]),
+      ...(dryRun ? ["", Buffer.from(sealed).toString("base64")] : []),
+    ],
+    plain: [[id, did, body.length, sealed.length, expires]],
+  };
+}
+
+/** The key that stands behind the recipient now; both must have joined, or the registry would refuse. */
+function currentKey(
+  { view, url }: Snapshot,
+  me: { readonly did: string; readonly name: string },
+  did: `did:key:z6Mk${string}`,
+): MultibaseKey {
+  if (did === me.did) throw usage("a message is for somebody else");
+  if (!view.agent(did)?.profile) {
+    throw new CliError("ERR_NOT_FOUND", `${fingerprint(did)} has not joined ${url}: nothing can be kept for it there`, {
+      hint: `it runs: peerage init --registry ${url}`,
+    });
+  }
+  const { status, current } = view.keyState(did);
+  checkSigningKey(`${did}#${current}`, { status, current });
+  return current;
+}
+
+async function bodyOf(context: Context, text: string | undefined, options: Options): Promise<Uint8Array> {
+  const file = options["file"];
+  if ((text === undefined) === (file === undefined))
+    throw usage("a message is a text, - for stdin, or a file", "peerage send <agent> 'text', or --file <path>");
+  const body =
+    typeof file === "string"
+      ? await readAll(openFile(resolve(context.io.cwd, file)))
+      : text === "-"
+        ? await readAll(context.io.stdin)
+        : utf8(text ?? "");
+  if (body.length === 0) throw usage("the message is empty");
+  if (body.length > MAX_MESSAGE_BODY_BYTES)
+    throw usage(`a message has at most ${MAX_MESSAGE_BODY_BYTES} bytes`, "send where to find it, and its digest");
+  return body;
+}
+
+async function* openFile(path: string): AsyncGenerator<Uint8Array> {
+  const file = await open(path).catch((error: unknown) => {
+    throw new CliError("ERR_NOT_FOUND", `${visible(path, 400)} cannot be read (${codeOf(error) ?? "unknown"})`, {
+      hint: "give the path of a file",
+    });
+  });
+  try {
+    if (!(await file.stat()).isFile()) throw usage(`${visible(path, 400)} is not a file`);
+    yield* file.createReadStream({ autoClose: false });
+  } finally {
+    await file.close();
+  }
+}
+
+/** Reads to the end, and not far beyond what can be sent. */
+async function readAll(stream: AsyncIterable<Uint8Array | string>): Promise<Uint8Array> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of stream) {
+    const bytes = Buffer.from(chunk as Uint8Array);
+    chunks.push(bytes);
+    size += bytes.length;
+    if (size > MAX_MESSAGE_BODY_BYTES) break;
+  }
+  return new Uint8Array(Buffer.concat(chunks));
+}
