@@ -22,7 +22,6 @@ import {
   AuditLog,
   createGuard,
   type Guard,
-  type JsonRpcMessage,
   MemoryReplayStore,
 } from "@peerage/mcp-middleware";
 import { permissive, policyOf, stdio } from "../test/_guard.ts";
