@@ -5,7 +5,7 @@
  * a handle, timer, process or temporary file was left over.
  */
 import { parseArgs } from "node:util";
-import { machine } from "../bench/report.ts";
+import { machineLine } from "../bench/lib/machine.ts";
 import { table } from "./soak/figures.ts";
 import { judge, LIMITS, type Sample } from "./soak/judge.ts";
 import { rested, runLoad } from "./soak/run.ts";
@@ -31,8 +31,8 @@ const tell = (data: object, text: string): void =>
   void process.stdout.write(values.json ? `${JSON.stringify(data)}\n` : `${text}\n`);
 
 async function soak(minutes: number, everySeconds: number): Promise<readonly string[]> {
-  const machineLine = machine();
-  tell({ machine: machineLine, minutes }, `${machineLine}\n`);
+  const machine = machineLine();
+  tell({ machine, minutes }, `${machine}\n`);
   await using world = await startWorld({
     agents: 120,
     load: { writesPerSecond: 1, readsPerSecond: 5, streams: 6, streamSeconds: 20 },

@@ -1,3 +1,5 @@
+import { median } from "../../bench/lib/stats.ts";
+
 /** A straight line through points by least squares. */
 export interface Slope {
   /** Units of y a unit of x. */
@@ -17,17 +19,6 @@ export function slopeOf(points: readonly { readonly x: number; readonly y: numbe
   const perUnit = sxy / sxx;
   const rest = points.reduce((sum, { x, y }) => sum + (y - my - perUnit * (x - mx)) ** 2, 0);
   return { perUnit, error: n < 3 ? Infinity : Math.sqrt(rest / (n - 2) / sxx) };
-}
-
-/** The middle value; NaN of nothing. */
-export function median(values: readonly number[]): number {
-  return quantile(values, 0.5);
-}
-
-/** The value below which a share of some numbers lies; NaN of nothing. */
-export function quantile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? NaN;
 }
 
 /** How far the last third lies from the first third, by their medians. */

@@ -1,5 +1,5 @@
+import { median } from "../../bench/lib/stats.ts";
 import type { CallReport } from "./calls.ts";
-import { median } from "./figures.ts";
 import type { Latency, Sample } from "./judge.ts";
 import type { LoadReport } from "./load.ts";
 import type { Reading } from "./probe.ts";
