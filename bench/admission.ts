@@ -17,13 +17,7 @@ import {
   tokenDigest,
   utf8,
 } from "@peerage/core";
-import {
-  type Admission,
-  AuditLog,
-  createGuard,
-  type Guard,
-  MemoryReplayStore,
-} from "@peerage/mcp-middleware";
+import { type Admission, AuditLog, createGuard, type Guard, MemoryReplayStore } from "@peerage/mcp-middleware";
 import { permissive, policyOf, stdio } from "../test/_guard.ts";
 import { benchIdentity, nodeKeyOf } from "./keys.ts";
 import type { Measurement } from "./lib/figures.ts";
