@@ -3,7 +3,9 @@ export { type GuardOptions, MAX_BODY_BYTES, MAX_LINE_BYTES } from "./guard/guard
 export { type ApprovalOptions } from "./approval/desk.ts";
 export { ApprovalStore } from "./approval/approval-store.ts";
 export { type Answer, type ApprovalItem, type ItemState, mayAnswer, signAnswer } from "./approval/item.ts";
-export { ApprovalWebhook, parseWebhookSecret, verifyWebhook, type WebhookOptions } from "./approval/webhook.ts";
+export { ApprovalWebhook, type WebhookOptions } from "./approval/webhook.ts";
+export { type Delivered, type WebhookEndpoint, WebhookSender } from "./webhook/sender.ts";
+export { parseWebhookSecret, verifyWebhook } from "./webhook/signature.ts";
 export { AuditLog, type AuditLogOptions, type RecordedArguments } from "./audit/audit-log.ts";
 export { checkKeptReceipt } from "./audit/receipts.ts";
 export { auditKey, auditOrigin, checkpointPath } from "./audit/checkpointer.ts";
