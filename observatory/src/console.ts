@@ -11,10 +11,11 @@ import { approval, approvals } from "./console/pages/approvals.ts";
 import { approver } from "./console/pages/approver.ts";
 import { audit } from "./console/pages/audit.ts";
 import { call } from "./console/pages/call.ts";
-import { calls, wantedRows } from "./console/pages/calls.ts";
+import { calls, wanted } from "./console/pages/calls.ts";
 import { door } from "./console/pages/door.ts";
 import { live } from "./console/pages/live.ts";
 import { policyPage, tryPolicy } from "./console/pages/policy.ts";
+import { exported } from "./console/export.ts";
 import { h } from "./console/node.ts";
 import { paths } from "./console/paths.ts";
 import type { ConsoleOptions } from "./console/source.ts";
@@ -82,24 +83,7 @@ export function createConsole(options: ConsoleOptions): Console {
   app.get("/live.sse", () => ledgers.stream());
   app.get("/calls.ndjson", async (c) => {
     const asked = await ask(c);
-    const rows = wantedRows(asked);
-    const sources = new Map(asked.ledgers.map(({ name, source }) => [name, source]));
-    const encoder = new TextEncoder();
-    let next = 0;
-    const body = new ReadableStream<Uint8Array>({
-      pull: (controller) => {
-        const lines = rows.slice(next, next + 128).flatMap(({ guard, seq }) => {
-          const found = sources.get(guard)?.call(seq);
-          return found
-            ? [JSON.stringify({ guard, ...found.decision, ...(found.outcome ? { outcome: found.outcome } : {}) })]
-            : [];
-        });
-        next += 128;
-        if (lines.length > 0) controller.enqueue(encoder.encode(`${lines.join("\n")}\n`));
-        if (next >= rows.length) controller.close();
-      },
-    });
-    return c.body(body, 200, {
+    return c.body(exported(asked.ledgers, wanted(asked)), 200, {
       "content-type": "application/x-ndjson; charset=utf-8",
       "content-disposition": 'attachment; filename="calls.ndjson"',
     });

@@ -93,12 +93,24 @@ class Store implements GuardSource, Disposable {
     return this.#reader.size;
   }
 
+  first(): number {
+    return this.#reader.base?.size ?? 0;
+  }
+
   records(from: number): ReturnType<GuardSource["records"]> {
     return this.#reader.records(from);
   }
 
   call(seq: number): ReturnType<GuardSource["call"]> {
     return this.#reader.call(seq);
+  }
+
+  older(below: number): ReturnType<GuardSource["older"]> {
+    return this.#reader.calls({}, below);
+  }
+
+  find(id: string, from: number, to: number): ReturnType<GuardSource["find"]> {
+    return this.#reader.find(id, from, to);
   }
 
   receipt(seq: number): ReturnType<GuardSource["receipt"]> {

@@ -90,12 +90,15 @@ export class AuditReader implements Disposable {
     }
   }
 
-  /** The newest calls that a filter lets through, newest first. */
-  *calls(filter: CallFilter = {}): Generator<AuditedCall> {
+  /**
+   * The newest calls that a filter lets through, newest first.
+   * @param below - the place below which to begin
+   */
+  *calls(filter: CallFilter = {}, below: number = Number.MAX_SAFE_INTEGER): Generator<AuditedCall> {
     const page = this.#database.prepare<[number], { seq: number; body: string }>(
       "SELECT seq, body FROM record WHERE seq < ? AND of IS NULL ORDER BY seq DESC LIMIT 256",
     );
-    for (let before = Number.MAX_SAFE_INTEGER; ;) {
+    for (let before = below; ;) {
       const rows = onDisk(() => page.all(before));
       for (const { body } of rows) {
         const record = JSON.parse(body) as AuditRecord;
@@ -118,6 +121,14 @@ export class AuditReader implements Disposable {
     if (which.length < 6) return undefined;
     for (const found of this.calls()) if (found.decision.id.startsWith(which)) return found;
     return undefined;
+  }
+
+  /** The call of an id, if its decision stands at `from` ≤ seq < `to`: a part of a long log at a time. */
+  find(id: string, from: number, to: number): AuditedCall | undefined {
+    const sql = "SELECT seq FROM record WHERE seq >= ? AND seq < ? AND of IS NULL AND instr(body, ?) > 0 LIMIT 1";
+    const seq = this.#value(sql, from, to, `"id":${JSON.stringify(id)}`);
+    const found = typeof seq === "number" ? this.call(seq) : undefined;
+    return found?.decision.id === id ? found : undefined;
   }
 
   /** Records from a place on, and then each as it is written, until the signal. */

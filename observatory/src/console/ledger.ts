@@ -1,10 +1,12 @@
 import { setImmediate as breathe } from "node:timers/promises";
 import type { Digest } from "@peerage/core";
 import type { News, Row } from "./row.ts";
-import type { ApprovalRecord, DecisionRecord, GuardRecord, GuardSource } from "./source.ts";
+import type { ApprovalRecord, GuardCall, GuardRecord, GuardSource } from "./source.ts";
 
-/** Newest records of a log that the console has in mind; older calls are read when they are opened. */
-export const MOST_RECORDS = 50_000;
+/** Newest records of a log that the console has in mind; older calls are read when they are asked for. */
+const MOST_RECORDS = 50_000;
+/** Records that are searched for an id between two breaths. */
+const SEARCHED = 8_192;
 /** Records that are read between two breaths, so that a guard in the same process is not held up. */
 const SLICE = 256;
 
@@ -16,16 +18,17 @@ export class Ledger {
   readonly approvals: ApprovalRecord[] = [];
   /** Messages of floods, which were counted and not recorded. */
   suppressed = 0;
-  /** The first record that was read, and the next one that will be. */
-  readonly first: number;
+  /** The next record that will be read. */
   next: number;
+  readonly #most: number;
   #policy: Digest | undefined;
   readonly #byId = new Map<string, Row>();
   #reading: Promise<void> | undefined;
 
-  constructor(source: GuardSource) {
+  constructor(source: GuardSource, inMind: number = MOST_RECORDS) {
     this.source = source;
-    this.first = this.next = Math.max(0, source.size() - MOST_RECORDS);
+    this.#most = inMind;
+    this.next = Math.max(0, source.size() - inMind);
   }
 
   get name(): string {
@@ -39,6 +42,33 @@ export class Ledger {
 
   byId(id: string): Row | undefined {
     return this.#byId.get(id);
+  }
+
+  /** The place of the oldest call in mind: what stands below it is read from the log. */
+  get oldest(): number {
+    return this.rows[0]?.seq ?? this.next;
+  }
+
+  /** Calls below a place, newest first: those in mind, then those that only the log holds. */
+  *back(below: number): Generator<Row, void, void> {
+    const { rows, oldest } = this;
+    for (let i = rows.findLastIndex(({ seq }) => seq < below); i >= 0; i--) {
+      const row = rows[i];
+      if (row) yield row;
+    }
+    for (const call of this.source.older(Math.min(below, oldest))) yield rowOf(this.name, call);
+  }
+
+  /** A call by its id, however old it is. */
+  async find(id: string): Promise<GuardCall | undefined> {
+    const row = this.#byId.get(id);
+    if (row) return this.source.call(row.seq);
+    for (let to = this.oldest; to > 0; to -= SEARCHED) {
+      const found = this.source.find(id, Math.max(0, to - SEARCHED), to);
+      if (found) return found;
+      await breathe();
+    }
+    return undefined;
   }
 
   /** Reads what has been written since; settles once all of it is read. */
@@ -60,12 +90,12 @@ export class Ledger {
       });
       if (++read % SLICE === 0) await breathe();
     }
-    if (this.rows.length > MOST_RECORDS * 1.2) this.#forget();
+    if (this.rows.length > this.#most * 1.2) this.#forget();
   }
 
   #take(record: GuardRecord): void {
     if (record.kind === "decision") {
-      const row = rowOf(this.name, record);
+      const row = rowOf(this.name, { decision: record });
       this.rows.push(row);
       this.#byId.set(row.id, row);
       this.#policy = record.policy;
@@ -76,7 +106,7 @@ export class Ledger {
       row.outcome = record.outcome;
     } else if (record.kind === "approval") {
       this.approvals.push(record);
-      if (this.approvals.length > MOST_RECORDS) this.approvals.shift();
+      if (this.approvals.length > this.#most) this.approvals.shift();
     } else if (record.kind === "start") {
       this.#policy = record.policy ?? this.#policy;
     } else {
@@ -85,12 +115,13 @@ export class Ledger {
   }
 
   #forget(): void {
-    for (const { id } of this.rows.splice(0, this.rows.length - MOST_RECORDS)) this.#byId.delete(id);
+    for (const { id } of this.rows.splice(0, this.rows.length - this.#most)) this.#byId.delete(id);
   }
 }
 
-function rowOf(guard: string, record: DecisionRecord): Row {
-  const { seq, id, at, verdict, step, reason, detail, caller, method, target, rule, policy, item } = record;
+/** A call as lists need it. */
+export function rowOf(guard: string, { decision, outcome }: GuardCall): Row {
+  const { seq, id, at, verdict, step, reason, detail, caller, method, target, rule, policy, item } = decision;
   return {
     guard,
     seq,
@@ -108,7 +139,7 @@ function rowOf(guard: string, record: DecisionRecord): Row {
     rule,
     policy,
     item,
-    ms: undefined,
-    outcome: undefined,
+    ms: outcome?.ms,
+    outcome: outcome?.outcome,
   };
 }

@@ -11,7 +11,7 @@ const LINGER_MS = 60_000;
 
 /** The logs of all guards of this machine. They are followed while somebody looks, and not otherwise. */
 export class Ledgers implements Disposable {
-  readonly #options: Pick<ConsoleOptions, "guards" | "pollMs">;
+  readonly #options: Pick<ConsoleOptions, "guards" | "pollMs" | "inMind">;
   readonly #ledgers = new Map<string, Ledger>();
   readonly #listeners = new Set<(news: News) => void>();
   #timer: NodeJS.Timeout | undefined;
@@ -19,7 +19,7 @@ export class Ledgers implements Disposable {
   #wanted = 0;
   #streams = 0;
 
-  constructor(options: Pick<ConsoleOptions, "guards" | "pollMs">) {
+  constructor(options: Pick<ConsoleOptions, "guards" | "pollMs" | "inMind">) {
     this.#options = options;
   }
 
@@ -89,7 +89,8 @@ export class Ledgers implements Disposable {
   async #read(): Promise<void> {
     const guards = this.#options.guards();
     for (const source of guards) {
-      if (this.#ledgers.get(source.name)?.source !== source) this.#ledgers.set(source.name, new Ledger(source));
+      if (this.#ledgers.get(source.name)?.source !== source)
+        this.#ledgers.set(source.name, new Ledger(source, this.#options.inMind));
     }
     const names = new Set(guards.map(({ name }) => name));
     for (const name of this.#ledgers.keys()) if (!names.has(name)) this.#ledgers.delete(name);

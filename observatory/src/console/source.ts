@@ -136,12 +136,18 @@ export interface GuardSource {
   /** The name of the log, unique on this machine: usually that of the guard's identity. */
   readonly name: string;
   readonly did: Did | undefined;
-  /** How many records there are. */
+  /** How many records there are, those in archives included … */
   size(): number;
+  /** … and the place of the first that is in no archive. */
+  first(): number;
   /** Records in their order, from a place on. */
   records(from: number): Iterable<GuardRecord>;
   /** One call by its place in the log. */
   call(seq: number): GuardCall | undefined;
+  /** Calls whose decisions stand below a place, newest first. */
+  older(below: number): Iterable<GuardCall>;
+  /** The call of an id, if its decision stands at `from` ≤ seq < `to`. */
+  find(id: string, from: number, to: number): GuardCall | undefined;
   /** What the guard signed for the caller of a call; undefined where it signed nothing, or keeps it no more. */
   receipt(seq: number): GuardReceipt | undefined;
   /** A policy that this guard has run. */
@@ -195,4 +201,6 @@ export interface ConsoleOptions {
   readonly now?: (() => Date) | undefined;
   /** How often the logs are looked at; 100 ms by default. */
   readonly pollMs?: number | undefined;
+  /** How many of a log's newest records are kept in mind; older ones are read when they are asked for. 50,000 by default. */
+  readonly inMind?: number | undefined;
 }

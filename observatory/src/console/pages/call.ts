@@ -1,7 +1,7 @@
 import { PeerageError, type Policy } from "@peerage/core";
 import type { ConsolePage } from "../ask.ts";
 import { fieldsOf, revealed } from "../fields.ts";
-import type { Ledger } from "../ledger.ts";
+import { type Ledger, rowOf } from "../ledger.ts";
 import { lineOf, policyReader, present, shown } from "../live.ts";
 import { type Child, h, type Node } from "../node.ts";
 import { paths } from "../paths.ts";
@@ -9,14 +9,13 @@ import { agent, caller, chain, moment, verdict } from "../rows.ts";
 import type { DecisionRecord, GuardCall, GuardReceipt } from "../source.ts";
 import { againWith, entriesOf, rulesOf, type TraceEntry, traceOf, type TraceRule, type TraceStep } from "../trace.ts";
 import { msText } from "../topology.ts";
-import { reasonText } from "../words.ts";
 
 export interface CallData {
   readonly guard: string;
   readonly decision: DecisionRecord;
   readonly outcome?: GuardCall["outcome"];
   /** Why it was decided so, in a line. */
-  readonly why?: string;
+  readonly why: string;
   readonly name?: string;
   readonly subjectName?: string;
   readonly steps: readonly TraceStep[];
@@ -32,13 +31,12 @@ export interface CallData {
 
 /** One call: what it claimed, how it was decided, on what, and how it ended. */
 export const call: ConsolePage<CallData> = {
-  load(asked) {
+  async load(asked) {
     const { parameter, ledgers } = asked;
-    const [ledger, found] = findCall(ledgers, parameter);
+    const [ledger, found] = await findCall(ledgers, parameter);
     const { decision, outcome } = found;
     const { source } = ledger;
-    const row = ledger.byId(decision.id);
-    const why = row && lineOf(row, asked, policyReader(ledgers)).why;
+    const { why } = lineOf(rowOf(ledger.name, found), asked, policyReader(ledgers));
     const recorded = source.recorded(decision);
     const policy = readPolicy(ledger, decision.policy);
     const today = ledger.policy === undefined ? undefined : readPolicy(ledger, ledger.policy);
@@ -48,7 +46,7 @@ export const call: ConsolePage<CallData> = {
       guard: ledger.name,
       decision,
       ...present("outcome", outcome),
-      ...present("why", why),
+      why,
       ...present("name", by && asked.nameOf(by.did)),
       ...present("subjectName", subject && asked.nameOf(subject)),
       steps: traceOf(found, recorded, why),
@@ -79,15 +77,7 @@ export const call: ConsolePage<CallData> = {
         ),
         ...(decision.reason === undefined
           ? []
-          : [
-              h(
-                "p",
-                { class: "because" },
-                h("b", {}, h("bdi", {}, data.why ?? reasonText(decision.reason))),
-                " ",
-                h("code", {}, decision.reason),
-              ),
-            ]),
+          : [h("p", { class: "because" }, h("b", {}, h("bdi", {}, data.why)), " ", h("code", {}, decision.reason))]),
       ),
       h(
         "div",
@@ -106,15 +96,19 @@ export const call: ConsolePage<CallData> = {
     ].join("\n"),
 };
 
-/** A call by its id, or by `#` and its place in the log of the guard that is named. */
-function findCall(ledgers: readonly Ledger[], word: string): readonly [Ledger, GuardCall] {
-  for (const ledger of ledgers) {
-    const row = ledger.byId(word);
-    const seq = row?.seq ?? (/^\d{1,12}$/.test(word) && ledgers.length === 1 ? Number(word) : undefined);
-    const found = seq === undefined ? undefined : ledger.source.call(seq);
+/** A call by its id, or by its place in the log of the guard that is named. */
+async function findCall(ledgers: readonly Ledger[], word: string): Promise<readonly [Ledger, GuardCall]> {
+  const [only] = ledgers;
+  const isPlace = /^\d{1,12}$/.test(word);
+  if (isPlace && only && ledgers.length === 1) {
+    const found = only.source.call(Number(word));
+    if (found) return [only, found];
+  }
+  for (const ledger of isPlace ? [] : ledgers) {
+    const found = await ledger.find(word);
     if (found) return [ledger, found];
   }
-  throw new PeerageError("ERR_NOT_FOUND", "no call in mind is such");
+  throw new PeerageError("ERR_NOT_FOUND", "no recorded call is such");
 }
 
 function readPolicy(ledger: Ledger, digest: DecisionRecord["policy"]): Policy | undefined {

@@ -1,17 +1,19 @@
 import { errorCodes } from "@peerage/core";
 import type { Asked, ConsolePage } from "../ask.ts";
 import type { Row } from "../row.ts";
-import { newestFirst } from "../ledgers.ts";
-import { countsOf, lineOf, policyReader, present } from "../live.ts";
+import { countsOf, lineOf, policyReader, present, shown } from "../live.ts";
 import type { CallLine, Counts } from "../live-data.ts";
 import { windowMs, windows } from "../live-data.ts";
 import { h, type Node } from "../node.ts";
 import { paths } from "../paths.ts";
-import { callTable } from "../rows.ts";
+import { callTable, moment } from "../rows.ts";
+import { formatPlaces, parsePlaces, search } from "../search.ts";
 import { reasonText } from "../words.ts";
 import { callLine } from "./live.ts";
 
 const PAGE = 50;
+/** Old calls that are read for one page: about half a second of reading. */
+const MOST_OLD = 50_000;
 
 /** What of the calls is wanted, as it stands in the address. */
 interface Filter {
@@ -27,38 +29,44 @@ interface Filter {
 export interface CallsData {
   readonly filter: Filter;
   readonly guards: readonly string[];
+  /** Of the calls in mind. */
   readonly counts: Counts;
+  /** How many records of the logs are older than what is in mind, so that they are in no count. */
+  readonly older: number;
   readonly calls: readonly CallLine[];
-  /** The call after which the next page begins. */
+  /** Where the next page begins: `?after=`. */
   readonly next?: string;
+  /** The search ended before the page was full: all that is newer was looked at, RFC 3339. */
+  readonly searchedTo?: string;
   readonly reasons: readonly string[];
   readonly rules: readonly string[];
 }
 
-/** Every call in mind, newest first, as far as a filter lets it through. */
+/** Every recorded call, newest first, as far as a filter lets it through. */
 export const calls: ConsolePage<CallsData> = {
-  load(asked) {
+  async load(asked) {
     const { query, ledgers } = asked;
-    const rows = wantedRows(asked);
-    const after = query.get("after");
-    const start = after === null ? 0 : rows.findIndex(({ id }) => id === after) + 1;
-    const page = rows.slice(start, start + PAGE);
+    const isWanted = wanted(asked);
+    const limits = { rows: PAGE, old: MOST_OLD };
+    const { rows, next, searchedTo } = await search(ledgers, parsePlaces(query.get("after")), isWanted, limits);
     const policies = policyReader(ledgers);
     const all = ledgers.flatMap((ledger) => ledger.rows);
     const kinds = <T>(of: (row: Row) => T | undefined): T[] => [...new Set(all.flatMap((row) => of(row) ?? []))];
     return {
       filter: filterOf(query),
       guards: asked.guards.map(({ name }) => name),
-      counts: countsOf(rows),
-      calls: page.map((row) => lineOf(row, asked, policies)),
-      ...present("next", rows.length > start + PAGE ? page.at(-1)?.id : undefined),
+      counts: countsOf(all.filter(isWanted)),
+      older: ledgers.reduce((sum, { oldest, source }) => sum + Math.max(0, oldest - source.first()), 0),
+      calls: rows.map((row) => lineOf(row, asked, policies)),
+      ...present("next", next && formatPlaces(next)),
+      ...present("searchedTo", searchedTo === undefined ? undefined : new Date(searchedTo).toISOString()),
       reasons: errorCodes.filter((code) => all.some(({ reason }) => reason === code)),
       rules: kinds(({ rule }) => rule).sort(),
     };
   },
   title: () => "Calls",
   view(data) {
-    const { filter, counts, calls: lines, next, guards } = data;
+    const { filter, counts, calls: lines, next, guards, searchedTo } = data;
     return [
       h(
         "div",
@@ -67,21 +75,30 @@ export const calls: ConsolePage<CallsData> = {
         h(
           "p",
           { class: "muted" },
-          `${counts.admitted} admitted, ${counts.refused} refused, ${counts.asked} put to a person.`,
+          `${counts.admitted} admitted, ${counts.refused} refused, ${counts.asked} put to a person`,
+          data.older === 0 ? "." : ` among the newest; ${data.older} older records are read as you page.`,
         ),
       ),
       filterForm(data),
       h(
         "section",
         { class: "panel", "aria-label": "Calls" },
-        callTable(lines, { guards: guards.length > 1 && filter.guard === undefined, empty: "No call is such." }),
+        callTable(lines, {
+          guards: guards.length > 1 && filter.guard === undefined,
+          empty: searchedTo === undefined ? "No call is such." : "No call so far is such.",
+        }),
         ...(next === undefined
           ? []
           : [
               h(
                 "p",
                 { class: "pages" },
-                h("a", { href: paths.calls({ ...filter, after: next }), rel: "next" }, "Older calls"),
+                ...(searchedTo === undefined ? [] : ["Searched back to ", moment(searchedTo), ". "]),
+                h(
+                  "a",
+                  { href: paths.calls({ ...filter, after: next }), rel: "next" },
+                  searchedTo === undefined ? "Older calls" : "Search further back",
+                ),
               ),
             ]),
       ),
@@ -90,8 +107,8 @@ export const calls: ConsolePage<CallsData> = {
   text: ({ calls: lines }) => lines.map((call) => `${callLine(call)}\n`).join(""),
 };
 
-/** The calls that a query asks for, newest first. */
-export function wantedRows({ query, ledgers, now, nameOf }: Asked): Row[] {
+/** Whether a call is one that a query asks for. */
+export function wanted({ query, now, nameOf }: Pick<Asked, "query" | "now" | "nameOf">): (row: Row) => boolean {
   const { verdict, caller, target, rule, reason, window } = filterOf(query);
   const span = windows.find((one) => one === window);
   const since = span === undefined ? -Infinity : now.getTime() - windowMs[span];
@@ -102,15 +119,13 @@ export function wantedRows({ query, ledgers, now, nameOf }: Asked): Row[] {
     const word = caller.toLowerCase();
     return row.did.toLowerCase().includes(word) || (nameOf(row.did)?.toLowerCase().includes(word) ?? false);
   };
-  return newestFirst(ledgers).filter(
-    (row) =>
-      (verdict === undefined || row.verdict === verdict) &&
-      (target === undefined || row.target === target) &&
-      (rule === undefined || row.rule === rule) &&
-      (reason === undefined || row.reason === reason) &&
-      row.at > since &&
-      isBy(row),
-  );
+  return (row) =>
+    (verdict === undefined || row.verdict === verdict) &&
+    (target === undefined || row.target === target) &&
+    (rule === undefined || row.rule === rule) &&
+    (reason === undefined || row.reason === reason) &&
+    row.at > since &&
+    isBy(row);
 }
 
 function filterOf(query: URLSearchParams): Filter {
@@ -134,7 +149,9 @@ function filterForm({ filter, reasons, rules, guards }: CallsData): Node {
         "select",
         { name },
         h("option", { value: "" }, all),
-        options.map(([value, text]) => h("option", { value, selected: filter[name] === value }, text)),
+        withChosen(filter[name], options).map(([value, text]) =>
+          h("option", { value, selected: filter[name] === value }, text),
+        ),
       ),
     );
   const field = (name: keyof Filter, label: string, placeholder: string): Node =>
@@ -195,4 +212,13 @@ function filterForm({ filter, reasons, rules, guards }: CallsData): Node {
       ...(Object.keys(rest).length > 0 ? [h("a", { href: paths.calls() }, "Clear the filter")] : []),
     ),
   );
+}
+
+/** What the address asks for stays chosen, also where no call in mind has it. */
+function withChosen(
+  chosen: string | undefined,
+  options: readonly (readonly [string, string])[],
+): readonly (readonly [string, string])[] {
+  if (chosen === undefined || options.some(([value]) => value === chosen)) return options;
+  return [...options, [chosen, shown(chosen)]];
 }
