@@ -100,7 +100,7 @@ export class Newcomer implements AsyncDisposable {
 
   /**
    * Starts a command that is to be left running; it is ended as by Ctrl-C when disposed of.
-   * @throws {Error} with all it printed, if it ends or is not ready within a minute
+   * @throws {Error} with all it printed, if it ends before that; it is stopped if it is not ready within a minute
    */
   async leaveRunning(command: string, ready: RegExp, input = ""): Promise<AsyncDisposable> {
     const child = spawn("bash", ["-c", command], {
@@ -112,17 +112,14 @@ export class Newcomer implements AsyncDisposable {
     });
     child.stdin.on("error", () => undefined);
     child.stdin.write(input);
-    const closed = once(child, "close");
-    let seen = "";
+    let ended = false;
+    const closed = once(child, "close").then(() => (ended = true));
     const stop = async (): Promise<void> => {
-      if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, "SIGINT");
+      if (child.pid !== undefined && !ended) process.kill(-child.pid, "SIGINT");
       await closed;
     };
-    const patience = AbortSignal.timeout(60_000);
-    await new Promise<void>((resolve, reject) => {
-      patience.addEventListener("abort", () => {
-        void stop().then(() => reject(new Error(`${command} never printed ${ready.source}\n${seen}`)));
-      });
+    let seen = "";
+    const begun = new Promise<void>((resolve, reject) => {
       const look = (chunk: Buffer): void => {
         seen += chunk.toString();
         if (ready.test(seen)) resolve();
@@ -131,6 +128,8 @@ export class Newcomer implements AsyncDisposable {
       child.stderr.on("data", look);
       void closed.then(() => reject(new Error(`${command} ended\n${seen}`)));
     });
+    const timer = setTimeout(() => void stop(), 60_000);
+    await begun.finally(() => clearTimeout(timer));
     return { [Symbol.asyncDispose]: stop };
   }
 

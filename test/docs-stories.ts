@@ -85,6 +85,58 @@ export const stories: readonly Story[] = [
       { command: /proxy -- node/, speaks: true },
     ],
   },
+  {
+    page: "docs/how-to/agent.md",
+    ports: ["7075"],
+    running: [{ command: "peerage registry serve --listen 7075 --data ./registry", ready: /127\.0\.0\.1:\d+/ }],
+    given: `peerage config set registry http://127.0.0.1:7075
+mkdir -p .cursor my-skill; echo '# A skill' > my-skill/SKILL.md
+echo '{ "mcpServers": { "files": { "command": "npx", "args": ["${EVERYTHING}"] } } }' > .cursor/mcp.json
+cat > strict.yaml <<'EOF'
+{ apiVersion: peerage.dev/v1, kind: Policy, allow: [{ tools: get-sum, agents: "@me" }] }
+EOF`,
+    steps: [
+      { command: /proxy install$/, shows: /cursor/i },
+      { command: /call echo/, code: 3, shows: /ERR_POLICY_DENIED/ },
+      { command: /doctor/, shows: /cursor starts files without the proxy/ },
+      { command: /agent run/, stays: /use it +PEERAGE_AGENT_SOCK/ },
+      { command: /agent status/, shows: /did:key/ },
+      { command: /verify .* --by/, shows: /by +the one you named/ },
+      { command: /verify .\/my-skill$/, code: 6, shows: /SKILL\.md/ },
+    ],
+  },
+  {
+    page: "docs/how-to/server.md",
+    ports: ["7070", "9000"],
+    running: [{ command: `PORT=9000 npx ${EVERYTHING} streamableHttp`, ready: /listening on port/ }],
+    given: "peerage init build-bot",
+    stands: { "--console": "--console 0" },
+    steps: [
+      { command: /^peerage guard --policy policy.yaml --/, speaks: true },
+      { command: /--http/, stays: /console/ },
+      { command: /--mode shadow/, speaks: true },
+      { command: /--mode recommend/, speaks: true },
+    ],
+  },
+  {
+    page: "docs/how-to/people.md",
+    ports: ["7075"],
+    running: [{ command: "peerage registry serve --listen 7075 --data ./registry", ready: /127\.0\.0\.1:\d+/ }],
+    given: "peerage init build-bot --registry http://127.0.0.1:7075",
+    steps: [
+      { command: /trust build-bot/, code: 3, shows: /unknown/ },
+      { command: /unvouch/, shows: /withdrew/ },
+      { command: /trust build-bot/, code: 3, shows: /unknown/ },
+    ],
+  },
+  {
+    page: "docs/how-to/operator.md",
+    ports: ["7075", "7078"],
+    steps: [
+      { command: /registry serve --data/, stays: /127\.0\.0\.1:\d+/ },
+      { command: /witness --log/, stays: /127\.0\.0\.1:\d+/ },
+    ],
+  },
 ];
 
 /** Commands and whole pages that another test runs as they stand there; the test names the page. */
