@@ -2,7 +2,9 @@ import { open } from "node:fs/promises";
 import { resolve } from "node:path";
 import {
   checkSigningKey,
+  type Did,
   formatTime,
+  fromUtf8,
   MAX_MESSAGE_BODY_BYTES,
   MAX_MESSAGE_SECONDS,
   type MultibaseKey,
@@ -23,6 +25,8 @@ import type { Args } from "../tree.ts";
 import { fingerprint, styledDid } from "../ui/agent.ts";
 import { visible } from "../ui/visible.ts";
 
+const LINE_END = 10;
+
 /** `peerage send`: seals a message to the key that stands behind an agent now, and hands it to the registry. */
 export async function run(context: Context, { words: [to = "", text], options }: Args): Promise<Result> {
   const seconds = options["for"] === undefined ? MAX_MESSAGE_SECONDS : durationSeconds(options["for"], "--for");
@@ -35,14 +39,16 @@ export async function run(context: Context, { words: [to = "", text], options }:
   const key = currentKey(snapshot, me, did);
   const signer = await context.signer({ passphraseFile: options["passphraseFile"] });
   const now = context.io.now();
-  const sealed = await seal(key, await signMessage(signer, { recipient: did, body, now, seconds }));
+  const content = await signMessage(signer, { recipient: did, body, now, seconds });
+  const sealed = await seal(key, content);
   const dryRun = options["dryRun"] === true;
   const post = postOf(context, url, snapshot.reader.origin, signer);
   const { fresh } = dryRun ? { fresh: false } : await deliver(post, did, sealed);
   const id = messageId(sealed);
   const expires = formatTime(unixSeconds(now) + seconds);
   const { ui } = context;
-  const sizes = `${body.length} bytes, ${sealed.length} sealed`;
+  // What is signed; behind it come the body and zeros.
+  const token = fromUtf8(content.subarray(0, content.indexOf(LINE_END)));
   return {
     data: {
       id,
@@ -55,17 +61,18 @@ export async function run(context: Context, { words: [to = "", text], options }:
       expires,
       fresh,
       dryRun,
-      // Other bytes than the next run would send: each message has a number and a key of its own.
-      ...(dryRun ? { sealed: Buffer.from(sealed).toString("base64") } : {}),
+      // The next run sends others: each message has a number and a key of its own.
+      ...(dryRun ? { token, sealed: Buffer.from(sealed).toString("base64") } : {}),
     },
     text: [
       ...ui.facts([
         { mark: dryRun ? "none" : "ok", label: dryRun ? "would send" : "sent", value: styledDid(ui, did) },
-        { label: "message", value: `${ui.accent(id.slice(7, 15))}  ${sizes}` },
+        { label: "message", value: id },
+        { label: "size", value: `${body.length} bytes, ${sealed.length} sealed` },
         { label: "sealed to", value: key === did.slice(8) ? "its first key" : `the key it has now, ${key}` },
         { label: "kept", value: `at ${url} until it is fetched, ${expires} at the latest` },
       ]),
-      ...(dryRun ? ["", Buffer.from(sealed).toString("base64")] : []),
+      ...(dryRun ? ["", token] : []),
     ],
     plain: [[id, did, body.length, sealed.length, expires]],
   };
@@ -75,7 +82,7 @@ export async function run(context: Context, { words: [to = "", text], options }:
 function currentKey(
   { view, url }: Snapshot,
   me: { readonly did: string; readonly name: string },
-  did: `did:key:z6Mk${string}`,
+  did: Did,
 ): MultibaseKey {
   if (did === me.did) throw usage("a message is for somebody else");
   if (!view.agent(did)?.profile) {

@@ -30,6 +30,8 @@ export const messageSchemas: Readonly<Record<string, z.ZodType>> = {
       expires: time,
       fresh: z.boolean(),
       dryRun,
+      token: z.string().optional(),
+      sealed: z.base64().optional(),
     }),
     refused,
   ]),
