@@ -1,63 +1,7 @@
 /** `npm run bench`: one run, one report, every figure with its spread and beside a reference of the same run. */
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { type Comparison, compareReports, formatComparison, hasRegression } from "./lib/compare.ts";
-import { formatReport } from "./lib/markdown.ts";
-import { parseReport, type Report } from "./lib/report.ts";
-import { type Options, parseOptions, usage, UsageError } from "./options.ts";
-import { measureAll } from "./run.ts";
+import { benchCommand } from "./command.ts";
 
-try {
-  await main(parseOptions(process.argv.slice(2)));
-} catch (error) {
-  if (!(error instanceof UsageError)) throw error;
-  console.error(`${error.message}\n\nhow to: npm run bench -- --help`);
-  process.exitCode = 2;
-}
-
-async function main(options: Options): Promise<void> {
-  if (options.help) {
-    console.log(usage);
-    return;
-  }
-  // Before minutes are spent on measuring.
-  const old = options.compare === undefined ? undefined : readReport(options.compare);
-  const out = options.out === undefined ? undefined : outOf(options.out);
-  const report =
-    options.with === undefined ? await measureAll(options, (what) => console.error(what)) : readReport(options.with);
-  const comparison = old && compareReports(old, report);
-  const markdown = formatReport(report) + (comparison ? `\n${formatComparison(comparison)}` : "") + "\n";
-  const json = `${JSON.stringify(comparison ? { ...report, comparison: withoutFigures(comparison) } : report)}\n`;
-  if (out?.json !== undefined) writeFileSync(out.json, json);
-  if (out?.markdown !== undefined) writeFileSync(out.markdown, markdown);
-  process.stdout.write(
-    options.json ? json : options.with !== undefined && comparison ? formatComparison(comparison) + "\n" : markdown,
-  );
-  if (report.sections.some(({ failed }) => failed !== undefined)) process.exitCode = 1;
-  if (options.failOnRegression && comparison && hasRegression(comparison)) process.exitCode = 1;
-}
-
-function readReport(path: string): Report {
-  try {
-    return parseReport(readFileSync(path, "utf8"));
-  } catch (error) {
-    throw new UsageError(
-      `${path} cannot be compared: ${(error as Error).message}; make one with npm run bench -- --out ${path}`,
-    );
-  }
-}
-
-/** Where to write. A path that ends in neither .md nor .json is a folder. */
-function outOf(path: string): { markdown?: string; json?: string } {
-  const isFile = /\.(md|json)$/.test(path);
-  const folder = isFile ? dirname(path) : path;
-  if (existsSync(folder) && !statSync(folder).isDirectory()) throw new UsageError(`${folder} is no folder`);
-  mkdirSync(folder, { recursive: true });
-  if (path.endsWith(".md")) return { markdown: path };
-  return path.endsWith(".json") ? { json: path } : { markdown: join(path, "bench.md"), json: join(path, "bench.json") };
-}
-
-/** The figures themselves are in the two reports. */
-function withoutFigures({ changes, ...rest }: Comparison): object {
-  return { ...rest, changes: changes.map(({ id, factor, verdict }) => ({ id, factor, verdict })) };
-}
+process.exitCode = await benchCommand(process.argv.slice(2), {
+  out: (text) => void process.stdout.write(text),
+  problem: (text) => void process.stderr.write(text),
+});
