@@ -48,13 +48,15 @@ it("every piece of TypeScript on a page is right against the packages as they ar
   const wrong = resolve(root, "test/page-wrong.ts");
   sources.set(wrong, `import { parsePolicy } from "@peerage/core";\nparsePolicy(1);\n`);
   const host = ts.createCompilerHost(options);
-  const { getSourceFile, fileExists, readFile } = host;
+  const base = ts.createCompilerHost(options);
   host.getSourceFile = (path, ...rest) => {
     const text = sources.get(resolve(path));
-    return text === undefined ? getSourceFile(path, ...rest) : ts.createSourceFile(path, text, ts.ScriptTarget.Latest);
+    return text === undefined
+      ? base.getSourceFile(path, ...rest)
+      : ts.createSourceFile(path, text, ts.ScriptTarget.Latest);
   };
-  host.fileExists = (path) => sources.has(resolve(path)) || fileExists(path);
-  host.readFile = (path) => sources.get(resolve(path)) ?? readFile(path);
+  host.fileExists = (path) => sources.has(resolve(path)) || base.fileExists(path);
+  host.readFile = (path) => sources.get(resolve(path)) ?? base.readFile(path);
   const program = ts.createProgram(
     [...sources.keys()],
     {
