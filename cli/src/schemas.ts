@@ -1,5 +1,6 @@
 import { agentSchemas } from "./schemas/agent.ts";
 import { z } from "zod";
+import { bridgeSchemas } from "./schemas/bridges.ts";
 import { did, digest, dryRun, time } from "./schemas/common.ts";
 import { guardSchemas } from "./schemas/guard.ts";
 import { keySchemas } from "./schemas/keys.ts";
@@ -232,6 +233,7 @@ export const dataSchemas: Readonly<Record<string, z.ZodType>> = {
     }),
     z.object({ dryRun: z.literal(true), audience: z.string() }),
   ]),
+  ...bridgeSchemas,
   ...messageSchemas,
   ...policySchemas,
   ...proofSchemas,

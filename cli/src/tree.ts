@@ -1,5 +1,6 @@
 import { agentCommands } from "./tree/agent.ts";
 import { approvalCommands } from "./tree/approvals.ts";
+import { bridgeCommands } from "./tree/bridges.ts";
 import { keyCommands } from "./tree/keys.ts";
 import { mcpCommands } from "./tree/mcp.ts";
 import { messageCommands } from "./tree/messages.ts";
@@ -19,6 +20,7 @@ export { type Args, type CommandSpec, type Flag, type Group, groups, type Run } 
 export const commands: readonly CommandSpec[] = [
   ...startCommands,
   ...trustCommands,
+  ...bridgeCommands,
   ...signCommands,
   ...messageCommands,
   ...proofCommands,
@@ -37,6 +39,7 @@ export const parents: Readonly<Record<string, string>> = {
   names: "my own names for agents",
   pack: "a registry's log in a file, for when it cannot be reached",
   note: "what people wrote to statements",
+  export: "what an agent shows elsewhere",
   calls: "what a guard has decided",
   audit: "the log that proves it",
   approvals: "what waits for a person",

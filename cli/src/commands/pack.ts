@@ -1,10 +1,9 @@
-import { constants } from "node:fs";
-import { writeFile } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import { formatVerifierKey, Network, PackRecorder, PeerageError, toHex, type TrustPack } from "@peerage/core";
 import type { Context } from "../context.ts";
-import { CliError, describeError, usage } from "../errors.ts";
-import { codeOf, replaceFile } from "../files/safe-file.ts";
+import { describeError, usage } from "../errors.ts";
+import { writeNewFile } from "../files/new-file.ts";
+import { replaceFile } from "../files/safe-file.ts";
 import { compareWithLastTime, connect, maxAgeSeconds, pinRegistry } from "../network.ts";
 import type { Result } from "../output.ts";
 import { readPack, zipPack } from "../pack/file.ts";
@@ -32,7 +31,7 @@ export async function exportPack(context: Context, { options }: Args): Promise<R
   const { head } = network;
   const bytes = zipPack(recorder.pack(head, witnessKey));
   const file = resolve(context.io.cwd, typeof options["out"] === "string" ? options["out"] : "trust.pack");
-  await writeNew(file, bytes);
+  await writeNewFile(file, bytes);
   const time = rfc3339(head.time ?? 0);
   return {
     data: {
@@ -179,15 +178,4 @@ function answer(
     text: context.ui.facts(facts),
     plain: [[origin, size, toHex(root), rfc3339(time), age]],
   };
-}
-
-async function writeNew(file: string, bytes: Uint8Array): Promise<void> {
-  try {
-    await writeFile(file, bytes, { flag: constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL });
-  } catch (error) {
-    if (codeOf(error) !== "EEXIST") throw error;
-    throw new CliError("ERR_USAGE", `${visible(file, 200)} exists already and is not overwritten`, {
-      hint: "--out <file>",
-    });
-  }
 }

@@ -104,7 +104,11 @@ async function recognise(
   const view = await viewFor(text, logs.snapshot);
   const given = await givenOf(context, options, now, view);
   const trimmed = text.trim();
-  const foreign: ForeignGiven = { ...given, keys: await keysOf(context, textOf(options["key"])) };
+  const foreign: ForeignGiven = {
+    ...given,
+    keys: await keysOf(context, textOf(options["key"])),
+    roots: await context.roots(),
+  };
   const others = verifyForeignText(bytes, text, foreign);
   if (others) return others;
   if (/^[\w-]+\.[\w-]*\.[\w-]*$/.test(trimmed)) return token(trimmed, given);

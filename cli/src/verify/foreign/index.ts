@@ -1,6 +1,8 @@
 import type { KeyObject } from "node:crypto";
-import type { JsonObject, JsonValue } from "@peerage/core";
+import type { Did, JsonObject, JsonValue, View } from "@peerage/core";
+import { isAgentCard } from "../../bridges/agent-card.ts";
 import type { Verdict } from "../check.ts";
+import { verifyAgentCard } from "./agent-card.ts";
 import { isAipCertificate, verifyAipCertificate } from "./aip.ts";
 import { isHttpRequest, verifyHttpRequest } from "./http-request.ts";
 import { ed25519Keys } from "./keys.ts";
@@ -18,6 +20,9 @@ export interface ForeignGiven {
   readonly message?: JsonObject | undefined;
   readonly result?: JsonValue | undefined;
   readonly keys: readonly KeyObject[];
+  /** The followed log, where there is one, and from whom the user starts to trust: for chains of vouches. */
+  readonly view?: View | undefined;
+  readonly roots: readonly Did[];
 }
 
 /** What another system signed, in a text that is no JSON; undefined if it is none that is known here. */
@@ -28,6 +33,7 @@ export function verifyForeignText(bytes: Uint8Array, text: string, given: Foreig
 
 /** What another system signed, as JSON; undefined if it is none that is known here. */
 export function verifyForeignJson(json: JsonObject, given: ForeignGiven): Verdict | undefined {
+  if (isAgentCard(json)) return verifyAgentCard(json, given);
   const keys = ed25519Keys(given.keys);
   if (isSignet(json)) return verifySignet(json, given.now, keys);
   if (isToolCallAttestation(json)) return verifyToolCallAttestation(json, given);
