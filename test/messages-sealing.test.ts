@@ -1,6 +1,6 @@
-import { createPublicKey, createPrivateKey } from "node:crypto";
+import { createPrivateKey, createPublicKey } from "node:crypto";
+import { createRequire } from "node:module";
 import { Decrypter, Encrypter, identityToRecipient } from "age-encryption";
-import sodium from "sodium-native";
 import { describe, expect, it } from "vitest";
 import {
   ageRecipient,
@@ -19,6 +19,9 @@ import { open, openingKey, seal } from "../cli/src/messages/age.ts";
 import { messageId } from "../cli/src/messages/post.ts";
 import { x25519PublicKey } from "../core/src/sealed/x25519.ts";
 
+// It brings no types.
+const sodium = createRequire(import.meta.url)("sodium-native") as Record<string, (...buffers: Buffer[]) => void>;
+
 const seeds = [
   ...["9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60", "00".repeat(32), "ff".repeat(32)].map((hex) =>
     Uint8Array.from(Buffer.from(hex, "hex")),
@@ -31,10 +34,10 @@ describe("a message's key", () => {
     for (const seed of seeds) {
       const key = publicKeyOf(identityFromSeed(seed).did);
       const [pk, sk] = [Buffer.alloc(32), Buffer.alloc(64)];
-      sodium.crypto_sign_seed_keypair(pk, sk, Buffer.from(seed));
+      sodium["crypto_sign_seed_keypair"]!(pk, sk, Buffer.from(seed));
       const [curvePk, curveSk] = [Buffer.alloc(32), Buffer.alloc(32)];
-      sodium.crypto_sign_ed25519_pk_to_curve25519(curvePk, pk);
-      sodium.crypto_sign_ed25519_sk_to_curve25519(curveSk, sk);
+      sodium["crypto_sign_ed25519_pk_to_curve25519"]!(curvePk, pk);
+      sodium["crypto_sign_ed25519_sk_to_curve25519"]!(curveSk, sk);
       expect(Buffer.from(x25519PublicKey(key))).toEqual(curvePk);
       expect(Buffer.from(x25519PrivateKey(seed))).toEqual(curveSk);
       // And the two belong together for OpenSSL, too.
@@ -50,7 +53,7 @@ describe("a message's key", () => {
   it("is written as the recipient that age itself derives", async () => {
     for (const seed of seeds.slice(0, 6)) {
       const recipient = ageRecipient(multibaseOf(identityFromSeed(seed).did));
-      expect(await identityToRecipient(await openingKey(seed))).toBe(recipient);
+      expect(await identityToRecipient((await openingKey(seed)) as unknown as CryptoKey)).toBe(recipient);
     }
   });
 });
@@ -77,7 +80,7 @@ describe("a sealed message", () => {
     expect(await open([other], sealed)).toBeUndefined();
     expect(await open([], sealed)).toBeUndefined();
     const age = new Decrypter();
-    age.addIdentity(own);
+    age.addIdentity(own as unknown as CryptoKey);
     expect((await age.decrypt(sealed)).length).toBeGreaterThan(0);
   });
 
