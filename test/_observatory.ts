@@ -4,7 +4,7 @@ import { serve } from "@hono/node-server";
 import { Hono } from "hono";
 import { type Did, parseJson, parseNote, type Statement } from "../core/src/index.ts";
 import { createObservatory, type ObservatoryOptions } from "../observatory/src/index.ts";
-import { openRegistry, type Registry } from "../registry/src/index.ts";
+import { openRegistry, type Registry, type WitnessQuorum } from "../registry/src/index.ts";
 import { buildIslands } from "../scripts/build-islands.ts";
 import { temporaryFolder } from "./_registry.ts";
 
@@ -25,16 +25,22 @@ export interface TestObservatory extends AsyncDisposable {
 export interface TestObservatoryOptions extends Partial<Pick<ObservatoryOptions, "names" | "banner" | "registryUrl">> {
   readonly roots?: readonly Did[];
   readonly now?: () => Date;
+  /** A folder that holds a registry already; it stays when the test is over. */
+  readonly dataDir?: string;
   /** Nothing is limited by address. */
   readonly unlimited?: boolean;
+  /** Who must cosign each head. */
+  readonly witnesses?: WitnessQuorum;
 }
 
 export async function startObservatory(options: TestObservatoryOptions = {}): Promise<TestObservatory> {
   await buildIslands();
-  const folder = temporaryFolder();
+  const folder = options.dataDir === undefined ? temporaryFolder() : undefined;
+  const dataDir = options.dataDir ?? folder!.path;
   const clock = options.now ? { now: options.now } : {};
   const limits = options.unlimited === true ? { writesPerMinute: 0, readsPerMinute: 0 } : {};
-  const registry = await openRegistry({ dataDir: folder.path, cadenceMs: 10, batchDelayMs: 1, ...clock, ...limits });
+  const cosigned = options.witnesses ? { witnesses: options.witnesses } : {};
+  const registry = await openRegistry({ dataDir, cadenceMs: 10, batchDelayMs: 1, ...clock, ...limits, ...cosigned });
   const { reader, logKey, witnessKey, events } = registry;
   const pages = createObservatory({
     registryUrl: "https://registry.example",
@@ -45,6 +51,7 @@ export async function startObservatory(options: TestObservatoryOptions = {}): Pr
       tile: (level, n, width) => reader.tile(level, n, width),
       logKey,
       witnessKey,
+      quorum: registry.quorum,
       checkpoints: (after, upTo) => reader.checkpoints(after, upTo),
       note: async (digest) => {
         const answer = await registry.app.request(`/v1/notes/${digest}`);
@@ -66,7 +73,7 @@ export async function startObservatory(options: TestObservatoryOptions = {}): Pr
   return {
     url,
     registry,
-    keysDir: join(folder.path, "keys"),
+    keysDir: join(dataDir, "keys"),
     get,
     text: async (path) => (await get(path)).text(),
     json: async (path) => (await get(path)).json(),
@@ -79,7 +86,7 @@ export async function startObservatory(options: TestObservatoryOptions = {}): Pr
       server.closeAllConnections();
       await new Promise((done) => server.close(done));
       await registry[Symbol.asyncDispose]();
-      folder[Symbol.dispose]();
+      folder?.[Symbol.dispose]();
     },
   };
 }

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { launchBrowser } from "./_browser.ts";
 import { type ExampleNetwork, exampleNetwork } from "./_example-network.ts";
 import { startObservatory, type TestObservatory } from "./_observatory.ts";
+import { firstLoad, wireBytes } from "./_page-load.ts";
 
 const browser: Browser | undefined = await launchBrowser();
 afterAll(async () => browser?.close());
@@ -131,32 +132,6 @@ describe.skipIf(!browser)("accessibility", () => {
 });
 
 describe("budgets", () => {
-  /** Bytes over the wire of a page with all it links, and the requests. */
-  async function firstLoad(at: TestObservatory, address: string): Promise<{ bytes: number; requests: number }> {
-    const page = await (await at.get(address, { accept: "text/html" })).text();
-    const linked = [...page.matchAll(/(?:<link rel="(?:stylesheet|icon)" href|<script src)="([^"]+)"/g)].map(
-      ([, path]) => path!,
-    );
-    let bytes = await wire(at, address);
-    for (const path of linked) bytes += await wire(at, path);
-    return { bytes, requests: 1 + linked.length };
-  }
-
-  /** Length of an answer as a browser gets it. */
-  async function wire(at: TestObservatory, path: string): Promise<number> {
-    const { request } = await import("node:http");
-    return new Promise((resolve, reject) => {
-      const headers = { accept: "text/html", "accept-encoding": "gzip, deflate, br" };
-      request(at.url + path, { headers }, (answer) => {
-        let bytes = 0;
-        answer.on("data", (chunk: Buffer) => (bytes += chunk.length));
-        answer.on("end", () => resolve(bytes));
-      })
-        .on("error", reject)
-        .end();
-    });
-  }
-
   it("keep pages, requests and the parts that run in browsers within the design's figures at 200 agents", async () => {
     const large = await exampleNetwork(200, new Date());
     await using at = await startObservatory({ roots: large.roots, names: large.names });
@@ -175,7 +150,7 @@ describe("budgets", () => {
       expect([address, load.bytes <= most || load.bytes]).toEqual([address, true]);
       expect(load.requests).toBeLessThanOrEqual(requests);
     }
-    expect(await wire(at, "/map.json")).toBeLessThanOrEqual(20 * KiB);
+    expect(await wireBytes(at, "/map.json")).toBeLessThanOrEqual(20 * KiB);
     const island = async (page: string): Promise<number> => {
       const html = await (await at.get(page, { accept: "text/html" })).text();
       const path = /data-src="([^"]+)"/.exec(html)![1]!;

@@ -1,8 +1,9 @@
 import { html } from "hono/html";
-import type { Digest, View } from "@peerage/core";
+import { type Digest, PeerageError, type View } from "@peerage/core";
+import type { Frame } from "../frame.ts";
 import type { Layout } from "../map/layouts.ts";
 import { groupsOf } from "../map/chart.ts";
-import type { AgentRef, Asked, Page } from "../page.ts";
+import type { AgentRef, Asked, Html, Page } from "../page.ts";
 import { patiently } from "../patience.ts";
 import { agentLink, agentText } from "../ui/agent.ts";
 import { count } from "../ui/format.ts";
@@ -12,13 +13,18 @@ const LEAST_MEMBERS = 5;
 /** Thin: vouches from outside are less than this part of those inside, of which every member has so many on average. */
 const THIN = 0.02;
 const LEAST_INNER = 1.5;
-const MOST_CLUSTERS = 40;
+/** Clusters of a page, and bridges of one: all that a thin one has, and some where there are many in any case. */
+const PAGE = 12;
 const MOST_BRIDGES = 12;
+const SOME_BRIDGES = 3;
 
 export interface ClustersData {
   /** Log size at which the communities were found; undefined while they are being looked for. */
   readonly size?: number;
   readonly total: number;
+  readonly thin: number;
+  /** How many come before those of this page. */
+  readonly from: number;
   readonly clusters: readonly {
     readonly first: AgentRef;
     readonly members: number;
@@ -35,11 +41,16 @@ export interface ClustersData {
 /** Communities and what joins each to the rest: facts, the thinly joined first. */
 export const clusters: Page<ClustersData> = {
   async load(asked) {
-    const { seen, layouts } = asked;
+    const { seen, layouts, query } = asked;
+    const text = query.get("from") ?? "0";
+    if (!/^\d{1,7}$/.test(text))
+      throw new PeerageError("ERR_REQUEST_INVALID", "`from` is how many clusters to pass over");
+    const from = Number(text);
     const layout = seen.view.agentCount === 0 ? undefined : await patiently(layouts.of(seen.view));
-    if (!layout) return { total: 0, clusters: [] };
+    if (!layout) return { total: 0, thin: 0, from: 0, clusters: [] };
     const found = clustersOf(layout, seen.view, asked);
-    return { size: layout.size, total: found.length, clusters: found.slice(0, MOST_CLUSTERS) };
+    const thin = found.filter((cluster) => cluster.thin).length;
+    return { size: layout.size, total: found.length, thin, from, clusters: found.slice(from, from + PAGE) };
   },
   title: () => "Clusters · Peerage",
   html: (data, frame) =>
@@ -49,6 +60,7 @@ export const clusters: Page<ClustersData> = {
           Agents who vouch mostly for each other, and the vouches that join them to the rest. A thin joint is a fact, no
           verdict: a new team looks so, and so does a ring of made-up agents. Trust does not grow inside a cluster
           beyond what comes in over its bridges.
+          ${data.size === undefined ? "" : html`${count(data.total, "cluster")}, of which ${data.thin} thinly joined, at log size ${data.size}.`}
         </p>
       </header>
       ${data.size === undefined ? html`<p class="panel">${data.total === 0 && frame.seen.view.agentCount === 0 ? "Nobody is here yet." : "The communities are being worked out: look again in a moment."}</p>` : ""}
@@ -78,7 +90,8 @@ export const clusters: Page<ClustersData> = {
             }
             ${from > bridges.length ? html`<p class="muted small">and ${from - bridges.length} more</p>` : ""}
           </section>`,
-      )}`,
+      )}
+      ${pages(data, frame)}`,
   text: (data) =>
     [
       `${count(data.total, "cluster")}${data.size === undefined ? "" : ` at log size ${data.size}`}`,
@@ -89,6 +102,17 @@ export const clusters: Page<ClustersData> = {
       "",
     ].join("\n"),
 };
+
+/** Where there are more than one page holds. */
+function pages({ from, total }: ClustersData, { links, path }: Frame): Html {
+  if (total <= PAGE && from === 0) return html``;
+  const link = (to: number, words: string): Html =>
+    html`<a href="${links.same(path, to === 0 ? {} : { from: to })}">${words}</a>`;
+  return html`<p class="pages">
+    ${from > 0 ? link(Math.max(0, from - PAGE), "Those before") : ""}
+    ${from + PAGE < total ? link(from + PAGE, `The next of ${total}`) : ""}
+  </p>`;
+}
 
 /** Communities of five members and more, by how little joins them. */
 export function clustersOf(
@@ -123,7 +147,8 @@ export function clustersOf(
       const { inner, from, to, bridges } = sums[i] ?? { inner: 0, from: 0, to: 0, bridges: [] };
       if (members < LEAST_MEMBERS || i >= layout.arranged.communities) return [];
       const thin = inner >= members * LEAST_INNER && from < inner * THIN;
-      return [{ first: ref(first), members, inner, from, to, thin, bridges }];
+      const shown = bridges.slice(0, thin ? MOST_BRIDGES : SOME_BRIDGES);
+      return [{ first: ref(first), members, inner, from, to, thin, bridges: shown }];
     })
     .sort((a, b) => a.from / (a.inner || 1) - b.from / (b.inner || 1) || b.members - a.members);
 }

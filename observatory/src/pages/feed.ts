@@ -7,7 +7,7 @@ import type { Html, Page } from "../page.ts";
 import { entryText, feedList } from "../ui/entry.ts";
 import { stateFields } from "../ui/layout.ts";
 
-const LINES = 60;
+const LINES = 40;
 
 export interface FeedData {
   readonly size: number;

@@ -7,7 +7,7 @@ import { timeText } from "../ui/format.ts";
 import { timeHtml } from "../ui/time.ts";
 import { verifier } from "../ui/verify.ts";
 
-const PAGE = 50;
+const PAGE = 40;
 
 export interface LogData {
   readonly origin: string;

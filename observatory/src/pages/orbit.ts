@@ -12,8 +12,8 @@ import { scoreMeter } from "../ui/score.ts";
 /** Most agents of the server's picture. */
 const DRAWN = 400;
 /** Those of them with a sigil, as links. Where there are more, a script draws them all. */
-const SIGILS = 40;
-const LISTED = 50;
+const SIGILS = 24;
+const LISTED = 30;
 
 export interface OrbitData {
   readonly agent: AgentRef;
