@@ -1,6 +1,11 @@
 import type { Target } from "./_fuzz.ts";
+import { fileTargets } from "./_fuzz-files.ts";
 import { jsonTargets } from "./_fuzz-json.ts";
 import { logTargets } from "./_fuzz-log.ts";
+import { messageTargets } from "./_fuzz-messages.ts";
+import { policyTargets } from "./_fuzz-policy.ts";
+import { proofTargets } from "./_fuzz-proofs.ts";
+import { spiffeTargets } from "./_fuzz-spiffe.ts";
 
 /** Seconds of fuzzing of one file of the slow suite; there are two, so that two workers take one each. */
 export const SLOW_SECONDS = 300;
@@ -8,4 +13,7 @@ export const SLOW_SECONDS = 300;
 export const SMOKE_SECONDS = 6;
 
 /** What is read of others by formats alone. */
-export const formats: readonly Target[] = [...jsonTargets, ...logTargets];
+export const formats: readonly Target[] = [...jsonTargets, ...logTargets, ...proofTargets, ...policyTargets];
+
+/** What is read by whole parts: a guard, a command, a server; and what a second implementation reads as well. */
+export const systems: readonly Target[] = [...messageTargets, ...fileTargets, ...spiffeTargets];

@@ -15,6 +15,8 @@ export interface Target {
    */
   readonly read?: (bytes: Uint8Array) => unknown;
   readonly rewrite?: (bytes: Uint8Array) => Uint8Array | string | Promise<Uint8Array | string>;
+  /** Inputs that were once read wrongly, and must never be again; they are refused, or read. */
+  readonly found?: readonly (Uint8Array | string)[];
   /** How samples are changed; `bytes` is always one of the ways. */
   readonly shapes?: readonly Shape[];
   /** Makes an input of its own, e.g. changed claims that are signed again; asked for every other input. */
@@ -88,7 +90,12 @@ async function run(file: string, target: Target, ms: number): Promise<{ inputs: 
     }
     if (verdict !== "read") await complain(file, target, sample);
   }
-  let inputs = own.length;
+  const found = (target.found ?? []).map(bytesOf);
+  for (const input of found) {
+    const verdict = await verdictOf(target, input);
+    if (verdict !== "read" && verdict !== "refused") await complain(file, target, input);
+  }
+  let inputs = own.length + found.length;
   for (const end = performance.now() + ms; performance.now() < end; inputs++) {
     const bytes =
       target.forge && random.oneIn(2)

@@ -38,7 +38,7 @@ export function edited(client: Client, text: string, path: string, server: strin
   return after;
 }
 
-function editJson(client: Client, text: string, server: string, { set, remove }: Change): string {
+function editJson(client: Client, text: string, server: string, { set, remove }: Change): string | undefined {
   let out = text;
   const steps: [string, unknown][] = [
     ...remove.map((name): [string, unknown] => [name, undefined]),
@@ -46,7 +46,12 @@ function editJson(client: Client, text: string, server: string, { set, remove }:
   ];
   for (const [name, value] of steps) {
     const formattingOptions = formattingOf(out);
-    out = applyEdits(out, modify(out, [client.member, server, name], value, { formattingOptions }));
+    try {
+      out = applyEdits(out, modify(out, [client.member, server, name], value, { formattingOptions }));
+    } catch {
+      // The text holds the same member twice, and what is edited is not the one that is read.
+      return undefined;
+    }
   }
   return out;
 }

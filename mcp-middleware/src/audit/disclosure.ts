@@ -84,8 +84,8 @@ export async function verifyDisclosure(
   const proven = (Array.isArray(records) ? records : []).map((one: JsonValue): AuditRecord => {
     const [body, proof] = [member(one, "text"), member(one, "proof")];
     if (typeof body !== "string" || !Array.isArray(proof)) throw refused("form");
-    const record = JSON.parse(body) as AuditRecord;
-    const hashes = proof.map((hash: JsonValue) => fromHex(typeof hash === "string" ? hash : ""));
+    const record = readRecord(body);
+    const hashes = proof.map((hash: JsonValue) => readHash(hash));
     verifyInclusion({ index: record.seq, size, root, leafHash: leafHash(utf8(body)), proof: hashes });
     return record;
   });
@@ -158,6 +158,22 @@ function inclusionPath(
 
 function notThere(why: string): PeerageError {
   return new PeerageError("ERR_NOT_FOUND", why, { detail: "disclosure" });
+}
+
+/** A record that some guard wrote: its place is a number, and the rest is believed once it is proven to be there. */
+function readRecord(body: string): AuditRecord {
+  try {
+    const record = JSON.parse(body) as JsonValue;
+    if (Number.isSafeInteger(member(record, "seq"))) return record as unknown as AuditRecord;
+  } catch {
+    // No JSON: told below.
+  }
+  throw refused("form");
+}
+
+function readHash(hash: JsonValue): Uint8Array {
+  if (typeof hash !== "string" || !/^[0-9a-f]{64}$/.test(hash)) throw refused("form");
+  return fromHex(hash);
 }
 
 function refused(detail: string): PeerageError {
