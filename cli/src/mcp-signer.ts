@@ -22,7 +22,7 @@ export interface ServerSigner extends AsyncDisposable {
   readonly signer: CallSigner;
   readonly identity: Signer;
   readonly receipts: ReceiptStore;
-  /** The receipts that were kept since, in order. */
+  /** The receipts that were kept since, in order, where there is a history to which they are added. */
   readonly received: readonly string[];
   readonly pins: FilePinStore;
   /** For connections by mutual TLS. */
@@ -45,7 +45,8 @@ export async function signerFor(
   const received: string[] = [];
   const receipts: ReceiptStore = {
     append: (receipt) => {
-      received.push(receipt.token);
+      // A proxy runs for months: what nobody will ask for is in the file only.
+      if (entries !== undefined) received.push(receipt.token);
       file.append(receipt);
     },
     flush: () => file.flush(),
