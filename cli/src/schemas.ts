@@ -8,6 +8,7 @@ import { messageSchemas } from "./schemas/messages.ts";
 import { policySchemas } from "./schemas/policy.ts";
 import { claimedPlaces, proofSchemas } from "./schemas/proofs.ts";
 import { spiffeSchemas } from "./schemas/spiffe.ts";
+import { watchSchemas } from "./schemas/watch.ts";
 
 const score = z.union([z.number().min(0).max(1), z.literal("unknown")]);
 const log = z.object({
@@ -237,6 +238,7 @@ export const dataSchemas: Readonly<Record<string, z.ZodType>> = {
   ...messageSchemas,
   ...policySchemas,
   ...proofSchemas,
+  ...watchSchemas,
   ...spiffeSchemas,
   ...guardSchemas,
   ...keySchemas,

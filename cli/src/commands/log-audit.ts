@@ -1,8 +1,9 @@
 import { LogForkedError, LogWatcher, type WatchReport } from "@peerage/core";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Context, Options } from "../context.ts";
-import { describeError, type Exit, usage } from "../errors.ts";
+import { describeError, type Exit } from "../errors.ts";
 import { exitAfter, stopSignal } from "../interrupt.ts";
+import { everySeconds } from "../log/every.ts";
 import { keepEvidence } from "../log/evidence.ts";
 import { exitOfReport, observersOf, reportData, reportFacts } from "../log/report.ts";
 import { quorumOf, readTlogPolicy } from "../log/tlog-policy.ts";
@@ -44,7 +45,7 @@ export async function audit(context: Context, { options }: Args): Promise<Result
 /** `peerage log watch`: an audit that goes on; what is new is checked as it comes. Ends with 6 once a fork is proven. */
 export async function watch(context: Context, { options }: Args): Promise<number> {
   const maxAge = maxAgeSeconds(options["maxAge"]);
-  const every = everySeconds(options["every"]);
+  const every = everySeconds(options["every"], 60);
   const { url, watching } = await prepare(context, options);
   const watcher = new LogWatcher(watching);
   const stop = new AbortController();
@@ -120,11 +121,4 @@ function lineOf({ ui }: Context, report: WatchReport, exit: Exit): string {
 /** Exit codes that are answers; another one is told of in the data. */
 function answerable(exit: Exit): Exit {
   return [0, 3, 6].includes(exit) ? exit : 1;
-}
-
-function everySeconds(value: unknown): number {
-  const number =
-    value === undefined ? 60 : typeof value === "string" && /^\d{1,5}(\.\d)?$/.test(value) ? Number(value) : NaN;
-  if (!(number >= 0.1 && number <= 86_400)) throw usage("--every is a number of seconds from 0.1 to 86400");
-  return number;
 }

@@ -7,6 +7,7 @@ import { describeError, usage } from "../errors.ts";
 import { isRegistryUrl } from "../files/config.ts";
 import { tilde } from "../files/paths.ts";
 import { exitAfter, stopSignal } from "../interrupt.ts";
+import { everySeconds } from "../log/every.ts";
 import { keepEvidence } from "../log/evidence.ts";
 import { announce, loggerOf } from "../log/logging.ts";
 import { quorumOf, readTlogPolicy } from "../log/tlog-policy.ts";
@@ -37,7 +38,7 @@ export async function run(context: Context, { words: [word = ""], options }: Arg
   await using mirror = await openMirror({
     url,
     dataDir,
-    followMs: once ? 0 : seconds(options["every"]) * 1_000,
+    followMs: once ? 0 : everySeconds(options["every"], 10) * 1_000,
     now: context.io.now,
     ...(name === undefined ? {} : { name }),
     ...(quorum ? { quorum } : {}),
@@ -95,13 +96,6 @@ export async function run(context: Context, { words: [word = ""], options }: Arg
     data: tilde(context.paths, dataDir),
   });
   return exitAfter(await signal);
-}
-
-function seconds(value: unknown): number {
-  const number =
-    value === undefined ? 10 : typeof value === "string" && /^\d{1,5}(\.\d)?$/.test(value) ? Number(value) : NaN;
-  if (!(number >= 0.1 && number <= 86_400)) throw usage("--every is a number of seconds from 0.1 to 86400");
-  return number;
 }
 
 function text(value: unknown): string | undefined {

@@ -224,7 +224,8 @@ function reasonOf({ status, statement }: VouchRecord, scope: string): string {
   return status === "in-force" ? `for ${statement.scope.join(" ")}, not for ${scope}` : status.replaceAll("-", " ");
 }
 
-function minimum(flag: unknown): number | undefined {
+/** The value of `--min`. @throws {CliError} ERR_USAGE */
+export function minimum(flag: unknown): number | undefined {
   if (flag === undefined) return undefined;
   const value = typeof flag === "string" && /^(0|1|0?\.\d{1,6}|0\.\d{1,6}|1\.0{1,6})$/.test(flag) ? Number(flag) : NaN;
   if (!(value > 0 && value <= 1)) throw usage("--min is a score above 0 and at most 1", "--min 0.25");

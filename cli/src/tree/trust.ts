@@ -116,6 +116,28 @@ export const trustCommands: readonly CommandSpec[] = [
     load: () => import("../commands/show.ts"),
   },
   {
+    path: "watch",
+    args: "<agent...>",
+    text: "tell of vouches, revocations, key events and scores as they come",
+    group: "trust",
+    flags: [
+      ["--webhook <url>", "post each event there, signed (Slack takes it as well)"],
+      ["--webhook-secret <file>", "the key that signs those posts (or PEERAGE_WEBHOOK_SECRET)"],
+      ["--min <score>", "tell when a score crosses this, 0 to 1"],
+      scope,
+      root,
+      ["--cursor <file>", "go on where this file says, and keep it"],
+      ["--from <index>", "begin at this entry of the log (what is new)"],
+      ["--every <seconds>", "how often the log is looked at (5)"],
+      ["--once", "tell what is new, and end"],
+    ],
+    examples: [
+      "peerage watch brisk-lantern --min 0.6 --scope code",
+      "peerage watch brisk-lantern --webhook https://hooks.example/t --webhook-secret key",
+    ],
+    load: () => import("../commands/watch.ts"),
+  },
+  {
     path: "roots list",
     text: "from whom I start to trust",
     group: "trust",
