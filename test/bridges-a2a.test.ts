@@ -119,7 +119,7 @@ describe("an A2A agent card", () => {
     expect(await said((copy) => (copy.securitySchemes = {}))).toMatchObject({ code: 0 });
   });
 
-  it("A-VOUCH-03 does not verify if its signer put in vouches that do not lead to the agent, or holds another's", async () => {
+  it("does not verify if its signer put in vouches that do not lead to the agent, or holds another's", async () => {
     const [agent, friend, other, stranger] = [1, 2, 3, 4].map(() => generateIdentity());
     const vouch = async (from = friend!, to = agent!, scope = ["tools"]): Promise<JsonObject> =>
       (await issueVouch(from, { subject: to.did, scope, confidence: 80 })).document;

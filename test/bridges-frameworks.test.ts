@@ -10,7 +10,7 @@ it("shows in docs/frameworks.md exactly the code of each example, in order", asy
   expect(shown).toEqual(await Promise.all(frameworks.map((name) => read(`examples/${name}/agent.mjs`))));
 });
 
-it.each(frameworks)("pins exact versions in examples/%s, and names no registry's host", async (name) => {
+it.each([...frameworks, "a2a"])("pins exact versions in examples/%s, and names no registry's host", async (name) => {
   const { dependencies } = JSON.parse(await read(`examples/${name}/package.json`)) as {
     dependencies: Record<string, string>;
   };
