@@ -176,22 +176,33 @@ export async function compareWithLastTime(
 ): Promise<void> {
   const note = await lastSeen(context, url);
   if (note === view.note) return;
-  if (note !== undefined) {
-    const { origin, logKey } = reader;
-    const before = await verifyCheckpoint(note, { origin, logKey });
-    if (view.size < before.size) {
-      throw new PeerageError(
-        "ERR_REGISTRY_STALE",
-        `${shower} shows ${view.size} entries, and the registry has shown ${before.size} before`,
-      );
-    }
-    const now = await verifyCheckpoint(view.note, { origin, logKey });
-    const proof =
-      before.size === 0 || before.size === view.size ? [] : await reader.consistencyProof(before.size, view.size);
-    const readTile = (level: number, n: number, width: number): Promise<Uint8Array> => reader.tile(level, n, width);
-    if (before.size > 0) await verifyExtension(before, now, { logKey, proof, readTile });
-  }
+  if (note !== undefined) await checkExtends(note, reader, view, shower);
   await keepSeen(context, url, view.note);
+}
+
+/**
+ * What a log shows now must extend a head that it signed before.
+ * @throws {PeerageError} ERR_REGISTRY_STALE, ERR_LOG_FORKED, ERR_CONSISTENCY_INVALID, ERR_CHECKPOINT_INVALID
+ */
+export async function checkExtends(
+  note: string,
+  reader: RegistryReader,
+  view: View,
+  shower = "the registry",
+): Promise<void> {
+  const { origin, logKey } = reader;
+  const before = await verifyCheckpoint(note, { origin, logKey });
+  if (view.size < before.size) {
+    throw new PeerageError(
+      "ERR_REGISTRY_STALE",
+      `${shower} shows ${view.size} entries, and the registry has shown ${before.size} before`,
+    );
+  }
+  const now = await verifyCheckpoint(view.note, { origin, logKey });
+  const proof =
+    before.size === 0 || before.size === view.size ? [] : await reader.consistencyProof(before.size, view.size);
+  const readTile = (level: number, n: number, width: number): Promise<Uint8Array> => reader.tile(level, n, width);
+  if (before.size > 0) await verifyExtension(before, now, { logKey, proof, readTile });
 }
 
 /** The newest head of a registry's log that this user has seen, as it was signed. */
