@@ -39,12 +39,11 @@ export function covered(line: string): string | undefined {
  */
 type Reasons = readonly (readonly [reason: string, commands: string])[];
 
-const local = `roots list, roots remove, names *, history show, history verify, history append, calls *, audit *, approvals *,
+const local = `roots list, roots remove, names *, history show, history verify, history append, inbox remove, calls *, audit *, approvals *,
   approvers *, console *, policy *, key list, key new, key lock, key unlock, key export, key import, key store, config *,
   completion, help, version`;
-const offline =
-  "pack verify, pack import, sign, proxy install, spiffe *, registry serve, registry backup, log witness";
-const keyless = `demo, trust, note show, find, show, roots *, names *, pack *, verify, history show, history verify,
+const offline = "pack verify, pack import, sign, proxy install, spiffe *, registry serve, registry backup, log witness";
+const keyless = `demo, trust, watch, note show, find, show, roots *, names *, pack *, verify, history show, history verify,
   proxy install, calls *, audit *, approvals list, approvals show, approvals watch, approvers *, console *, policy *,
   key list, key import, spiffe show, spiffe verify, registry *, log head, log entry, log audit, log watch, log witness,
   config *, completion, help, version`;
@@ -66,6 +65,7 @@ const inapplicable: Readonly<Record<Column, Reasons>> = {
     ["cli-log.test.ts#keep a copy that goes on without it", "registry mirror, log witness"],
     ["cli-log.test.ts#ends with 6 once a fork is proven", "log watch"],
     ["cli-registry.test.ts#shows the proof of a fork to another registry", "log report"],
+    ["messages-cli.test.ts#is sent to a key, opened by it alone", "inbox read, inbox remove"],
   ],
   "wrong usage": [],
   "no key": [
@@ -78,6 +78,7 @@ const inapplicable: Readonly<Record<Column, Reasons>> = {
   "locked key": [
     ["shows what is public in a key file, sealed or not", "doctor, whoami, key status"],
     ["seals what is open; a sealed key is sealed already", "key lock"],
+    ["takes a file away, and opens no key", "inbox remove"],
     ["makes another key", "key new"],
     ["signs nothing, and asks for no key", keyless],
     ["asks the signing agent, which has the key", "agent status, agent lock, agent unlock"],
@@ -90,6 +91,7 @@ const inapplicable: Readonly<Record<Column, Reasons>> = {
     ["brings its own registry", "demo"],
     ["tells of it with the rest that it found, and ends with 1", "doctor"],
     ["cli-guard.test.ts#with its registry gone decides nothing that needs trust", "guard"],
+    ["messages-cli.test.ts#without its registry, ends with 7", "inbox read"],
     ["signs for a server that it was given, and asks no registry", "proxy, agent run"],
   ],
   "not found": [
@@ -115,12 +117,13 @@ const inapplicable: Readonly<Record<Column, Reasons>> = {
     ["cli-log.test.ts#one that contradicts itself forked", "log head, log entry, log watch, log audit"],
     [
       "reads a view that log audit checks: cli-log.test.ts#one that contradicts itself forked",
-      "whoami, trust, vouch, unvouch, report, find, show, pack export, note show, note erase, registry mirror, roots *",
+      "whoami, trust, vouch, unvouch, report, send, find, show, watch, pack export, note show, note erase, registry mirror, roots *",
     ],
     [
       "shows what was recorded; calls verify says whether it still is: cli-approvals.test.ts#A-HIST-07",
       "calls list, calls show, calls replay, audit export, audit disclose, audit erase, audit rotate, policy suggest, policy explain, policy diff, policy test, policy input",
     ],
+    ["messages-cli.test.ts#are refused with their own codes", "inbox list, inbox read"],
     ["cli-approvals.test.ts#an item whose kept request is another than was asked about", "approvals *"],
     [
       "a damaged key file is no key: exit 4, cli-keys.test.ts#A-CLI-04",
@@ -128,24 +131,25 @@ const inapplicable: Readonly<Record<Column, Reasons>> = {
     ],
     [
       "reads nothing that somebody signed",
-      "demo, names *, proxy install, approvers *, console *, policy check, policy init, policy grant, policy revoke, policy deny-all, spiffe show, registry serve, registry backup, log witness, config *, completion, help, version",
+      "demo, names *, inbox remove, proxy install, approvers *, console *, policy check, policy init, policy grant, policy revoke, policy deny-all, spiffe show, registry serve, registry backup, log witness, config *, completion, help, version",
     ],
   ],
   no: [
     ["cli-guard.test.ts#refuses a stranger with exit 3 and the reason", "call"],
+    ["messages-cli.test.ts#is not sent to who lost its key", "send, inbox read"],
     ["cli-log.test.ts#says 3 of a log that is too old", "log head, log audit, log watch, log entry"],
     ['_key-crash.ts#toBe(change === "revoke" ? 3 : 0)', "key status"],
     [
       "does it or fails; it answers no question",
-      `${servers}, init, vouch, unvouch, report, sign, prove *, roots *, names *, pack export,
-      history append, proxy install, agent status, agent lock, agent unlock, audit export, audit disclose, audit erase,
+      `${servers}, init, watch, vouch, unvouch, report, sign, prove *, roots *, names *, pack export,
+      history append, inbox remove, proxy install, agent status, agent lock, agent unlock, audit export, audit disclose, audit erase,
       audit rotate, approvals watch, approvers *, console *, policy init, policy grant, policy revoke, policy deny-all,
       policy suggest, policy input, key list, key new, key rotate, key revoke, key recover, key lock, key unlock,
       key export, key import, key store, spiffe bind, registry backup, log report, config *`,
     ],
     [
       "shows what there is",
-      "doctor, whoami, note show, find, show, policy diff, calls list, calls show, approvals list, approvals show, spiffe show, completion, help, version",
+      "doctor, whoami, note show, inbox list, find, show, policy diff, calls list, calls show, approvals list, approvals show, spiffe show, completion, help, version",
     ],
     [
       "holds or does not: exit 6",
@@ -158,8 +162,8 @@ const inapplicable: Readonly<Record<Column, Reasons>> = {
     ["is what a person waits or answers with", "approvals *"],
     [
       "asks no person for anything",
-      `init, demo, doctor, whoami, trust, vouch, unvouch, report, note *, find, show, roots *,
-      names *, pack *, sign, verify, prove *, history *, proxy, proxy install, guard, agent *, calls *, audit *, approvers *, console *,
+      `init, demo, doctor, whoami, trust, watch, vouch, unvouch, report, note *, find, show, roots *,
+      names *, pack *, sign, verify, send, inbox *, prove *, history *, proxy, proxy install, guard, agent *, calls *, audit *, approvers *, console *,
       policy check, policy init, policy test, policy diff, policy grant, policy revoke, policy deny-all, policy suggest,
       policy input, key *, spiffe *, registry *, log *, config *, completion, help, version`,
     ],

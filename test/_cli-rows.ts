@@ -5,7 +5,8 @@ const ZEROS = `sha256:${"0".repeat(64)}`;
 
 /**
  * What commands answer, and what they cannot do, by exit code: `answers` in test/cli-exit-codes.test.ts runs each row
- * with and without `--json`. A new command has a row for every column of the table there, or a reason in _cli-cells.ts.
+ * with and without `--json`, and keeps what it printed in test/fixtures/golden (`-u` writes it anew, to be read again).
+ * A new command has a row for every column of the table, or a reason in _cli-cells.ts.
  */
 export const rows: readonly Row[] = [
   // done; the answer is yes
@@ -62,6 +63,8 @@ export const rows: readonly Row[] = [
   ["key store file", 0],
   ["key export --out absent --dry-run", 0],
   ["history append absent --step checked --result passed --dry-run", 0],
+  ["send friend hello --dry-run", 0],
+  ["inbox", 0],
   ["approvals list", 0],
   ["approvals", 0],
   ["approvers list --policy policy.yaml", 0],
@@ -109,6 +112,11 @@ export const rows: readonly Row[] = [
   ["policy explain 17 --policy policy.yaml", 5, "ERR_NOT_FOUND"],
   ["policy input --dump --state nowhere", 5, "ERR_NOT_FOUND"],
   ["policy revoke lantern --policy policy.yaml", 5, "ERR_NOT_FOUND"],
+  ["send lantern hello", 5, "ERR_NOT_FOUND"],
+  ["send friend --file absent", 5, "ERR_NOT_FOUND"],
+  ["inbox --identity alice", 5, "ERR_NOT_FOUND"],
+  ["inbox read 0123abcd", 5, "ERR_NOT_FOUND"],
+  ["inbox remove 0123abcd", 5, "ERR_NOT_FOUND"],
   ["config get policy", 5, "ERR_NOT_FOUND"],
   ["log entry 99", 5, "ERR_NOT_FOUND"],
   // does not verify
@@ -128,10 +136,13 @@ export const rows: readonly Row[] = [
     "log head",
     "log entry 0",
     "pack export",
+    "send friend hello",
+    "inbox",
     "whoami",
     "init bot",
     "log audit",
     "log watch",
+    "watch bot --once",
     "key status",
     "key rotate",
     "key revoke",
@@ -148,7 +159,7 @@ export const rows: readonly Row[] = [
   ["doctor --registry {dead}", 1],
   ["note show {note}", 0],
   [`note show ${ZEROS}`, 5, "ERR_NOT_FOUND"],
-  ["note erase {note} --identity friend", 3],
+  ["note erase {note} --identity friend --yes", 3],
   ["roots add --from registry", 5, "ERR_NOT_FOUND"],
   ["unvouch lantern --identity friend", 5, "ERR_NOT_FOUND"],
   ["vouch lantren", 5, "ERR_NOT_FOUND"],
@@ -156,6 +167,9 @@ export const rows: readonly Row[] = [
   ["pack verify log.pack", 0],
   ["pack import log.pack", 0],
   ["pack import release.txt", 6],
+  ["watch bot --once --from 0", 0],
+  ["watch bot --once --cursor {fresh} --min 0.5", 0],
+  ["watch lantren --once", 5, "ERR_NOT_FOUND"],
   ["sign release.txt --dry-run", 0],
   ["sign absent", 5, "ERR_NOT_FOUND"],
   ["verify release.txt", 0],
@@ -228,6 +242,10 @@ export const rows: readonly Row[] = [
     "prove domain example.org",
     "prove repository github.com/owner/name",
     "history append fresh.json --step checked --result passed",
+    `send ${STRANGER} hello --registry {registry}`,
+    "inbox",
+    "inbox read 0123abcd",
+    "inbox remove 0123abcd",
     "proxy -- true",
     "guard --policy policy.yaml -- true",
     "call {dead}/mcp echo",
@@ -255,6 +273,9 @@ export const rows: readonly Row[] = [
     "prove domain example.org --identity vault",
     "prove repository github.com/owner/name --identity vault",
     "history append fresh.json --step checked --result passed --identity vault",
+    "send friend hello --identity vault",
+    "inbox --identity vault",
+    "inbox read 0123abcd --identity vault",
     "proxy --identity vault -- true",
     "guard --policy guard.yaml --identity vault -- true",
     "call {dead}/mcp echo --identity vault",

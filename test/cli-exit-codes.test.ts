@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { commands } from "../cli/src/tree.ts";
 import { answerEnvelope, dataSchemas, errorLine } from "../cli/src/schemas.ts";
 import { columnOf, covered, holes } from "./_cli-cells.ts";
 import { Home, type Ran } from "./_cli.ts";
+import { goldenFile, type Look, Transcript } from "./_cli-golden.ts";
 import { rows as answers } from "./_cli-rows.ts";
 import { type Row, usageRows } from "./_cli-rows-usage.ts";
 import { DEAD, openWorld, STRANGER, type World } from "./_cli-world.ts";
@@ -10,8 +12,10 @@ const rows: readonly Row[] = [...answers, ...usageRows];
 
 describe("every command", () => {
   let world: World;
+  let transcript: Transcript;
   beforeAll(async () => {
     world = await openWorld();
+    transcript = new Transcript(world);
   });
   afterAll(() => world[Symbol.asyncDispose]());
 
@@ -28,7 +32,13 @@ describe("every command", () => {
   );
 
   let fresh = 0;
-  const run = ([line, , code]: Row, more: readonly string[] = []): Promise<Ran> => {
+  /** The first row of each command that succeeds is seen in colour and in ASCII as well. */
+  const inAllLooks = new Set(
+    commands.flatMap(({ path }) => rows.find(([line, exit]) => exit === 0 && covered(line) === path)?.[0] ?? []),
+  );
+  const env = { text: {}, colour: {}, ascii: { LANG: "C" } };
+
+  const run = ([line, , code]: Row, more: readonly string[] = [], look: Look = "text"): Promise<Ran> => {
     const { home, empty, registry, note, dids } = world;
     const made = {
       dead: DEAD,
@@ -46,7 +56,10 @@ describe("every command", () => {
     const own = at < 0 ? argv : argv.slice(0, at);
     const all = [...own, ...more, ...(at < 0 ? [] : argv.slice(at))];
     const user = code === "ERR_IDENTITY_MISSING" ? empty : home;
-    return more.length === 0 && asProcess.has(line) ? user.run(all, { cwd: home.path }) : user.call(all);
+    const options = { cwd: home.path, env: { HOME: home.path, ...env[look] } };
+    return more.length === 0 && look === "text" && asProcess.has(line)
+      ? user.run(all, options)
+      : user.call(all, options);
   };
 
   it.each(rows.map((row) => ({ line: row[0], exit: row[1], row })))(
@@ -54,6 +67,19 @@ describe("every command", () => {
     async ({ exit, row }) => {
       const code = row[2];
       const plain = await run(row);
+      const command = covered(row[0]);
+      if (command !== undefined) {
+        transcript.add(command, "text", row[0], plain);
+        if (inAllLooks.has(row[0])) {
+          const ascii = await run(row, [], "ascii");
+          // What was typed or came from elsewhere stays as it is; all that is ours is ASCII.
+          expect((ascii.stdout + ascii.stderr).replace(/^\{.*\}$/gm, "{}")).toMatch(/^[\x20-\x7e\n\t]*$/);
+          transcript.add(command, "ascii", row[0], ascii);
+          process.env["FORCE_COLOR"] = "1";
+          const colour = await run(row, [], "colour").finally(() => delete process.env["FORCE_COLOR"]);
+          transcript.add(command, "colour", row[0], colour);
+        }
+      }
       const json = await run(row, ["--json"]);
       expect(plain.code, plain.stdout + plain.stderr).toBe(exit);
       expect(json.code, json.stdout + json.stderr).toBe(exit);
@@ -63,6 +89,8 @@ describe("every command", () => {
         // An error: nothing on stdout, and what, why and the way out on stderr.
         expect(plain.stdout).toBe("");
         expect(plain.stderr).toMatch(/^ {2}✕ {2}\S/m);
+        // What does not verify or is refused is not mended by another command; all else is.
+        if (exit !== 3 && exit !== 6) expect(plain.stderr).toMatch(/^ {5}fix {2}\S/m);
         const said = JSON.parse((exit === 3 || exit === 6 ? json.stdout : json.stderr).trim().split("\n").at(-1) ?? "");
         if (exit === 3 || exit === 6) {
           // "No" and "does not verify" are answers, wherever they were found out.
@@ -90,6 +118,15 @@ describe("every command", () => {
       }
     },
   );
+
+  it.each(commands.map(({ path }) => path))("C1 prints `%s` as it was reviewed", async (command) => {
+    const help = ["help", ...command.split(" ")];
+    transcript.begin(command, "text", help.join(" "), await world.home.call(help));
+    for (const look of ["text", "colour", "ascii"] as const) {
+      const seen = transcript.of(command, look);
+      if (seen !== undefined) await expect(seen).toMatchFileSnapshot(goldenFile(command, look));
+    }
+  });
 
   it("C2 the table of commands has no hole: each cell has its rows, or the reason why there can be none", () => {
     expect(holes(rows)).toEqual([]);

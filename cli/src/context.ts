@@ -145,7 +145,9 @@ export class Context {
       return given;
     }
     if (unattended || !this.canAsk) {
-      throw new CliError("ERR_KEY_LOCKED", `the key of ${name} is locked`, { hint: "PEERAGE_PASSPHRASE_FILE=<file>" });
+      throw new CliError("ERR_KEY_LOCKED", `the key of ${name} is locked`, {
+        hint: "name a file that holds its passphrase: PEERAGE_PASSPHRASE_FILE=<file>",
+      });
     }
     const { askPassphrase } = await import("./ui/ask.ts");
     return askPassphrase(`Passphrase of ${name}`);
@@ -174,7 +176,7 @@ export class Context {
 
   /** Writes a warning to stderr. */
   warn(text: string): void {
-    const [first = "", ...more] = this.err.wrap(text, 5);
+    const [first = "", ...more] = this.err.wrap(this.err.shown(text), 5);
     this.say(`  ${this.err.warn(this.err.mark.warn)}  ${first}`);
     for (const line of more) this.say(`     ${line}`);
   }

@@ -68,7 +68,9 @@ function fail(io: Io, command: string, globals: Globals, error: unknown): Exit {
   if (error instanceof Interrupted) return 130;
   const { exit, ...known } = describeError(error);
   const help =
-    exit === 2 ? `peerage help${commands.some(({ path }) => path === command) ? ` ${command}` : ""}` : undefined;
+    exit === 2 || exit === 5
+      ? `peerage help${commands.some(({ path }) => path === command) ? ` ${command}` : ""}`
+      : undefined;
   const told = known.hint === undefined && help !== undefined ? { ...known, hint: help } : known;
   if (globals.json === true) {
     // "No" and "does not verify" are answers, wherever they were found out.

@@ -61,9 +61,9 @@ export function plainLines(rows: readonly (readonly (string | number)[])[]): str
 
 /** An error as people read it: what and why, then the command that mends it. */
 export function errorLines(ui: Terminal, message: string, hint: string | undefined): string[] {
-  const lines = visibleLines(message)
+  const lines = visibleLines(ui.shown(message))
     .flatMap((part) => ui.wrap(part, 5))
     .map((part, i) => (i === 0 ? `  ${ui.bad(ui.mark.no)}  ${part}` : `     ${part}`));
-  if (hint !== undefined) lines.push(`     ${ui.dim("fix")}  ${visible(hint, 1_000)}`);
+  if (hint !== undefined) lines.push(`     ${ui.dim("fix")}  ${visible(ui.shown(hint), 1_000)}`);
   return lines;
 }

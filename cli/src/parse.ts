@@ -56,7 +56,7 @@ export function parseCommandLine(argv: readonly string[]): Parsed {
     if (error.code.startsWith("commander.help")) {
       return { kind: "help", path: helpPath(argv.slice(0, split < 0 ? undefined : split)), globals: program.opts() };
     }
-    throw readable(error);
+    throw readable(error, helpPath(argv.slice(0, split < 0 ? undefined : split)));
   }
   if (!found) return { kind: "help", path: helpPath(argv), globals: program.opts() };
   return found;
@@ -127,8 +127,13 @@ function helpPath(argv: readonly string[]): string {
   return one in parents || commands.some(({ path }) => path === one) ? one : "";
 }
 
-function readable(error: CommanderError): CliError {
+/** What commander found, with the way out: the nearest word, an example, or the help of the command. */
+function readable(error: CommanderError, path: string): CliError {
   const [first = "", second] = error.message.replace(/^error: /, "").split("\n");
   const near = /Did you mean (?:one of )?(.*)\?\)/.exec(second ?? "")?.[1];
-  return usage(first, near === undefined ? "peerage help" : `did you mean ${near}?`);
+  if (near !== undefined) return usage(first, `did you mean ${near}?`);
+  const missing = /^missing required argument '(.*)'$/.exec(first)?.[1];
+  const example = commands.find((spec) => spec.path === path)?.examples[0];
+  if (missing !== undefined && example !== undefined) return usage(`<${missing}> is missing`, example);
+  return usage(first, path === "" ? "peerage help" : `peerage help ${path}`);
 }

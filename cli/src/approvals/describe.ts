@@ -57,7 +57,7 @@ export async function itemLines(
     lines.push(...fieldLines(requestFields(item.request.params), ui.columns, 4));
   } else lines.push("", `  ${ui.dim("what was asked for is not kept after the end; its digest is")}`);
   if (history.length > 0) {
-    lines.push("", `  ${ui.dim("it rests on")}`);
+    lines.push("", `  ${ui.dim("it rests on, each step signed")}`);
     lines.push(...(await historyLines(ui, history, options.labels)));
   }
   for (const { by, result, at } of item.answers) {
@@ -100,7 +100,7 @@ async function historyLines(ui: Terminal, history: readonly Entry[], labels: Lab
     ui.good(ui.mark.on),
     await labels.of(issuer),
     `${visible(step)} ${visible(result)}${tool === undefined ? "" : ` ${visible(tool, 40)}`}`,
-    `${rfc3339(issuedAt)} signed`,
+    rfc3339(issuedAt),
   ]);
   return ui.table(await Promise.all(rows), 4);
 }

@@ -62,6 +62,12 @@ export async function remove(context: Context, { words: [name = ""], options }: 
   const { ui } = context;
   return {
     data: { name, did, dryRun },
-    text: ui.facts([{ mark: dryRun ? "none" : "ok", label: "forgot", value: `${name}  ${styledDid(ui, did)}` }]),
+    text: ui.facts([
+      {
+        mark: dryRun ? "none" : "ok",
+        label: dryRun ? "would forget" : "forgot",
+        value: `${name}  ${styledDid(ui, did)}`,
+      },
+    ]),
   };
 }

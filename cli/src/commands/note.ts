@@ -29,11 +29,8 @@ export async function show(context: Context, { words: [text = ""] }: Args): Prom
 export async function erase(context: Context, { words: [text = ""], options }: Args): Promise<Result> {
   const digest = digestOf(text);
   const registry = await context.needRegistry();
-  if (context.globals.yes !== true && context.canAsk) {
-    if (!(await context.confirm("Erase this note for ever? It cannot be handed in again."))) {
-      throw usage("nothing was erased");
-    }
-  }
+  if (!(await context.confirm("erase this note for ever? It cannot be handed in again")))
+    throw usage("nothing was erased");
   const { origin } = await connect(context, registry);
   const signer = await context.signer({ passphraseFile: options["passphraseFile"] });
   const token = await signNoteErasure(signer, { audience: origin, note: digest });

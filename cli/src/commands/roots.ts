@@ -51,7 +51,7 @@ export async function add(context: Context, { words: [text], options }: Args): P
     text: ui.facts([
       ...added.map((did) => ({
         mark: dryRun ? ("none" as const) : ("ok" as const),
-        label: fresh.includes(did) ? "root" : "already",
+        label: !fresh.includes(did) ? "already" : dryRun ? "would add" : "root",
         value: styledDid(ui, did),
       })),
       { label: "now", value: total === 1 ? "1 root" : `${total} roots` },
@@ -75,7 +75,7 @@ export async function remove(context: Context, { words: [text = ""], options }: 
   return {
     data: { removed: did, roots: before.length - 1, dryRun },
     text: ui.facts([
-      { mark: dryRun ? "none" : "ok", label: "removed", value: styledDid(ui, did) },
+      { mark: dryRun ? "none" : "ok", label: dryRun ? "would remove" : "removed", value: styledDid(ui, did) },
       { label: "now", value: before.length === 2 ? "1 root" : `${before.length - 1} roots` },
     ]),
   };

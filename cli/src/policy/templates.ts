@@ -103,9 +103,18 @@ function approvals(parts: TemplateParts): string {
 }
 
 function document({ schema }: TemplateParts, about: string, lines: readonly string[]): string {
-  const head = ["# Nothing is admitted that no rule names. An explicit deny wins over every allow.", `# ${about}`];
+  const head = ["# Nothing is admitted that no rule names. A deny wins over every allow.", ...commented(about)];
   const form = ["apiVersion: peerage.dev/v1", "kind: Policy", ""];
   return `${[...(schema === undefined ? [] : [schema]), ...head, ...form, ...lines].join("\n")}\n`;
+}
+
+/** A sentence as comments of at most 80 columns. */
+function commented(text: string): string[] {
+  return text
+    .replace(/(.{1,78})(?: |$)/g, "$1\n")
+    .trimEnd()
+    .split("\n")
+    .map((line) => `# ${line}`);
 }
 
 /** A list in one line; an empty one is met by nobody. Names come from a server, so each is quoted. */

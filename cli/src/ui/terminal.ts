@@ -56,6 +56,13 @@ const ascii: Marks = {
   atLeast: ">=",
 };
 
+/** What stands in texts that were made without a terminal: ends of fingerprints, arrows, dashes. */
+const asciiOf = new Map<string, string>([
+  ...Object.entries(unicode).map(([name, sign]) => [sign as string, ascii[name as keyof Marks]] as const),
+  ["—", "-"],
+]);
+const signs = new RegExp(`[${[...asciiOf.keys()].filter((sign) => sign !== "!").join("")}]`, "g");
+
 /** One line of a list of facts: a mark, a label, and what is so. */
 export interface Fact {
   readonly mark?: "ok" | "no" | "warn" | "wait" | "none" | undefined;
@@ -68,6 +75,7 @@ export class Terminal {
   readonly columns: number;
   readonly mark: Marks;
   readonly tty: boolean;
+  readonly #isUtf8: boolean;
   readonly #stream: NodeJS.WritableStream;
 
   constructor(stream: NodeJS.WritableStream, env: NodeJS.ProcessEnv) {
@@ -75,7 +83,8 @@ export class Terminal {
     this.tty = (stream as Partial<NodeJS.WriteStream>).isTTY === true;
     const columns = (stream as Partial<NodeJS.WriteStream>).columns;
     this.columns = this.tty ? Math.min(100, Math.max(60, columns ?? 80)) : 80;
-    this.mark = speaksUtf8(env) ? unicode : ascii;
+    this.#isUtf8 = speaksUtf8(env);
+    this.mark = this.#isUtf8 ? unicode : ascii;
   }
 
   #style(style: Style, text: string): string {
@@ -105,6 +114,11 @@ export class Terminal {
   /** Fingerprints, links, scopes. */
   accent(text: string): string {
     return this.#style("cyan", text);
+  }
+
+  /** A text with our own signs as this terminal can show them; letters of names stay as they are. */
+  shown(text: string): string {
+    return this.#isUtf8 ? text : text.replace(signs, (sign) => asciiOf.get(sign) ?? sign);
   }
 
   /** Columns that a text takes on screen; styles take none. */
@@ -140,12 +154,13 @@ export class Terminal {
 
   /** Columns with two spaces between; the last one wraps, the others are as wide as their widest cell. */
   table(rows: readonly (readonly string[])[], indent = 2): string[] {
+    const shown = rows.map((row) => row.map((cell) => this.shown(cell)));
     const widths: number[] = [];
-    for (const row of rows) {
+    for (const row of shown) {
       row.slice(0, -1).forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? 0, this.width(cell))));
     }
     const start = indent + widths.reduce((sum, width) => sum + width + 2, 0);
-    return rows.flatMap((row) => {
+    return shown.flatMap((row) => {
       const head =
         " ".repeat(indent) +
         row
