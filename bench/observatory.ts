@@ -1,10 +1,14 @@
-/** The pages and the map over ten thousand agents: answers while the map is laid out, pages a second, frames a second. */
-import { createHash } from "node:crypto";
+/**
+ * The pages, the map and orbits over ten thousand agents, or a hundred thousand: answers while the map is laid out, how
+ * long pages take, frames a second.
+ */
 import type { Browser } from "playwright-core";
 import { brotliCompressSync } from "node:zlib";
-import { type Did, identityFromSeed, issueVouch } from "@peerage/core";
+import type { Did } from "@peerage/core";
 import { launchBrowser } from "../test/_browser.ts";
+import { largeNetwork, writeLargeNetwork } from "../test/_large-network.ts";
 import { startObservatory, type TestObservatory } from "../test/_observatory.ts";
+import { temporaryFolder } from "../test/_registry.ts";
 import type { Measurement } from "./lib/figures.ts";
 import { at, measured, type Scale, wallMs } from "./lib/measure.ts";
 import { median, quantile } from "./lib/stats.ts";
@@ -27,64 +31,32 @@ interface Scene {
   readonly plan: Plan;
 }
 
-const PARALLEL = 500;
-
 export async function benchObservatory(scale: Scale): Promise<Measurement[]> {
   const plan = at<Plan>(scale, {
     quick: { agents: 300, communities: 6, rounds: 2, pages: 4, idleMs: 300, panMs: 500 },
     normal: { agents: 10_000, communities: 60, rounds: 5, pages: 16, idleMs: 2_500, panMs: 2_500 },
+    full: { agents: 100_000, communities: 300, rounds: 5, pages: 16, idleMs: 2_500, panMs: 2_500 },
   });
-  const { dids, vouches } = await network(plan);
-  await using site = await startObservatory({ roots: dids.slice(0, 2), unlimited: true });
-  for (let i = 0; i < vouches.length; i += PARALLEL) {
-    const some = vouches.slice(i, i + PARALLEL);
-    const places = await Promise.all(some.map((bytes) => site.registry.submit(bytes)));
-    if (i + PARALLEL >= vouches.length) await site.registry.published(Math.max(...places.map(({ index }) => index)));
-  }
+  const network = largeNetwork(plan.agents, plan.communities);
+  const dids = network.identities.map(({ did }) => did);
+  using folder = temporaryFolder();
+  await writeLargeNetwork(folder.path, network);
+  await using site = await startObservatory({ dataDir: folder.path, roots: network.roots, unlimited: true });
   const scene = { site, dids, plan };
   const measurements = [...(await answerRows(scene)), ...(await pageRows(scene))];
   const browser = await launchBrowser();
   if (!browser) return measurements;
   try {
-    return [...measurements, ...(await frameRows(browser, scene))];
+    const canvases: readonly Canvas[] = [
+      { name: "", what: "the map", path: "/map" },
+      // That of a hub, who has a score for the most.
+      { name: "orbit-", what: "an orbit", path: `/a/${dids[0]!}/orbit` },
+    ];
+    for (const canvas of canvases) measurements.push(...(await frameRows(browser, scene, canvas)));
+    return measurements;
   } finally {
     await browser.close();
   }
-}
-
-/** Communities with hubs and a few bridges, as signed vouches. */
-async function network({
-  agents,
-  communities,
-}: Plan): Promise<{ dids: readonly Did[]; vouches: readonly Uint8Array[] }> {
-  let i = 0;
-  const random = (): number => createHash("sha256").update(`bench ${i++}`).digest().readUInt32BE(0) / 2 ** 32;
-  const identities = Array.from({ length: agents }, (_, n) =>
-    identityFromSeed(createHash("sha256").update(`bench agent ${n}`).digest()),
-  );
-  const pairs = new Set<string>();
-  const join = (from: number, to: number): unknown => from !== to && pairs.add(`${from} ${to}`);
-  const each = agents / communities;
-  for (let n = 0; n < agents; n++) {
-    const start = Math.floor(Math.floor(n / each) * each);
-    const peer = (): number => Math.min(agents - 1, start + Math.floor(random() ** 2 * each));
-    join(peer(), n);
-    join(n, peer());
-    if (random() < 0.6) join(n, peer());
-    if (random() < 0.1) join(n, Math.floor(random() * agents));
-  }
-  for (let c = 0; c < communities; c++) join(c % 2, Math.floor(c * each));
-  const vouches: Uint8Array[] = [];
-  const all = [...pairs];
-  for (let at = 0; at < all.length; at += PARALLEL) {
-    const some = all.slice(at, at + PARALLEL).map(async (pair) => {
-      const [from, to] = pair.split(" ").map(Number) as [number, number];
-      const { did: subject } = identities[to]!;
-      return (await issueVouch(identities[from]!, { subject, scope: ["tools"], confidence: 70 })).bytes;
-    });
-    vouches.push(...(await Promise.all(some)));
-  }
-  return { dids: identities.map(({ did }) => did), vouches };
 }
 
 /** What the registry takes to answer, alone and while the map is laid out beside it. */
@@ -137,6 +109,7 @@ async function pageRows({ site, dids, plan }: Scene): Promise<Measurement[]> {
     ["checkpoint", "GET /checkpoint", () => "/checkpoint", undefined],
     ["agent", "an agent's page", (n: number) => `/a/${of(n)}`, 16],
     ["orbit", "an orbit", (n: number) => `/a/${of(n)}/orbit`, undefined],
+    ["orbit-map", "an orbit's columns", (n: number) => `/a/${of(n)}/orbit/map.json`, undefined],
     ["home", "home", () => "/", 24],
     ["directory", "the directory", () => "/agents", undefined],
   ] as const;
@@ -163,16 +136,30 @@ async function pageRows({ site, dids, plan }: Scene): Promise<Measurement[]> {
   });
 }
 
-/** Frames that the browser gets to draw while the map is panned without a pause. */
-async function frameRows(browser: Browser, { site, plan }: Scene): Promise<Measurement[]> {
+interface Canvas {
+  /** In the names of measurements. */
+  readonly name: string;
+  readonly what: string;
+  readonly path: string;
+}
+
+/** Frames that the browser gets to draw while a picture is panned without a pause. */
+async function frameRows(
+  browser: Browser,
+  { site, plan }: Scene,
+  { name, what, path }: Canvas,
+): Promise<Measurement[]> {
   const rows: Measurement[] = [];
+  // Few agents, and more than a map shows, are a picture by the server.
+  const document = await (await site.get(path, { accept: "text/html" })).text();
+  if (!document.includes("<peerage-map")) return rows;
   for (const [width, height] of [
     [1280, 900],
     [390, 800],
   ] as const) {
     const page = await browser.newPage({ viewport: { width, height } });
     const begun = performance.now();
-    await page.goto(`${site.url}/map`);
+    await page.goto(site.url + path);
     const canvas = page.locator("peerage-map canvas");
     await canvas.waitFor();
     const first = performance.now() - begun;
@@ -200,13 +187,13 @@ async function frameRows(browser: Browser, { site, plan }: Scene): Promise<Measu
     const frames = await page.evaluate(() => (globalThis as unknown as { frames: number[] }).frames);
     await page.mouse.up();
     await page.waitForTimeout(200);
-    if ((await picture()) === before) throw new Error("the map did not move");
+    if ((await picture()) === before) throw new Error(`${what} did not move`);
     const gaps = frames.slice(1).map((at, n) => at - frames[n]!);
     const perSecond = (frames.length - 1) / ((frames.at(-1)! - frames[0]!) / 1000);
     rows.push(
       measured(
-        `pages/pan-${width}`,
-        `panning the map, ${width} × ${height}, software rendering`,
+        `pages/${name}pan-${width}`,
+        `panning ${what}, ${width} × ${height}, software rendering`,
         "frames/s",
         [perSecond],
         {
@@ -214,7 +201,7 @@ async function frameRows(browser: Browser, { site, plan }: Scene): Promise<Measu
           note: `slowest 1 in 20: ${quantile(gaps, 0.95).toFixed(0)} ms`,
         },
       ),
-      measured(`pages/map-drawn-${width}`, "… drawn after the request", "s", [first / 1_000]),
+      measured(`pages/${name}drawn-${width}`, "… drawn after the request", "s", [first / 1_000]),
     );
     await page.close();
   }
