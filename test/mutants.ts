@@ -1,14 +1,7 @@
-/** A guarded line, broken: some test must notice. Applied one by one by `npm run mutants`. */
-export interface Mutant {
-  /** What the break would let through. */
-  readonly lets: string;
-  readonly file: string;
-  /** Stands there exactly once. */
-  readonly from: string;
-  readonly to: string;
-  /** Tests of which at least one must fail: files, or folders of unit tests. */
-  readonly tests: readonly string[];
-}
+import { furtherMutants } from "./_mutants-further.ts";
+import { approvals, guard, http, type Mutant, of } from "./_mutant.ts";
+
+export type { Mutant };
 
 const proof = [
   "core/src/call",
@@ -17,12 +10,9 @@ const proof = [
   "core/src/ed25519",
   "mcp-middleware/src/guard/proof.test.ts",
 ];
-const guard = ["mcp-middleware/src/guard"];
-const http = ["test/http-signature.test.ts", "test/http-signature-guard.test.ts"];
 const json = ["core/src/json", "mcp-middleware/src/guard/message.test.ts"];
 const history = ["core/src/history", "core/src/policy", "mcp-middleware/src/guard"];
 const policy = ["core/src/policy"];
-const approvals = ["mcp-middleware/src/approval", "mcp-middleware/src/guard", "core/src/history", "core/src/policy"];
 
 /**
  * Breaks of the admission path, in the order in which a call meets the lines. Lines behind which a second one refuses
@@ -193,7 +183,6 @@ export const mutants: readonly Mutant[] = [
     [...guard, "test/keys-guard.test.ts", "test/guard-trust.test.ts"],
     [["decisions on a view of any age", "  checkAge(trust, trust.maxAgeSeconds);\n", ""]],
   ),
-  ...of("mcp-middleware/src/guard/pipeline.ts", guard, []),
   ...of(
     "mcp-middleware/src/guard/pipeline.ts",
     [...guard, "test/history-keys.test.ts"],
@@ -300,15 +289,8 @@ export const mutants: readonly Mutant[] = [
       "if (false) {",
     ],
   ]),
+  ...furtherMutants,
   ...of("core/src/call/request.ts", proof, [
     ["arguments out of the digest", "return digest({ method, params: covered });", "return digest({ method });"],
   ]),
 ];
-
-function of(
-  file: string,
-  tests: readonly string[],
-  breaks: readonly (readonly [lets: string, from: string, to: string])[],
-): Mutant[] {
-  return breaks.map(([lets, from, to]) => ({ lets, file, from, to, tests }));
-}
