@@ -151,8 +151,8 @@ async function frameRows(
 ): Promise<Measurement[]> {
   const rows: Measurement[] = [];
   // Few agents, and more than a map shows, are a picture by the server.
-  const document = await (await site.get(path, { accept: "text/html" })).text();
-  if (!document.includes("<peerage-map")) return rows;
+  const drawn = await (await site.get(path, { accept: "text/html" })).text();
+  if (!drawn.includes("<peerage-map")) return rows;
   for (const [width, height] of [
     [1280, 900],
     [390, 800],
