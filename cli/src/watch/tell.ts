@@ -38,38 +38,32 @@ export function deliveryOf(event: TrustEvent): string {
 export function linesOf({ globals, ui }: Pick<Context, "globals" | "ui">, event: TrustEvent, seq: number): string[] {
   if (globals.json === true) return [envelope("watch", { data: { seq, ...event }, text: [] })];
   if (globals.plain === true) return [[seq, event.id, event.type, event.at, event.agents.join(",")].join("\t")];
-  const at = ui.dim(event.at);
+  const line = (kind: string, what: string): string[] =>
+    ui.table([[ui.dim(event.at), ui.pad(kind, WIDEST_KIND), what]]);
   const agent = (did: Parameters<typeof styledFingerprint>[1]): string => styledFingerprint(ui, did);
+  if (event.type === "score") {
+    const score = event.score === "unknown" ? "unknown" : event.score.toFixed(2);
+    const crossed = event.crossed === "above" ? ui.good("above") : ui.bad("below");
+    const whose = event.agents.map(agent).join(" ");
+    return line(ui.bold("score"), `${whose}  ${score} ${crossed} ${event.min}  ${ui.accent(event.scope)}`);
+  }
+  const issuer = agent(event.issuer);
+  const entry = ui.dim(`#${event.index}`);
   switch (event.type) {
     case "vouch": {
-      const what = `${ui.accent(event.scope.join(" "))} ${event.confidence}  ${ui.dim(`#${event.index}`)}`;
-      return ui.table([
-        [at, ui.good("vouch"), `${agent(event.issuer)} ${ui.mark.arrow} ${agent(event.subject)}  ${what}`],
-      ]);
+      const what = `${ui.accent(event.scope.join(" "))} ${event.confidence}`;
+      return line(ui.good("vouch"), `${issuer} ${ui.mark.arrow} ${agent(event.subject)}  ${what}  ${entry}`);
     }
     case "revocation": {
       const whose = event.subject === undefined ? event.target : agent(event.subject);
-      return ui.table([
-        [at, ui.bad("withdrawn"), `${agent(event.issuer)} ${ui.mark.arrow} ${whose}  ${ui.dim(`#${event.index}`)}`],
-      ]);
+      return line(ui.bad("withdrawn"), `${issuer} ${ui.mark.arrow} ${whose}  ${entry}`);
     }
     case "key":
-      return ui.table([[at, ui.warn("key"), `${agent(event.issuer)}  ${event.event}  ${ui.dim(`#${event.index}`)}`]]);
+      return line(ui.warn("key"), `${issuer}  ${event.event}  ${entry}`);
     case "report":
-      return ui.table([
-        [
-          at,
-          ui.warn("report"),
-          `${agent(event.issuer)} ${ui.mark.arrow} ${agent(event.subject)}  ${event.category}  ${ui.dim(`#${event.index}`)}`,
-        ],
-      ]);
-    case "score": {
-      const score = event.score === "unknown" ? "unknown" : event.score.toFixed(2);
-      const crossed = event.crossed === "above" ? ui.good("above") : ui.bad("below");
-      const whose = event.agents.map(agent).join(" ");
-      return ui.table([
-        [at, ui.bold("score"), `${whose}  ${score} ${crossed} ${event.min}  ${ui.accent(event.scope)}`],
-      ]);
-    }
+      return line(ui.warn("report"), `${issuer} ${ui.mark.arrow} ${agent(event.subject)}  ${event.category}  ${entry}`);
   }
 }
+
+/** `withdrawn`: so that lines which come one by one stand in columns. */
+const WIDEST_KIND = 9;
