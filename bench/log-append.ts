@@ -60,7 +60,7 @@ export async function appendRows(vouches: readonly Vouch[], plan: AppendPlan): P
     const open = (name: string): Promise<LogStore> =>
       openSqliteStore(join(folder, `${name}.db`), { mustExist: false, thread: true });
     const row = (name: string, what: string, { rates, raws }: Measured, goal?: Goal): Measurement[] => [
-      measured(`log/${name}-raw`, "  raw rate of libsodium around the rounds that follow, one core", "/s", raws),
+      measured(`log/${name}-raw`, "raw rate of libsodium, one core, around the rounds of the next", "/s", raws),
       measured(`log/${name}`, `${what}, batches of ${BATCH}`, "/s", rates, {
         beside: `log/${name}-raw`,
         ...(goal && { goal }),

@@ -27,16 +27,19 @@ export async function measureAll(
   const load = { highest: before[0] ?? 0 };
   const taken = new Map(only.map((name) => [name, [] as (readonly Measurement[])[]]));
   const failures = new Map<string, string>();
+  const seconds = new Map<string, number>();
   for (let pass = 1; pass <= passes; pass++) {
     for (const name of only) {
       if (pass > (sections[name]!.passes ?? passes) || failures.has(name)) continue;
       others.push(await busyCores());
       told(`${name}, pass ${pass} of ${passes}`);
+      const started = performance.now();
       try {
         taken.get(name)!.push(await measureSection(name, size, load));
       } catch (error) {
         failures.set(name, (error as Error).message);
       }
+      seconds.set(name, (seconds.get(name) ?? 0) + (performance.now() - started) / 1_000);
     }
   }
   return {
@@ -50,7 +53,13 @@ export async function measureAll(
     sections: only.map((name): Section => {
       const failed = failures.get(name);
       const figures = toFigures(taken.get(name)!);
-      return { name, title: sections[name]!.title, figures, ...(failed === undefined ? {} : { failed }) };
+      return {
+        name,
+        title: sections[name]!.title,
+        figures,
+        seconds: seconds.get(name) ?? 0,
+        ...(failed === undefined ? {} : { failed }),
+      };
     }),
   };
 }

@@ -35,7 +35,7 @@ function reportOf(measurements: readonly Measurement[], more: Partial<Report> = 
     passes: 1,
     machine: { ...machine, commit: "abc" },
     load: { before: [0.1, 0.2, 0.3], during: 1.5, others: [0, 0.25] },
-    sections: [{ name: "a", title: "A section", figures: toFigures([measurements]) }],
+    sections: [{ name: "a", title: "A section", seconds: 1, figures: toFigures([measurements]) }],
     ...more,
   };
 }

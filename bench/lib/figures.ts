@@ -41,6 +41,8 @@ export interface Section {
   readonly name: string;
   readonly title: string;
   readonly figures: readonly Figure[];
+  /** How long it was measured, all passes together. */
+  readonly seconds: number;
   /** What went wrong, where it could not be measured to its end. */
   readonly failed?: string;
 }

@@ -36,7 +36,7 @@ function formatHead({ machine, load, scale, passes, seconds, startedAt }: Report
  * A section as Markdown: its title and a table.
  * @param judges - false where the figures are too rough to say whether a goal is met
  */
-export function formatSection({ title, figures, failed }: Section, judges = true): string {
+export function formatSection({ title, figures, seconds, failed }: Section, judges = true): string {
   const isReference = new Set(figures.flatMap(({ beside }) => beside ?? []));
   const rows = figures.map((figure) => [
     figure.what,
@@ -52,7 +52,7 @@ export function formatSection({ title, figures, failed }: Section, judges = true
     figure.note ?? "",
   ]);
   const table = formatTable([["what", "median [spread]", "beside", "goal", "note"], ...rows]);
-  return `\n## ${title}\n\n${table}\n${failed === undefined ? "" : `\n**Not measured to its end:** ${failed}\n`}`;
+  return `\n## ${title}\n\n${table}\n\n${Math.round(seconds)} s\n${failed === undefined ? "" : `\n**Not measured to its end:** ${failed}\n`}`;
 }
 
 function besideOf({ beside = "", ratio, added, unit, goal }: Figure): string {
