@@ -10,7 +10,7 @@ import { securityHeaders } from "./http/headers.ts";
 import { atomFeed } from "./http/atom.ts";
 import { FeedHub } from "./http/feed-hub.ts";
 import { mapColumns, mapNames, orbitColumns, orbitNames } from "./http/map-data.ts";
-import { picture } from "./http/pictures.ts";
+import { picture, pictureNames } from "./http/pictures.ts";
 import { proofBundle } from "./http/proofs.ts";
 import { sitemap } from "./http/sitemap.ts";
 import { Links } from "./links.ts";
@@ -97,7 +97,7 @@ export function createObservatory(options: ObservatoryOptions): Hono {
     const xml = await sitemap(await source.view(), options.registryUrl);
     return c.body(xml, 200, { "content-type": "application/xml; charset=utf-8", "cache-control": "max-age=300" });
   });
-  for (const name of ["badge.svg", "card.svg"] as const) {
+  for (const name of pictureNames) {
     app.get(`/a/:did/${name}`, async (c) => {
       const svg = await picture(name, await request(c, { ...options, ref, layouts }, "did"));
       // Shown on pages elsewhere: it holds nothing that runs, and nothing that is not public.

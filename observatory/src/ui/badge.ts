@@ -16,8 +16,9 @@ export interface BadgeData {
   readonly chains: number;
 }
 
-const mono = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace";
-const sans = "Inter, system-ui, -apple-system, 'Segoe UI', Roboto, Verdana, sans-serif";
+/** Of pictures that stand on other pages, where our style sheet is not. */
+export const mono: string = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace";
+export const sans: string = "Inter, system-ui, -apple-system, 'Segoe UI', Roboto, Verdana, sans-serif";
 
 /** The one word of a badge: a score, `unknown`, `no viewpoint`, or what is wrong with the key. */
 export function badgeWord({ score, viewpoint, active }: BadgeData): string {
@@ -44,7 +45,7 @@ export function badge(data: BadgeData): Html {
     <title>${`${data.agent.did}: ${right}`}</title>
     <rect width="${a + b}" height="22" rx="5" fill="#182034" />
     <path d="M${a} 0h${b - 5}a5 5 0 0 1 5 5v12a5 5 0 0 1-5 5H${a}z" fill="${colour}" />
-    ${sigil(data.agent.did, 4, 3, 16)}
+    ${sigilShape(data.agent.did, 4, 3, 16)}
     <g fill="#fff" font-size="11">
       <text x="25" y="15" font-family="${mono}" textLength="${a - 33}">${left}</text>
       <text x="${a + 8}" y="15" font-family="${sans}" textLength="${b - 16}">${right}</text>
@@ -69,7 +70,7 @@ export function card(data: BadgeData): Html {
   >
     <title>${`${agent.name === undefined ? "" : `${agent.name} `}${print}`}</title>
     <rect width="1200" height="630" fill="#0a0f1d" />
-    ${sigil(agent.did, 72, 84, 168)}
+    ${sigilShape(agent.did, 72, 84, 168)}
     <g font-family="${sans}" fill="#e9edf8">
       <text x="280" y="160" font-size="58" font-weight="700">${shortened(agent.name ?? print, 24)}</text>
       <text x="280" y="222" font-size="32" font-family="${mono}" fill="#9ba7c4">${print}</text>
@@ -96,7 +97,8 @@ export function card(data: BadgeData): Html {
   </svg> `;
 }
 
-function sigil(did: Did, x: number, y: number, size: number): Html {
+/** A sigil as a shape of its own, for pictures that refer to nothing. */
+export function sigilShape(did: Did, x: number, y: number, size: number): Html {
   const { disc, line, lines, large, largeStars, small, smallStars } = sigilOf(did);
   return html`<g transform="translate(${x} ${y}) scale(${size / 64})" fill="none" stroke-linecap="round">
     <circle cx="32" cy="32" r="32" fill="${disc}" />

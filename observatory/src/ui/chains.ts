@@ -92,7 +92,8 @@ function agent({ agent: { did, name }, x, y, radius, end, again }: ChainNode, fr
   >`;
 }
 
-function shortened(name: string): string {
+/** By code points: a label in a picture has the room of one word. */
+export function shortened(name: string): string {
   const points = Array.from(name);
   return points.length <= 18 ? name : `${points.slice(0, 17).join("")}…`;
 }
