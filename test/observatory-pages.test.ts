@@ -11,6 +11,7 @@ import {
 } from "../core/src/index.ts";
 import { type ExampleNetwork, exampleNetwork } from "./_example-network.ts";
 import { startObservatory, type TestObservatory } from "./_observatory.ts";
+import { type SseEvent, sseEvents } from "./_sse.ts";
 
 const html = { accept: "text/html" };
 let network: ExampleNetwork;
@@ -330,12 +331,12 @@ describe("the feed", () => {
       await from.return(undefined);
       return events;
     };
-    const first = events(await quiet.get("/feed.sse"));
+    const first = sseEvents(await quiet.get("/feed.sse"));
     const reading = read(first, 2);
     await quiet.publish(...vouches.slice(0, 3));
     const before = await reading;
     await quiet.publish(vouches[3]!);
-    const second = events(await quiet.get("/feed.sse", { "last-event-id": String(before.at(-1)!.id) }));
+    const second = sseEvents(await quiet.get("/feed.sse", { "last-event-id": String(before.at(-1)!.id) }));
     const rest = read(second, 4);
     await quiet.publish(...vouches.slice(4));
     const all = [...before, ...(await rest)];
@@ -349,7 +350,7 @@ describe("the feed", () => {
       scope: ["tools"],
     });
     // A page that shows entry 3 and opens a stream later misses nothing either.
-    expect((await read(events(await quiet.get("/feed.sse?after=3")), 2)).map(({ id }) => id)).toEqual([4, 5]);
+    expect((await read(sseEvents(await quiet.get("/feed.sse?after=3")), 2)).map(({ id }) => id)).toEqual([4, 5]);
   });
 
   it("U7 is Atom with statement ids", async () => {
@@ -360,24 +361,3 @@ describe("the feed", () => {
     expect(xml).toContain(`<id>urn:peerage:${network.statements.at(-1)!.statement.id}</id>`);
   });
 });
-
-interface SseEvent {
-  id: number;
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the shape is the test's own
-  data: any;
-}
-
-/** Reads server-sent events until the caller has enough. */
-async function* events(response: Response): AsyncGenerator<SseEvent> {
-  let buffer = "";
-  for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
-    buffer += chunk;
-    for (let end = buffer.indexOf("\n\n"); end >= 0; end = buffer.indexOf("\n\n")) {
-      const block = buffer.slice(0, end);
-      buffer = buffer.slice(end + 2);
-      const id = /^id: (\d+)$/m.exec(block)?.[1];
-      const data = /^data: (.*)$/m.exec(block)?.[1];
-      if (id !== undefined && data !== undefined) yield { id: Number(id), data: JSON.parse(data) };
-    }
-  }
-}

@@ -65,6 +65,7 @@ function compose(registry: Registry, registryUrl: string, roots: readonly Did[])
       tile: (level, n, width) => reader.tile(level, n, width),
       logKey,
       witnessKey,
+      quorum: registry.quorum,
       checkpoints: (after, upTo) => reader.checkpoints(after, upTo),
       note: (digest) => noteOf(registry, digest),
       subscribe: (listener) => events.subscribe(({ from, checkpoint }) => listener({ from, size: checkpoint.size })),

@@ -10,6 +10,8 @@ export interface ProofBundle {
   readonly logKey: string;
   /** vkey of type 0x04: the operator's own witness, which stamps the time. */
   readonly witnessKey?: string;
+  /** vkeys of type 0x04 of the witnesses elsewhere, and how many of them must have cosigned; absent: in groups. */
+  readonly witnesses?: { readonly keys: readonly string[]; readonly threshold?: number };
   /** The newest checkpoint, a signed note. */
   readonly checkpoint: string;
   readonly size: number;

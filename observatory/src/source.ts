@@ -1,4 +1,4 @@
-import type { Did, Digest, LogLeaf, Note, ReadTile, RegistryReader, View } from "@peerage/core";
+import type { CheckpointQuorum, Did, Digest, LogLeaf, Note, ReadTile, RegistryReader, View } from "@peerage/core";
 
 /** Entries that have just become visible: `from` ≤ index < `size`. */
 export interface Publication {
@@ -18,6 +18,8 @@ export interface ObservatorySource {
   readonly logKey: RegistryReader["logKey"];
   /** The operator's own witness, which stamps the time of every checkpoint. */
   readonly witnessKey?: RegistryReader["logKey"];
+  /** The witnesses elsewhere that cosign each head, and how many of them must. */
+  readonly quorum?: CheckpointQuorum | undefined;
   /** The published checkpoints with `after` < size ≤ `upTo`, ascending: they say by when an entry was logged. */
   readonly checkpoints?: RegistryReader["checkpoints"];
   /** The note with a digest, if it is kept; `erased` if its issuer had it erased. */

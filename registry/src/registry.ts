@@ -2,6 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Hono } from "hono";
 import {
+  type CheckpointQuorum,
   type Did,
   equalBytes,
   isPeerageError,
@@ -71,6 +72,8 @@ export interface Registry extends AsyncDisposable {
   durability(): Promise<Durability> | undefined;
   /** What each witness said last; empty without witnesses. */
   readonly witnesses: readonly WitnessState[];
+  /** Whose cosignatures each head needs before anyone sees it; undefined without witnesses. */
+  readonly quorum: CheckpointQuorum | undefined;
   /** The name that an agent's profile gives in a note that is kept here: foreign text, and nobody's proof of anything. */
   nameOf(did: Did): string | undefined;
   /** Ends live feeds and makes `/readyz` fail: the first step of an orderly stop. What arrives is still answered. */
@@ -285,6 +288,10 @@ class OpenRegistry implements Registry {
 
   get witnesses(): readonly WitnessState[] {
     return this.#roles.quorum?.states ?? [];
+  }
+
+  get quorum(): CheckpointQuorum | undefined {
+    return this.#roles.quorum?.policy;
   }
 
   get view(): View {

@@ -46,12 +46,19 @@ export async function proofBundle(source: ObservatorySource, query: URLSearchPar
     origin,
     logKey: formatVerifierKey(source.logKey),
     ...(source.witnessKey === undefined ? {} : { witnessKey: formatVerifierKey(source.witnessKey) }),
+    ...witnessesOf(source),
     checkpoint: view.note,
     size,
     root: toHex(root),
     ...(since === undefined || since > size ? {} : { since: await grown(source, since, size) }),
     ...making.done(),
   };
+}
+
+function witnessesOf({ quorum }: ObservatorySource): Pick<ProofBundle, "witnesses"> {
+  if (!quorum) return {};
+  const { witnesses, threshold, group } = quorum;
+  return { witnesses: { keys: witnesses.map(formatVerifierKey), ...(group ? {} : { threshold }) } };
 }
 
 /** Collects entries and, with each, what its checks need. */

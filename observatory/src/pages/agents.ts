@@ -167,7 +167,7 @@ export function agentTable(
 
 /** Goes straight to what has exactly one address: a DID, a statement, an entry of the log. */
 function lookUp(words: string, { links, seen }: Asked): void {
-  if (words.startsWith("did:")) throw new Elsewhere(links.agent(parseDid(words)));
+  if (words.startsWith("did:") && !beginsDid.test(words)) throw new Elsewhere(links.agent(parseDid(words)));
   if (isDigest(words)) throw new Elsewhere(links.vouch(words));
   const index = /^#?(\d{1,15})$/.exec(words)?.[1];
   if (index === undefined) return;
@@ -175,11 +175,13 @@ function lookUp(words: string, { links, seen }: Asked): void {
   throw new Elsewhere(links.entry(Number(index)));
 }
 
-/** By name, or by the beginning of the part of the DID behind its common prefix. */
+/** The beginning of a DID, and no whole one. */
+const beginsDid = /^did:key:z6Mk[1-9A-HJ-NP-Za-km-z]{1,43}…?$/;
+
+/** By name, or by the beginning of the DID, with or without what all of them begin with. */
 function matches({ did }: AgentRow, words: string, { ref }: Asked): boolean {
   if (words === "") return true;
-  if (words.startsWith("did:")) return did === words;
-  const key = words.replace(/^z6Mk/, "").replace(/…$/, "");
+  const key = words.replace(/^(?:did:key:)?z6Mk/, "").replace(/…$/, "");
   const [head = "", tail] = key.split("…");
   const rest = did.slice("did:key:z6Mk".length);
   if (head !== "" && rest.startsWith(head) && (tail === undefined || rest.endsWith(tail))) return true;

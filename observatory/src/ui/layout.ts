@@ -17,7 +17,7 @@ export function layout(title: string, body: Html, frame: Frame): Html {
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <title>${title}</title>
         <meta name="color-scheme" content="light dark" />
-        ${noindex ? html`<meta name="robots" content="noindex" /><link rel="canonical" href="${path}" />` : ""}
+        ${noindex ? html`<meta name="robots" content="noindex" /><link rel="canonical" href="${canonical(frame)}" />` : ""}
         <link rel="stylesheet" href="${assetPath(/^\/map$|\/orbit$/.test(path) ? "map.css" : "style.css")}" />
         <link rel="icon" href="${assetPath("icon.svg")}" type="image/svg+xml" />
         <link rel="alternate" href="${alternate(frame, "json")}" type="application/json" />
@@ -99,6 +99,12 @@ export function stateFields({ links: { state } }: Frame, skip: readonly string[]
       ? ""
       : html`<input type="hidden" name="${name}" value="${state[name]}" />`;
   return html`${field("as")}${field("scope")}${field("at")}`;
+}
+
+/** The page's one address: the same, seen as everybody sees it, now. */
+function canonical({ path, query }: Frame): string {
+  const rest = new URLSearchParams([...query].filter(([name]) => name !== "as" && name !== "at"));
+  return rest.size === 0 ? path : `${path}?${rest.toString().replaceAll("%3A", ":")}`;
 }
 
 function alternate({ path, query }: Frame, suffix: "json" | "txt"): string {

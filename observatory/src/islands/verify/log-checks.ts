@@ -4,6 +4,7 @@ import {
   LogForkedError,
   openSignedNote,
   parseCheckpoint,
+  parseSignedNote,
   parseVerifierKey,
   type ReadTile,
   type SignedCheckpoint,
@@ -52,7 +53,7 @@ export async function checkLog(bundle: ProofBundle, seen: Seen | undefined, read
   const history = head ? await checkGrowth(bundle, head, logKey, seen, readTile) : { check: notCompared };
   const times = await Promise.all(bundle.heads.map((older) => timeOf(older, bundle, logKey, witnessKey)));
   return {
-    log: [checkpoint, history.check, await checkClock(bundle, witnessKey), noWitnesses],
+    log: [checkpoint, history.check, await checkClock(bundle, witnessKey), await checkWitnesses(bundle)],
     times,
     ...(head ? { head } : {}),
     ...(history.evidence ? { evidence: history.evidence } : {}),
@@ -63,7 +64,6 @@ export async function checkLog(bundle: ProofBundle, seen: Seen | undefined, read
 }
 
 const notCompared: Check = { name: "history", verdict: "open", text: "not compared with what this browser has seen" };
-const noWitnesses: Check = { name: "witnesses", verdict: "open", text: "none configured" };
 
 async function checkGrowth(
   bundle: ProofBundle,
@@ -107,6 +107,31 @@ async function checkClock(bundle: ProofBundle, witnessKey: VerifierKey | undefin
   const time = opened?.signed[0]?.time;
   if (time === undefined) return { name, verdict: "fails", text: "the operator’s cosignature does not hold" };
   return { name, verdict: "holds", text: `${timeText(time)}, by the operator’s own clock` };
+}
+
+/**
+ * Witnesses elsewhere sign that they saw no other history. Each line is looked at by itself: one that does not hold is a
+ * cross, however many others there are.
+ */
+async function checkWitnesses({ witnesses, checkpoint }: ProofBundle): Promise<Check> {
+  const name = "witnesses";
+  if (!witnesses) return { name, verdict: "open", text: "none configured" };
+  const lines = attempt(() => parseSignedNote(checkpoint).signatures) ?? [];
+  const times: number[] = [];
+  let bad = 0;
+  for (const text of witnesses.keys) {
+    const key = attempt(() => parseVerifierKey(text));
+    if (!key || !lines.some((line) => line.name === key.name && line.keyId === key.keyId)) continue;
+    const time = (await attemptAsync(() => openSignedNote(checkpoint, [key])))?.signed[0]?.time;
+    if (time === undefined) bad++;
+    else times.push(time);
+  }
+  const { threshold = 1, keys } = witnesses;
+  const found = `${times.length} of ${keys.length} cosigned`;
+  if (bad > 0)
+    return { name, verdict: "fails", text: `${found}; ${bad} ${bad === 1 ? "line does" : "lines do"} not hold` };
+  if (times.length < threshold) return { name, verdict: "fails", text: `${found}, ${threshold} must have` };
+  return { name, verdict: "holds", text: `${found}, the first at ${timeText(Math.min(...times))}` };
 }
 
 /** The time of an older head, if it is signed and the newest head grew out of it. */
