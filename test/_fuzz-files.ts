@@ -241,6 +241,7 @@ export const fileTargets: readonly Target[] = [
   {
     name: "the link with which somebody asks for a vouch",
     samples: [writeVouchLink({ did: alice.did, registry: "https://observatory.example", scope: "code" })],
+    found: ["https://o/a/%", `https://o/a/${alice.did}%ff`],
     read: (x) => readVouchLink(fromUtf8(x)),
     documented: isCliError,
   },

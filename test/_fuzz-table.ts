@@ -1,5 +1,7 @@
 import type { Target } from "./_fuzz.ts";
+import { agreementTargets } from "./_fuzz-agreement.ts";
 import { fileTargets } from "./_fuzz-files.ts";
+import { headTargets } from "./_fuzz-heads.ts";
 import { jsonTargets } from "./_fuzz-json.ts";
 import { logTargets } from "./_fuzz-log.ts";
 import { messageTargets } from "./_fuzz-messages.ts";
@@ -16,4 +18,10 @@ export const SMOKE_SECONDS = 6;
 export const formats: readonly Target[] = [...jsonTargets, ...logTargets, ...proofTargets, ...policyTargets];
 
 /** What is read by whole parts: a guard, a command, a server; and what a second implementation reads as well. */
-export const systems: readonly Target[] = [...messageTargets, ...fileTargets, ...spiffeTargets];
+export const systems: readonly Target[] = [
+  ...messageTargets,
+  ...fileTargets,
+  ...spiffeTargets,
+  ...agreementTargets,
+  ...headTargets,
+];

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { equalBytes, isPeerageError, utf8 } from "@peerage/core";
 import { mutate, type Shape } from "./_fuzz-mutations.ts";
 import { Random } from "./_fuzz-random.ts";
@@ -50,6 +50,7 @@ export function fuzz(file: string, targets: readonly Target[], seconds: number):
   const all = Number(process.env["FUZZ_SECONDS"] ?? seconds) * 1_000;
   const weights = targets.reduce((sum, { weight = 1 }) => sum + weight, 0);
   console.info(`fuzz: FUZZ_SEED=${seed} FUZZ_SECONDS=${all / 1_000} repeats this run of ${file}`);
+  const isBrief = all < 60_000;
   const counts: { name: string; inputs: number; read: number }[] = [];
   describe("read, or refused with a code, quickly and without a crash", () => {
     for (const target of targets) {
@@ -59,11 +60,10 @@ export function fuzz(file: string, targets: readonly Target[], seconds: number):
         counts.push({ name: target.name, ...(await run(file, target, ms)) });
       });
     }
-    it("every target had its turn", () => {
+    afterAll(() => {
       const inputs = counts.reduce((sum, one) => sum + one.inputs, 0);
       const lines = counts.map(({ name, inputs: n, read }) => `  ${name}: ${n} inputs, ${read} of them read`);
-      console.info(`fuzz: ${inputs} inputs in ${file}\n${lines.join("\n")}`);
-      if (only === undefined) expect(counts).toHaveLength(targets.length);
+      console.info(`fuzz: ${inputs} inputs in ${file}${isBrief ? "" : `\n${lines.join("\n")}`}`);
     });
   });
 }

@@ -27,5 +27,7 @@ export function readVouchLink(text: string): VouchLink | undefined {
   const [, base = "", did = ""] = /^(.*)\/a\/([^/]+)\/?$/.exec(url.pathname) ?? wrong();
   const registry = `${url.origin}${base}`;
   if (!isRegistryUrl(registry) || url.username !== "" || url.password !== "") wrong();
-  return { did: checkedDid(decodeURIComponent(did)), registry, scope: url.searchParams.get("scope") ?? undefined };
+  // A DID needs no escapes; what browsers and mail programs escape in it is the colons.
+  const named = did.replaceAll(/%3a/gi, ":");
+  return { did: checkedDid(named), registry, scope: url.searchParams.get("scope") ?? undefined };
 }
