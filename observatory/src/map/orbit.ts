@@ -20,7 +20,7 @@ export interface Orbit {
   readonly angle: Uint32Array;
   /** The number of the branch, by size: all to whom the way begins with the same agent. */
   readonly branch: Uint32Array;
-  /** The score that stands outermost, with those below it, in thousandths, at most 50. */
+  /** The score that stands outermost, with those below it, in thousandths, at most 500. */
   readonly least: number;
 }
 
@@ -81,7 +81,7 @@ function makeOrbit(vector: FlowVector, centre: Did): Orbit {
 function orbitFrom(centre: Did, dids: readonly Did[], score: Uint32Array, through: Int32Array): Orbit {
   // A few far below all others stand with those above them, or the picture would be theirs alone.
   const usual = score[Math.floor(score.length * 0.97)] ?? 0;
-  const least = Math.min(50, Math.max(1, Math.round(usual / 1_000)));
+  const least = Math.min(500, Math.max(1, Math.round(usual / 1_000)));
   return { centre, dids, score, through, angle: spread(through), branch: branches(through), least };
 }
 

@@ -21,7 +21,7 @@ export interface HomeData {
   readonly scope: string;
   readonly viewpoint: string;
   readonly feed: readonly EntryData[];
-  /** The agents with the most vouches in the scope, with their score as seen from the viewpoint. */
+  /** Of those with a score from the viewpoint, the agents with the most vouches in the scope. */
   readonly reliedOn: readonly ReliedOn[];
   readonly sky: SkyData;
 }
@@ -146,7 +146,10 @@ function panels(data: HomeData, frame: Frame): Html {
 function reliedOn({ seen, ref }: Asked): HomeData["reliedOn"] {
   const received = new Map<AgentRef["did"], number>();
   for (const { subject } of seen.graph.vouches()) received.set(subject, (received.get(subject) ?? 0) + 1);
-  const most = [...received].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1)).slice(0, RELIED_ON);
   const { vector } = seen;
+  // A ring of made-up agents vouches for itself as often as it likes: who is unknown from here comes last.
+  const known = (did: AgentRef["did"]): number => Number(vector.score(did) !== "unknown");
+  const first = [...received].sort(([a, n], [b, m]) => known(b) - known(a) || m - n || (a < b ? -1 : 1));
+  const most = first.slice(0, RELIED_ON);
   return most.map(([did, n]) => ({ ...ref(did), score: vector.score(did), received: n }));
 }
