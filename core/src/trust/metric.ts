@@ -81,3 +81,30 @@ export function provenanceOf(
     ...(logSize === undefined ? {} : { logSize }),
   };
 }
+
+/**
+ * The vector of a metric that gives each agent a number: 1 for roots, `unknown` for 0.
+ * @param values - by the agents' numbers in the graph
+ */
+export function vectorOf(
+  metric: Pick<TrustMetric, "name" | "parameters">,
+  graph: TrustGraph,
+  roots: readonly Did[],
+  values: Float64Array,
+): ScoreVector {
+  const scoreAt = (index: number): Score => {
+    const value = values[index] ?? 0;
+    return value === 0 ? "unknown" : publish(value);
+  };
+  return {
+    score: (did) => (roots.includes(did as Did) ? 1 : scoreAt(graph.indexOf(did))),
+    *scores() {
+      for (const root of roots) yield [root, 1];
+      for (const did of graph.dids()) {
+        const score = scoreAt(graph.indexOf(did));
+        if (score !== "unknown" && !roots.includes(did)) yield [did, score];
+      }
+    },
+    provenance: (logSize) => provenanceOf(metric, graph, roots, logSize),
+  };
+}

@@ -3,15 +3,7 @@ import type { Did } from "../did/did-key.ts";
 import { WEIGHT } from "./edge-list.ts";
 import type { EdgeGraph } from "./edge-graph.ts";
 import type { TrustGraph } from "./graph.ts";
-import {
-  provenanceOf,
-  publish,
-  rootIndices,
-  type Score,
-  type ScoreVector,
-  sortedRoots,
-  type TrustMetric,
-} from "./metric.ts";
+import { rootIndices, type ScoreVector, sortedRoots, type TrustMetric, vectorOf } from "./metric.ts";
 
 /** Decay a hop and the longest chain. */
 export const PATH: { readonly decay: number; readonly L: number } = { decay: 0.8, L: 6 };
@@ -30,22 +22,7 @@ export const path: TrustMetric = {
 
 function pathVector(graph: TrustGraph, roots: Iterable<Did>): ScoreVector {
   const list = sortedRoots(roots);
-  const best = bestProducts(graph.edges, rootIndices(graph, list));
-  const scoreAt = (index: number): Score => {
-    const value = best[index] ?? 0;
-    return value === 0 ? "unknown" : publish(value);
-  };
-  return {
-    score: (did) => (list.includes(did as Did) ? 1 : scoreAt(graph.indexOf(did))),
-    *scores() {
-      for (const root of list) yield [root, 1];
-      for (const did of graph.dids()) {
-        const score = scoreAt(graph.indexOf(did));
-        if (score !== "unknown" && !list.includes(did)) yield [did, score];
-      }
-    },
-    provenance: (logSize) => provenanceOf(path, graph, list, logSize),
-  };
+  return vectorOf(path, graph, list, bestProducts(graph.edges, rootIndices(graph, list)));
 }
 
 /** The largest product of `decay` × weight over chains of at most L hops from any root; 1 for roots, 0 where none. */

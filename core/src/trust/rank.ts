@@ -3,15 +3,7 @@ import type { Did } from "../did/did-key.ts";
 import { WEIGHT } from "./edge-list.ts";
 import type { EdgeGraph } from "./edge-graph.ts";
 import type { TrustGraph } from "./graph.ts";
-import {
-  provenanceOf,
-  publish,
-  rootIndices,
-  type Score,
-  type ScoreVector,
-  sortedRoots,
-  type TrustMetric,
-} from "./metric.ts";
+import { rootIndices, type ScoreVector, sortedRoots, type TrustMetric, vectorOf } from "./metric.ts";
 
 /** Probability of walking on, and the number of rounds. */
 export const RANK: { readonly damping: number; readonly rounds: number } = { damping: 0.85, rounds: 50 };
@@ -37,21 +29,12 @@ function rankVector(graph: TrustGraph, roots: Iterable<Did>): ScoreVector {
   ranks.forEach((value, index) => {
     if (value > most && !isRoot.has(index)) most = value;
   });
-  const scoreAt = (index: number): Score => {
-    const value = ranks[index] ?? 0;
-    return value === 0 ? "unknown" : publish(value / most);
-  };
-  return {
-    score: (did) => (list.includes(did as Did) ? 1 : scoreAt(graph.indexOf(did))),
-    *scores() {
-      for (const root of list) yield [root, 1];
-      for (const did of graph.dids()) {
-        const score = scoreAt(graph.indexOf(did));
-        if (score !== "unknown" && !list.includes(did)) yield [did, score];
-      }
-    },
-    provenance: (logSize) => provenanceOf(rank, graph, list, logSize),
-  };
+  return vectorOf(
+    rank,
+    graph,
+    list,
+    ranks.map((value) => (value === 0 ? 0 : value / most)),
+  );
 }
 
 /** Where a walker is who starts at a root, follows vouches by weight, and starts again with probability 1 − damping. */
