@@ -141,7 +141,8 @@ export class HttpRegistryReader implements RegistryReader {
       const entries = decodeEntryBundle(bundle, width);
       for (const [i, leaf] of entries.entries()) {
         const index = n * TILE_WIDTH + i;
-        if (index >= from) yield { index, leaf };
+        // A copy: what is kept of one leaf must not keep the whole bundle, which is fetched again with every entry.
+        if (index >= from) yield { index, leaf: leaf.slice() };
       }
     }
   }
