@@ -1,4 +1,4 @@
-import { open } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import {
   checkSigningKey,
@@ -101,7 +101,7 @@ async function bodyOf(context: Context, text: string | undefined, options: Optio
     throw usage("a message is a text, - for stdin, or a file", "peerage send <agent> 'text', or --file <path>");
   const body =
     typeof file === "string"
-      ? await readAll(openFile(resolve(context.io.cwd, file)))
+      ? await readFileBytes(resolve(context.io.cwd, file))
       : text === "-"
         ? await readAll(context.io.stdin)
         : utf8(text ?? "");
@@ -111,21 +111,28 @@ async function bodyOf(context: Context, text: string | undefined, options: Optio
   return body;
 }
 
-async function* openFile(path: string): AsyncGenerator<Uint8Array> {
-  const file = await open(path).catch((error: unknown) => {
+/** The bytes of a file, or one more than can be sent. */
+async function readFileBytes(path: string): Promise<Uint8Array> {
+  const unreadable = (error: unknown): never => {
     throw new CliError("ERR_NOT_FOUND", `${visible(path, 400)} cannot be read (${codeOf(error) ?? "unknown"})`, {
       hint: "give the path of a file",
     });
-  });
+  };
+  // Asked before it is opened: to open a pipe is to wait for whoever writes to it.
+  if (!(await stat(path).catch(unreadable)).isFile()) throw usage(`${visible(path, 400)} is not a file`);
+  const file = await open(path).catch(unreadable);
   try {
-    if (!(await file.stat()).isFile()) throw usage(`${visible(path, 400)} is not a file`);
-    yield* file.createReadStream({ autoClose: false });
+    const bytes = new Uint8Array(MAX_MESSAGE_BODY_BYTES + 1);
+    let size = 0;
+    for (let more = -1; more !== 0 && size < bytes.length; size += more)
+      more = (await file.read(bytes, size, bytes.length - size)).bytesRead;
+    return bytes.slice(0, size);
   } finally {
     await file.close();
   }
 }
 
-/** Reads to the end, and not far beyond what can be sent. */
+/** Reads a stream to its end, and not far beyond what can be sent. */
 async function readAll(stream: AsyncIterable<Uint8Array | string>): Promise<Uint8Array> {
   const chunks: Buffer[] = [];
   let size = 0;

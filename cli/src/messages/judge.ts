@@ -55,18 +55,22 @@ async function check(kept: Kept, { did, keys, view, store, now }: Judge): Promis
   return message;
 }
 
-/** A thief writes any date: of a key that was lost only what was here before counts. */
-function checkSender(view: View, message: SealedMessage, { fetched }: Kept): void {
-  const { sender, kid, issuedAt } = message;
+/**
+ * A thief writes any date. So of a key that was lost only what was here before counts; and a key that was retired must have
+ * been the sender's also when the message came to the registry, whose clock is not the thief's.
+ */
+function checkSender(view: View, { sender, kid, issuedAt }: SealedMessage, { fetched, received }: Kept): void {
   const key = kid.slice(kid.indexOf("#") + 1) as MultibaseKey;
-  const lost = view.keyLostSince(sender, key);
-  if (lost !== undefined && fetched >= lost) {
-    const disputed = view.keyState(sender).status === "disputed";
+  const { status, since } = view.keyState(sender);
+  const ended = status === "active" ? undefined : (since ?? Number.NEGATIVE_INFINITY);
+  const lost = Math.min(view.keyLostSince(sender, key) ?? Number.POSITIVE_INFINITY, ended ?? Number.POSITIVE_INFINITY);
+  if (fetched >= lost) {
     throw new PeerageError(
-      disputed ? "ERR_KEY_DISPUTED" : "ERR_KEY_REVOKED",
-      `the sender's key does not count since ${rfc3339(lost)}: a thief could have written this`,
+      status === "disputed" ? "ERR_KEY_DISPUTED" : "ERR_KEY_REVOKED",
+      `the sender's key does not count${Number.isFinite(lost) ? ` since ${rfc3339(lost)}` : ""}: a thief could have written this`,
     );
   }
-  if (!keyStood(view, { issuer: sender, kid, issuedAt }))
-    throw new PeerageError("ERR_KEY_SUPERSEDED", "the key that signed it was not the sender's at that time");
+  const stood = (at: number): boolean => keyStood(view, { issuer: sender, kid, issuedAt: at });
+  if (!stood(issuedAt) || !stood(received))
+    throw new PeerageError("ERR_KEY_SUPERSEDED", "the key that signed it was not the sender's when it came");
 }
