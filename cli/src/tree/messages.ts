@@ -15,7 +15,7 @@ export const messageCommands: readonly CommandSpec[] = [
       passphraseFile,
       dryRun,
     ],
-    examples: ["peerage send lantern 'the build is green'", "peerage send lantern --file report.json --for 24h"],
+    examples: ["peerage send lantern hello", "peerage send lantern --file report.json --for 24h"],
     load: () => import("../commands/send.ts"),
   },
   {
