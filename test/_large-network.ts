@@ -20,7 +20,7 @@ import { openSqliteStore } from "../registry/src/store/sqlite.ts";
 /** Who is in a network, and who vouches for whom: numbers of `identities`. */
 export interface LargeNetwork {
   readonly identities: readonly Identity[];
-  /** Two hubs, who vouch for somebody in every community. */
+  /** Two who vouch for the same hubs in every community. */
   readonly roots: readonly Did[];
   readonly pairs: readonly (readonly [from: number, to: number])[];
 }
@@ -46,7 +46,10 @@ export function largeNetwork(agents: number, communities: number): LargeNetwork 
     if (random() < 0.6) vouch(n, peer());
     if (random() < 0.1) vouch(n, Math.floor(random() * agents));
   }
-  for (let c = 0; c < communities; c++) vouch(c % 2, Math.floor(c * each));
+  // Whom two roots vouch for can pass trust on, so that most of every community has a score.
+  for (let c = 0; c < communities; c++) {
+    for (const root of [0, 1]) for (const hub of [0, 1, 2]) vouch(root, Math.floor(c * each) + hub);
+  }
   const identities = Array.from({ length: agents }, (_, n) => largeNetworkIdentity(n));
   return { identities, roots: identities.slice(0, 2).map(({ did }) => did), pairs: [...pairs.values()] };
 }
@@ -97,7 +100,7 @@ async function entryOf(issuer: Identity, subject: Did, from: number, index: numb
     issuer: issuer.did,
     validFrom: formatTime(from),
     validUntil: formatTime(from + LIFE_SECONDS),
-    credentialSubject: { id: subject, scope: ["tools"], confidence: 70 },
+    credentialSubject: { id: subject, scope: ["tools"], confidence: 40 + ((index * 37) % 55) },
   };
   const proof = await addProof(issuer, document, { verificationMethod: issuer.kid, created: formatTime(from) });
   const body = Buffer.from(canonicalize({ ...document, proof }));

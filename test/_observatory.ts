@@ -14,6 +14,8 @@ export interface TestObservatory extends AsyncDisposable {
   readonly registry: Registry;
   /** Where the registry keeps its keys. */
   readonly keysDir: string;
+  /** How often the pages have asked the store for anything so far. */
+  reads(): number;
   get(path: string, headers?: Record<string, string>): Promise<Response>;
   text(path: string): Promise<string>;
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the shape is each test's own
@@ -42,22 +44,30 @@ export async function startObservatory(options: TestObservatoryOptions = {}): Pr
   const cosigned = options.witnesses ? { witnesses: options.witnesses } : {};
   const registry = await openRegistry({ dataDir, cadenceMs: 10, batchDelayMs: 1, ...clock, ...limits, ...cosigned });
   const { reader, logKey, witnessKey, events } = registry;
+  let reads = 0;
+  /** What is asked of the store, counted. */
+  const counted = <A extends unknown[], R>(ask: (...of: A) => R): ((...of: A) => R) => {
+    return (...of) => {
+      reads++;
+      return ask(...of);
+    };
+  };
   const pages = createObservatory({
     registryUrl: "https://registry.example",
     ...options,
     source: {
       view: () => registry.view,
-      leaves: (from, to) => reader.leaves(from, to),
-      tile: (level, n, width) => reader.tile(level, n, width),
+      leaves: counted((from, to) => reader.leaves(from, to)),
+      tile: counted((level, n, width) => reader.tile(level, n, width)),
       logKey,
       witnessKey,
       quorum: registry.quorum,
-      checkpoints: (after, upTo) => reader.checkpoints(after, upTo),
-      note: async (digest) => {
+      checkpoints: counted((after, upTo) => reader.checkpoints(after, upTo)),
+      note: counted(async (digest) => {
         const answer = await registry.app.request(`/v1/notes/${digest}`);
         if (answer.status === 410) return "erased";
         return answer.ok ? parseNote(parseJson(await answer.text())) : undefined;
-      },
+      }),
       subscribe: (listener) => events.subscribe(({ from, checkpoint }) => listener({ from, size: checkpoint.size })),
     },
     roots: options.roots ?? [],
@@ -74,6 +84,7 @@ export async function startObservatory(options: TestObservatoryOptions = {}): Pr
     url,
     registry,
     keysDir: join(dataDir, "keys"),
+    reads: () => reads,
     get,
     text: async (path) => (await get(path)).text(),
     json: async (path) => (await get(path)).json(),

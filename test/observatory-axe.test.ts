@@ -172,7 +172,8 @@ describe("budgets", () => {
       await at.publish(...example.statements.map(({ statement }) => statement));
       const row: number[] = [];
       for (const path of ["/", "/agents", `/a/${example.identities[2]!.did}`]) {
-        row.push((await firstLoad(at, path)).requests);
+        const before = at.reads();
+        row.push((await firstLoad(at, path)).requests, at.reads() - before);
       }
       counts.push(row);
     }

@@ -5,7 +5,8 @@ import { chartOf } from "../observatory/src/map/chart.ts";
 import { Layouts, MOST_AGENTS } from "../observatory/src/map/layouts.ts";
 import { patchForceGraph } from "../scripts/build-islands.ts";
 import { launchBrowser } from "./_browser.ts";
-import { type ExampleNetwork, exampleNetwork } from "./_example-network.ts";
+import type { ExampleNetwork } from "./_example-network.ts";
+import { exampleSite } from "./_example-site.ts";
 import { startObservatory, type TestObservatory } from "./_observatory.ts";
 
 const browser: Browser | undefined = await launchBrowser();
@@ -16,9 +17,7 @@ let network: ExampleNetwork;
 let site: TestObservatory;
 
 beforeAll(async () => {
-  network = await exampleNetwork(90, new Date());
-  site = await startObservatory({ roots: network.roots, names: network.names });
-  await site.publish(...network.statements.map(({ statement }) => statement));
+  ({ network, site } = await exampleSite(90));
 });
 afterAll(async () => site[Symbol.asyncDispose]());
 
@@ -237,7 +236,7 @@ describe.skipIf(!browser)("the map in Chromium", () => {
       expect([path, overflow]).toEqual([path, 0]);
     }
     // Badge and card as a page elsewhere would show them: pictures that parse, and run nothing.
-    for (const name of ["badge.svg", "card.svg"]) {
+    for (const name of ["badge.svg", "card.svg", "orbit.svg", "chains.svg"]) {
       for (const { did } of agents.slice(0, 4)) {
         const svg = await at.text(`/a/${did}/${name}`);
         const parsed = await page.evaluate((text) => {

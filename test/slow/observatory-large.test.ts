@@ -110,6 +110,38 @@ describe("a first visit", () => {
   }
 });
 
+it("must hold 3: asks the store as often at 20 agents as at 1,000, on every page", async () => {
+  const counts: (readonly [path: string, reads: number])[][] = [];
+  for (const [agents, communities] of [
+    [20, 2],
+    [1_000, 12],
+  ] as const) {
+    await using site = await serve(agents, communities);
+    await laidOut(site);
+    const { did } = site.network.identities[3]!;
+    const { received } = await site.json(`/a/${did}.json`);
+    const pages = [
+      "/",
+      "/agents",
+      `/a/${did}`,
+      `/a/${did}/orbit`,
+      `/explain?to=${did}`,
+      `/keys/${did}`,
+      "/map",
+      "/log",
+    ];
+    pages.push("/log/30", "/feed", "/scopes", "/scopes/tools", "/clusters", `/v/${received[0].id}`, "/status");
+    const row: (readonly [string, number])[] = [];
+    for (const path of pages) {
+      const before = site.reads();
+      expect([path, (await site.get(path, html)).status]).toEqual([path, 200]);
+      row.push([path.replace(/sha256:.*/, ""), site.reads() - before]);
+    }
+    counts.push(row);
+  }
+  expect(counts[0]).toEqual(counts[1]);
+});
+
 describe("the map of very many", () => {
   it("U6 is a constellation of 10,000 agents and communities of 10,001, which open to a constellation", async () => {
     await using site = await serve(10_000, 60);
