@@ -40,6 +40,7 @@ export const parents: Readonly<Record<string, string>> = {
   pack: "a registry's log in a file, for when it cannot be reached",
   note: "what people wrote to statements",
   export: "what an agent shows elsewhere",
+  import: "what was said elsewhere",
   calls: "what a guard has decided",
   audit: "the log that proves it",
   approvals: "what waits for a person",

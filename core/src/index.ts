@@ -109,7 +109,14 @@ export {
   type RequirementVerdict,
 } from "./history/requirement.ts";
 
-export { addProof, hashData, verifyProof, verifyProofOver, verifySecuredDocument } from "./statement/data-integrity.ts";
+export {
+  addProof,
+  decodeProofValue,
+  hashData,
+  verifyProof,
+  verifyProofOver,
+  verifySecuredDocument,
+} from "./statement/data-integrity.ts";
 export {
   DEFAULT_VOUCH_SECONDS,
   issueKeyInit,

@@ -1,14 +1,13 @@
-import { readFile } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import { type Did, isJsonObject, type JsonObject, parseJson, PeerageError } from "@peerage/core";
 import { type Agent, findAgent } from "../agents.ts";
 import { newAgentCard, signAgentCard } from "../bridges/agent-card.ts";
 import { chainTo } from "../bridges/chain.ts";
 import type { Context, Options } from "../context.ts";
-import { CliError, describeError, usage } from "../errors.ts";
+import { describeError, usage } from "../errors.ts";
 import { isLoopback } from "../files/config.ts";
 import { writeNewFile } from "../files/new-file.ts";
-import { codeOf } from "../files/safe-file.ts";
+import { readInput } from "../files/read-input.ts";
 import { directory, freshSnapshot, type Snapshot } from "../network.ts";
 import type { Result } from "../output.ts";
 import { presentedVouches } from "../presented.ts";
@@ -89,12 +88,7 @@ async function givenCard(context: Context, options: Options): Promise<JsonObject
   const own = ["url", "name", "description", "binding", "cardVersion"].find((flag) => options[flag] !== undefined);
   if (own !== undefined)
     throw usage("what --card says is not said again by other flags", "give --card, or --url and the rest");
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(resolve(context.io.cwd, path));
-  } catch (error) {
-    throw new CliError("ERR_NOT_FOUND", `${visible(path, 200)} cannot be read (${codeOf(error) ?? "unknown"})`);
-  }
+  const bytes = await readInput(context, path === "-" ? path : resolve(context.io.cwd, path), MAX_CARD_BYTES);
   try {
     const card = parseJson(bytes, { maxBytes: MAX_CARD_BYTES });
     if (isJsonObject(card)) return card;

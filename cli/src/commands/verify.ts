@@ -1,4 +1,4 @@
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import {
   type CheckpointPolicy,
@@ -17,7 +17,7 @@ import { checkedDid } from "../agents.ts";
 import type { Context, Options } from "../context.ts";
 import { CliError, describeError, usage } from "../errors.ts";
 import { readBook } from "../files/book.ts";
-import { codeOf } from "../files/safe-file.ts";
+import { readInput } from "../files/read-input.ts";
 import { openSnapshot, pinsForm, type Snapshot } from "../network.ts";
 import { FILE_MANIFEST_ENDING, FOLDER_MANIFEST } from "../manifest/manifest.ts";
 import type { Result } from "../output.ts";
@@ -72,7 +72,7 @@ async function verdictOf(context: Context, given: string, options: Options): Pro
   const place = isWebAddress(given) ? placeOf(given) : undefined;
   if (place) return verifyPlace(context, place, by, (await logKeys(context, options)).snapshot);
   const path = isWebAddress(given) ? "-" : await manifestOf(given);
-  const bytes = isWebAddress(given) ? await download(given, MAX_BYTES) : await readInput(context, path);
+  const bytes = isWebAddress(given) ? await download(given, MAX_BYTES) : await readInput(context, path, MAX_BYTES);
   const verdict = await recognise(context, bytes, options, now, path);
   return by === undefined ? verdict : signedBy(verdict, by);
 }
@@ -116,7 +116,7 @@ async function recognise(
     const path = textOf(options["statement"]);
     return verifyLogProofText(
       text,
-      path === undefined ? undefined : withoutLineEnd(await readInput(context, path)),
+      path === undefined ? undefined : withoutLineEnd(await readInput(context, path, MAX_BYTES)),
       now,
       logs,
     );
@@ -203,7 +203,7 @@ async function givenOf(context: Context, options: Options, now: Date, view: View
 }
 
 async function callFile(context: Context, path: string, view: View | undefined): Promise<NonNullable<Given["call"]>> {
-  const text = decode(await readInput(context, path)).trim();
+  const text = decode(await readInput(context, path, MAX_BYTES)).trim();
   try {
     return parseCallProof(text, view ? { keysOf: (did) => view.keysOf(did) } : {});
   } catch (error) {
@@ -212,7 +212,7 @@ async function callFile(context: Context, path: string, view: View | undefined):
 }
 
 async function keysOf(context: Context, path: string | undefined): Promise<ForeignGiven["keys"]> {
-  return path === undefined ? [] : readKeys(await readInput(context, path));
+  return path === undefined ? [] : readKeys(await readInput(context, path, MAX_BYTES));
 }
 
 /** The logs whose keys are known: those named by flags, and those pinned at first contact. */
@@ -240,33 +240,10 @@ async function logKeys(context: Context, options: Options): Promise<LogKeys> {
   };
 }
 
-async function readInput(context: Context, path: string): Promise<Uint8Array> {
-  if (path === "-") {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    for await (const chunk of context.io.stdin) {
-      const bytes = Buffer.from(chunk);
-      size += bytes.length;
-      if (size > MAX_BYTES) throw usage("that is too large to be something signed");
-      chunks.push(bytes);
-    }
-    return Buffer.concat(chunks);
-  }
-  try {
-    const bytes = await readFile(path);
-    if (bytes.length > MAX_BYTES) throw usage(`${path} is too large to be something signed`);
-    return bytes;
-  } catch (error) {
-    if (error instanceof CliError) throw error;
-    if (codeOf(error) === "ENOENT") throw new CliError("ERR_NOT_FOUND", `there is no file ${visible(path, 200)}`);
-    throw new CliError("ERR_USAGE", `${visible(path, 200)} cannot be read (${codeOf(error) ?? "unknown"})`);
-  }
-}
-
 async function jsonFile(context: Context, path: string | undefined): Promise<JsonValue | undefined> {
   if (path === undefined) return undefined;
   try {
-    return parseJson(await readInput(context, path), { maxBytes: MAX_BYTES });
+    return parseJson(await readInput(context, path, MAX_BYTES), { maxBytes: MAX_BYTES });
   } catch (error) {
     if (error instanceof CliError) throw error;
     throw usage(`${path}: ${describeError(error).message}`);

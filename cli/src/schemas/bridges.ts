@@ -15,4 +15,19 @@ export const bridgeSchemas: Readonly<Record<string, z.ZodType>> = {
       signatures: z.array(z.object({ protected: z.string(), signature: z.string() })),
     }),
   }),
+  "import aip": z.object({
+    agents: z.array(z.object({ did: z.string(), key: did.optional(), name: z.string().optional() })),
+    claims: z.array(
+      z.object({
+        voucher: z.string(),
+        target: z.string(),
+        scope: z.string(),
+        statement: z.string(),
+        signed: z.array(z.string()),
+        unverifiable: z.array(z.string()),
+      }),
+    ),
+    refused: z.array(z.object({ at: z.string(), why: z.string() })),
+    dryRun,
+  }),
 };

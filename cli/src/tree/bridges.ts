@@ -30,4 +30,13 @@ export const bridgeCommands: readonly CommandSpec[] = [
     ],
     load: () => import("../commands/export-a2a.ts"),
   },
+  {
+    path: "import aip",
+    args: "[file|url]",
+    text: "agents and vouches of AIP, as names and claims; alone: what was imported",
+    group: "trust",
+    flags: [["--no-names", "keep what they say, and take none of their names"], dryRun],
+    examples: ["peerage import aip certificate.json --yes", "peerage import aip identity.json --dry-run"],
+    load: () => import("../commands/import-aip.ts"),
+  },
 ];

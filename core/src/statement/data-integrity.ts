@@ -98,7 +98,11 @@ export async function verifySecuredDocument(document: JsonValue): Promise<string
   return method;
 }
 
-function decodeProofValue(value: JsonValue | undefined): Uint8Array {
+/**
+ * The bytes of a `proofValue`: base58btc multibase, at most 90 characters. Their number is not checked.
+ * @throws {PeerageError} ERR_STATEMENT_INVALID
+ */
+export function decodeProofValue(value: JsonValue | undefined): Uint8Array {
   // 64 bytes have at most 88 base58 digits; without the bound, decoding is quadratic in what a stranger sends.
   if (typeof value !== "string" || !value.startsWith("z") || value.length > 90) {
     throw invalid("multibase", "proofValue must be base58btc multibase");

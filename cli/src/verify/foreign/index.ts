@@ -3,7 +3,7 @@ import type { Did, JsonObject, JsonValue, View } from "@peerage/core";
 import { isAgentCard } from "../../bridges/agent-card.ts";
 import type { Verdict } from "../check.ts";
 import { verifyAgentCard } from "./agent-card.ts";
-import { isAipCertificate, verifyAipCertificate } from "./aip.ts";
+import { isAipVouch, verifyAipVouch } from "./aip.ts";
 import { isHttpRequest, verifyHttpRequest } from "./http-request.ts";
 import { ed25519Keys } from "./keys.ts";
 import { mcpIProofIn, verifyMcpI } from "./mcp-i.ts";
@@ -37,7 +37,7 @@ export function verifyForeignJson(json: JsonObject, given: ForeignGiven): Verdic
   const keys = ed25519Keys(given.keys);
   if (isSignet(json)) return verifySignet(json, given.now, keys);
   if (isToolCallAttestation(json)) return verifyToolCallAttestation(json, given);
-  if (isAipCertificate(json)) return verifyAipCertificate(json, given.now);
+  if (isAipVouch(json)) return verifyAipVouch(json, given.now);
   const proof = mcpIProofIn(json);
   return proof && verifyMcpI(proof, { ...given, keys });
 }
