@@ -19,6 +19,7 @@ export const features: readonly Feature[] = [
     tests: [
       "test/observatory-pages.test.ts#U1 answers as HTML, JSON and text",
       "test/observatory-browser.test.ts#U1 U12 are complete, quiet and as wide as the window",
+      "test/observatory-acceptance.test.ts#U1 an agent's page without scripts shows",
     ],
   },
   {
@@ -34,19 +35,28 @@ export const features: readonly Feature[] = [
     id: "U3",
     stage: 1,
     accepts: "without the vouch that holds an agent up, it has the score that the page prints",
-    tests: ["test/observatory-pages.test.ts#U3 names the vouch that holds it up"],
+    tests: [
+      "test/observatory-pages.test.ts#U3 names the vouch that holds it up",
+      "test/observatory-acceptance.test.ts#U3 prints for every agent",
+    ],
   },
   {
     id: "U4",
     stage: 1,
     accepts: "a flipped byte in body, proof, path, checkpoint or cosignature has its own cross, and the others stay",
-    tests: ["test/observatory-verify.test.ts#U4 A-WEB-05 marks a byte flipped"],
+    tests: [
+      "test/observatory-verify.test.ts#U4 A-WEB-05 marks a byte flipped",
+      "test/observatory-acceptance.test.ts#U4 U8 A-WEB-05 witnesses elsewhere are counted",
+    ],
   },
   {
     id: "U5",
     stage: 1,
     accepts: "the directory is searched by name, DID, prefix, statement id and log index, by a form without scripts",
-    tests: ["test/observatory-pages.test.ts#U5 goes straight to what has one address, and lists the rest"],
+    tests: [
+      "test/observatory-pages.test.ts#U5 goes straight to what has one address, and lists the rest",
+      "test/observatory-acceptance.test.ts#U5 a form finds agents by name, DID and prefix",
+    ],
   },
   {
     id: "U6",
@@ -56,6 +66,7 @@ export const features: readonly Feature[] = [
       "test/observatory-map.test.ts#U6 takes the form that fits the number of agents",
       "test/observatory-map.test.ts#U6 gives the same positions for the same log",
       "test/observatory-map.test.ts#U6 pans, zooms, finds, walks by keys",
+      "test/slow/observatory-large.test.ts#U6 is a constellation of 10,000 agents and communities of 10,001",
     ],
   },
   {
@@ -65,6 +76,9 @@ export const features: readonly Feature[] = [
     tests: [
       "test/observatory-pages.test.ts#U7 resumes after a break without gap or duplicate",
       "test/observatory-pages.test.ts#U7 is Atom with statement ids",
+      "test/observatory-acceptance.test.ts#U7 cut again and again",
+      "test/observatory-scopes-feed.test.ts#U7 show the entries that are asked for",
+      "test/observatory-scopes-feed.test.ts#U7 hold for what comes in live",
     ],
   },
   {
@@ -74,6 +88,7 @@ export const features: readonly Feature[] = [
     tests: [
       "test/observatory-pages.test.ts#U8 shows each entry with a proof",
       "test/observatory-verify.test.ts#U8 turns red over a log that has forked",
+      "test/observatory-acceptance.test.ts#U4 U8 A-WEB-05 witnesses elsewhere are counted",
     ],
   },
   {
@@ -83,6 +98,9 @@ export const features: readonly Feature[] = [
     tests: [
       "test/console-pages.test.ts#U9 show of a refused call the rule, the number and the threshold",
       "test/console-access.test.ts#U9 is another app than the public one, which has no such route",
+      "test/console-pages.test.ts#must hold 5: shows a refused call by itself within a second",
+      "test/console-calls.test.ts#U9 stands on its page as the caller got it",
+      "test/console-calls.test.ts#are paged through to the oldest",
     ],
   },
   {
@@ -101,6 +119,8 @@ export const features: readonly Feature[] = [
     tests: [
       "test/observatory-more.test.ts#U11 name the viewpoint, say unknown of a stranger",
       "test/observatory-more.test.ts#U11 the sitemap and robots.txt",
+      "test/observatory-acceptance.test.ts#U11 U13 A-WEB-01 pictures, Atom and sitemap are well-formed",
+      "test/observatory-acceptance.test.ts#has one address: others are not indexed",
     ],
   },
   {
@@ -111,6 +131,8 @@ export const features: readonly Feature[] = [
       "test/observatory-axe.test.ts#U12 axe finds nothing on any page",
       "test/observatory-axe.test.ts#U12 pages are usable at 320 px",
       "test/observatory-axe.test.ts#U12 nothing moves for those who ask for it",
+      "test/observatory-acceptance.test.ts#U12 every control of a page is reached by the Tab key",
+      "test/observatory-acceptance.test.ts#prints dark on white",
       "test/slow/observatory-matrix.test.ts#U12 must hold 1",
       "test/console-pages.test.ts#U12 pages are complete, quiet and as wide as the window",
       "test/slow/console-matrix.test.ts#U12 is complete, quiet and as wide as the window",
@@ -124,13 +146,21 @@ export const features: readonly Feature[] = [
       "test/observatory-pages.test.ts#U13 A-WEB-02 allows nothing to run, load or frame but its own",
       "test/observatory-browser.test.ts#U13 A-WEB-01 A-WEB-06 are text on every page",
       "test/observatory-notes.test.ts#U13 A-WEB-01 notes are text",
+      "test/observatory-acceptance.test.ts#U11 U13 A-WEB-01 pictures, Atom and sitemap are well-formed",
+      "test/console-pages.test.ts#A-WEB-01 hostile tools, arguments, reasons and log names are text",
+      "test/observatory-map.test.ts#A-WEB-01 shows hostile names as text",
+      "test/cli-foreign-text.test.ts#A-CLI-07 is neutralised in self-chosen names",
     ],
   },
   {
     id: "U14",
     stage: 2,
     accepts: "an orbit as seen by anyone, at the same positions in SVG and on canvas; 100,000 agents load",
-    tests: ["test/observatory-more.test.ts#U14 is the network by the agent's own scores"],
+    tests: [
+      "test/observatory-more.test.ts#U14 is the network by the agent's own scores",
+      "test/slow/observatory-large.test.ts#U14 shows everybody whom an agent has a score for",
+      "test/slow/observatory-large.test.ts#U14 draws, tells who is under the pointer",
+    ],
   },
   {
     id: "U15",
@@ -145,13 +175,19 @@ export const features: readonly Feature[] = [
     id: "U16",
     stage: 2,
     accepts: "map, agent and explanation of the past are those of a registry replayed to that size",
-    tests: ["test/observatory-more.test.ts#U16 is what a registry says that was replayed to that size"],
+    tests: [
+      "test/observatory-more.test.ts#U16 is what a registry says that was replayed to that size",
+      "test/observatory-acceptance.test.ts#U16 has the map, the agents and the workings",
+    ],
   },
   {
     id: "U17",
     stage: 2,
     accepts: "of synthetic rings thin clusters find at least 0.99, and nothing else",
-    tests: ["test/observatory-more.test.ts#U17 lists rings of made-up agents as thinly joined"],
+    tests: [
+      "test/observatory-more.test.ts#U17 lists rings of made-up agents as thinly joined",
+      "test/observatory-acceptance.test.ts#U17 are all synthetic rings and nothing else",
+    ],
   },
   {
     id: "U18",
