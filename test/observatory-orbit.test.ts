@@ -106,7 +106,7 @@ describe("the vouches of an agent", () => {
     const address = `/a/${subject!.did}`;
     const front = await (await site.get(address, html)).text();
     expect(front).toContain("60 vouches in");
-    expect(front.match(/<tr class="[^"]*" data-entry=/g)).toHaveLength(8);
+    expect(front.match(/<tr class="[^"]*" data-entry=/g)).toHaveLength(6);
     const [, all] = /<a href="([^"]*vouches=received[^"]*)">All 60 vouches received/.exec(front)!;
     const seen: string[] = [];
     let next: string | undefined = all;

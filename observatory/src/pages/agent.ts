@@ -27,7 +27,7 @@ const ORDINARY = 0.25;
 /** Most agents of the small orbit. */
 const AROUND = 60;
 /** Vouches of each direction beside everything else; the others are a link away, so many a page. */
-const FIRST_VOUCHES = { received: 8, given: 4 } as const;
+const FIRST_VOUCHES = { received: 6, given: 3 } as const;
 const MORE_VOUCHES = 50;
 /** Most notes that are read for a page, of vouches and of reports. */
 const MOST_NOTES = 12;

@@ -16,7 +16,7 @@ const LEAST_INNER = 1.5;
 /** How often agents are moved to those whom they have most to do with. */
 const PASSES = 2;
 /** Clusters of a page, and bridges of one: all that a thin one has, and some where there are many in any case. */
-const PAGE = 12;
+const PAGE = 10;
 const MOST_BRIDGES = 12;
 const SOME_BRIDGES = 3;
 

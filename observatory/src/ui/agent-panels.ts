@@ -12,7 +12,7 @@ import { dateHtml } from "./time.ts";
 import { verifier } from "./verify.ts";
 
 /** The orbit beside the vouches: whoever is not a link here is one on the larger one. */
-const SMALL_ORBIT = { size: 420, sigils: 8 } as const;
+const SMALL_ORBIT = { size: 420, sigils: 6 } as const;
 
 /** What stands below the score: vouches in both directions, the network from here, and how to use it. */
 export function agentPanels(data: AgentData, frame: Frame): Html {

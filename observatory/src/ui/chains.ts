@@ -7,7 +7,7 @@ import { type ChainNode, layoutChains, type Run } from "./chain-layout.ts";
 import { fingerprint } from "./format.ts";
 
 /** Most chains that are drawn; the others are in the full working. */
-export const DRAWN_CHAINS = 7;
+export const DRAWN_CHAINS = 5;
 
 /** The chains of a score: a drawing where there is room for it, rows where there is not. */
 export function chains({ terms, target }: Working, frame: Frame): Html {

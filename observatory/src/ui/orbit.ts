@@ -84,7 +84,8 @@ function lines(around: readonly OrbitAgent[], places: readonly Place[], middle: 
   for (const [i, { through }] of around.entries()) {
     const from = places[through] ?? { x: middle, y: middle };
     const to = places[i] ?? from;
-    paths[through < 0 ? "direct" : "further"] += `M${from.x} ${from.y}L${to.x} ${to.y}`;
+    const [x, y] = [Math.round(from.x), Math.round(from.y)];
+    paths[through < 0 ? "direct" : "further"] += `M${x} ${y}l${Math.round(to.x) - x} ${Math.round(to.y) - y}`;
   }
   return html`<path class="direct" d="${paths.direct}" /><path class="further" d="${paths.further}" />`;
 }
