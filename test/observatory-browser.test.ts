@@ -2,7 +2,8 @@ import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Did, generateIdentity, type Identity, issueVouch } from "../core/src/index.ts";
 import { launchBrowser } from "./_browser.ts";
-import { type ExampleNetwork, exampleNetwork } from "./_example-network.ts";
+import type { ExampleNetwork } from "./_example-network.ts";
+import { exampleSite } from "./_example-site.ts";
 import { startObservatory, type TestObservatory } from "./_observatory.ts";
 
 const browser: Browser | undefined = await launchBrowser();
@@ -41,9 +42,7 @@ describe.skipIf(!browser)("pages in Chromium", () => {
   let site: TestObservatory;
 
   beforeAll(async () => {
-    network = await exampleNetwork(28, new Date());
-    site = await startObservatory({ roots: network.roots, names: network.names });
-    await site.publish(...network.statements.map(({ statement }) => statement));
+    ({ network, site } = await exampleSite(28));
   });
   afterAll(async () => site[Symbol.asyncDispose]());
 

@@ -9,7 +9,8 @@ import {
   parseJson,
   verifyInclusion,
 } from "../core/src/index.ts";
-import { type ExampleNetwork, exampleNetwork } from "./_example-network.ts";
+import type { ExampleNetwork } from "./_example-network.ts";
+import { exampleSite } from "./_example-site.ts";
 import { startObservatory, type TestObservatory } from "./_observatory.ts";
 import { type SseEvent, sseEvents } from "./_sse.ts";
 
@@ -18,9 +19,7 @@ let network: ExampleNetwork;
 let site: TestObservatory;
 
 beforeAll(async () => {
-  network = await exampleNetwork(24, new Date());
-  site = await startObservatory({ roots: network.roots, names: network.names });
-  await site.publish(...network.statements.map(({ statement }) => statement));
+  ({ network, site } = await exampleSite(24));
 });
 afterAll(async () => site[Symbol.asyncDispose]());
 

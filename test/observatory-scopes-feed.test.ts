@@ -2,8 +2,9 @@ import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { FlowVector, issueProfile, issueVouch } from "../core/src/index.ts";
 import { launchBrowser } from "./_browser.ts";
-import { type ExampleNetwork, exampleNetwork } from "./_example-network.ts";
-import { startObservatory, type TestObservatory } from "./_observatory.ts";
+import type { ExampleNetwork } from "./_example-network.ts";
+import { exampleSite } from "./_example-site.ts";
+import type { TestObservatory } from "./_observatory.ts";
 
 const browser: Browser | undefined = await launchBrowser();
 const html = { accept: "text/html" };
@@ -11,9 +12,7 @@ let network: ExampleNetwork;
 let site: TestObservatory;
 
 beforeAll(async () => {
-  network = await exampleNetwork(40, new Date());
-  site = await startObservatory({ roots: network.roots, names: network.names });
-  await site.publish(...network.statements.map(({ statement }) => statement));
+  ({ network, site } = await exampleSite(40));
 });
 afterAll(async () => {
   await browser?.close();

@@ -3,8 +3,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { completeInput, decide, type Did, FlowVector, loadCel, parsePolicy } from "../core/src/index.ts";
 import { axeViolations } from "./_axe.ts";
 import { launchBrowser } from "./_browser.ts";
-import { type ExampleNetwork, exampleNetwork } from "./_example-network.ts";
-import { startObservatory, type TestObservatory } from "./_observatory.ts";
+import type { ExampleNetwork } from "./_example-network.ts";
+import { exampleSite } from "./_example-site.ts";
+import type { TestObservatory } from "./_observatory.ts";
 
 const browser: Browser | undefined = await launchBrowser();
 let network: ExampleNetwork;
@@ -13,9 +14,7 @@ let site: TestObservatory;
 let some: { readonly did: Did; readonly score: number };
 
 beforeAll(async () => {
-  network = await exampleNetwork(24, new Date());
-  site = await startObservatory({ roots: network.roots, names: network.names });
-  await site.publish(...network.statements.map(({ statement }) => statement));
+  ({ network, site } = await exampleSite(24));
   const scores = new FlowVector(site.registry.view.graph("tools"), network.roots);
   const { did } = network.identities.find(({ did }) => Number(scores.score(did)) < 1)!;
   some = { did, score: scores.score(did) as number };

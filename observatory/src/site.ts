@@ -177,7 +177,9 @@ export function createObservatory(options: ObservatoryOptions): Hono {
     for (const [path, page] of pages) app.get(`${path}${suffix}`, (c) => answer(c, page));
   }
   // A form for those without scripts: it stores nothing, so it needs no defence against forged requests.
-  const refuse = (): never => {
+  const refuse = (c: Context): never => {
+    // What was not read of the body ends the connection; whoever keeps it for the next request would lose that one.
+    c.header("connection", "close");
     throw new PeerageError("ERR_REQUEST_INVALID", "a policy and a call of at most 64 KiB");
   };
   app.on(
