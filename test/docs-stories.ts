@@ -53,6 +53,18 @@ export const stories: readonly Story[] = [
     ],
   },
   {
+    page: "docs/messages.md",
+    ports: ["7075"],
+    stands: { "1f3a9c02": "$(npx peerage inbox --identity bob --plain | cut -c8-15 | head -n 1)" },
+    steps: [
+      { command: /registry serve/, stays: /127\.0\.0\.1:\d+/ },
+      { command: /^npx peerage send/, shows: /sent +did:key/ },
+      { command: /inbox --identity/, shows: /1\.00 .*the build is green/ },
+      { command: /inbox read/, shows: /the build is green/ },
+      { command: /inbox remove/, shows: /removed/ },
+    ],
+  },
+  {
     page: "docs/approvals.md",
     given: WAITING,
     stands: { "7f3a91c2": "$(peerage approvals --plain | cut -f1 | head -n 1)" },

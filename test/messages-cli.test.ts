@@ -167,7 +167,7 @@ describe("a message", () => {
     expect((JSON.parse(json) as { data: { text: string } }).data.text).toBe(hostile);
   });
 
-  it("A-CALL-11 that was altered, written to another, or came before are refused with their own codes", async () => {
+  it("P-MSG-3 P-MSG-4 that were altered, written to another, or came before are refused with their own codes", async () => {
     const good = await sealed("alice", "pay 10");
     const first = await handIn(good);
     expect((await inbox()).map(({ status }) => status)).toEqual(["authentic"]);
@@ -194,7 +194,7 @@ describe("a message", () => {
     expect([messages.map(({ id }) => id), replayed]).toEqual([[first], 1]);
   });
 
-  it("is lost at no moment: it leaves the registry when it is on the disk, and --keep leaves it there", async () => {
+  it("P-MSG-6 is lost at no moment: it leaves the registry when it is on the disk, and --keep leaves it there", async () => {
     const sent = await send("do not lose me");
     const waiting = async (): Promise<number> =>
       (await data<{ messages: Message[] }>(bob!, "inbox", "--keep")).messages.length;
@@ -267,7 +267,7 @@ describe("a message", () => {
     ]);
   });
 
-  it("is sealed to the key of now, opened with the keys of before too, and is not sent to who lost its key", async () => {
+  it("P-MSG-1 is sealed to the key of now, opened with the keys of before too, and is not sent to who lost its key", async () => {
     const before = await send("sealed to the first key");
     const rotated = JSON.parse((await ok(bob!, "key", "rotate", "--yes", "--json")).stdout) as { data: object };
     expect(rotated.data).toBeTypeOf("object");

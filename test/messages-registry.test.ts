@@ -84,7 +84,7 @@ async function waiting(who: Identity): Promise<string[]> {
 }
 
 describe("messages at a registry", () => {
-  it("are kept for their recipient, listed, fetched as often as it takes, and gone once it says so", async () => {
+  it("P-MSG-5 are kept for their recipient, listed, fetched as often as it takes, and gone once it says so", async () => {
     const [alice, bob] = (await joined(2)) as [Identity, Identity];
     const sealed = await sealedFor(alice, bob);
     const id = messageId(sealed);
@@ -109,7 +109,7 @@ describe("messages at a registry", () => {
     expect(await waiting(bob)).toEqual([]);
   });
 
-  it("A-CALL-05 are nobody else's to list, fetch or erase, and are not even seen to be there", async () => {
+  it("P-MSG-5 A-CALL-05 are nobody else's to list, fetch or erase, and are not even seen to be there", async () => {
     const [alice, bob, mallory] = (await joined(3)) as [Identity, Identity, Identity];
     const sealed = await sealedFor(alice, bob);
     const id = messageId(sealed);
@@ -151,7 +151,7 @@ describe("messages at a registry", () => {
     expect((await fetch(url(id), { method: "DELETE", headers: headers(good) })).status).toBe(204);
   });
 
-  it("are refused unsealed, too large, under another name, or from and to who has not joined", async () => {
+  it("P-MSG-5 are refused unsealed, too large, under another name, or from and to who has not joined", async () => {
     const [alice, bob, carol] = (await joined(3)) as [Identity, Identity, Identity];
     const stranger = generateIdentity();
     const sealed = await sealedFor(alice, bob);

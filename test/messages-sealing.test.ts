@@ -30,7 +30,7 @@ const seeds = [
 ];
 
 describe("a message's key", () => {
-  it("is the X25519 form of the agent's key, the same as libsodium's, for both halves", () => {
+  it("P-MSG-1 is the X25519 form of the agent's key, the same as libsodium's, for both halves", () => {
     for (const seed of seeds) {
       const key = publicKeyOf(identityFromSeed(seed).did);
       const [pk, sk] = [Buffer.alloc(32), Buffer.alloc(64)];
@@ -100,7 +100,7 @@ describe("a sealed message", () => {
     expect(messageId(a)).not.toBe(messageId(c));
   });
 
-  it("of a stranger who seals what somebody else signed for another is not believed", async () => {
+  it("P-MSG-3 of a stranger who seals what somebody else signed for another is not believed", async () => {
     const toMallory = await signMessage(alice, { recipient: mallory.did, body: utf8("I owe you 10") });
     const encrypter = new Encrypter();
     encrypter.addRecipient(ageRecipient(multibaseOf(bob.did)));

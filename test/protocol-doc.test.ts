@@ -1,4 +1,5 @@
 import {
+  ageRecipient,
   CALL_META,
   CALL_TYP,
   canonicalAudience,
@@ -26,7 +27,9 @@ import {
   leafHash,
   LOG_TYPE,
   member,
+  MESSAGE_TYP,
   type MultibaseKey,
+  multibaseOf,
   noteDigest,
   noteSignerFromSeed,
   parseCallProof,
@@ -40,6 +43,8 @@ import {
   ProofBuilder,
   RECEIPT_META,
   requestDigest,
+  signCompactJws,
+  signMessage,
   type Statement,
   StatementSet,
   tokenDigest,
@@ -49,6 +54,7 @@ import {
   verifyForkEvidence,
   verifyHistory,
   verifyLogProof,
+  verifyMessage,
   verifyReceipt,
   verifyStatement,
   View,
@@ -319,6 +325,26 @@ describe("docs/protocol.md: the log", () => {
       const at = { level: level === "entries" ? level : Number(level), n: Number(n), width: Number(width) };
       expect(formatTilePath(at as Parameters<typeof formatTilePath>[0])).toBe(path);
     }
+  });
+});
+
+describe("docs/protocol.md: sealed messages", () => {
+  it("P-MSG-1 seals to the printed recipients", () => {
+    expect(rows("message-recipients")).toEqual([
+      ["agent", ageRecipient(multibaseOf(agent.did))],
+      ["guard", ageRecipient(multibaseOf(guard.did))],
+    ]);
+  });
+
+  it("P-MSG-2 reads a message with the printed claims, and writes the same members", async () => {
+    const claims = json("message-claims");
+    const content = utf8(`${await signCompactJws(agent, MESSAGE_TYP, claims)}\nhello`);
+    const now = new Date(claims.iat * 1_000);
+    const message = verifyMessage(content, { recipient: guard.did, now });
+    expect(message).toMatchObject({ sender: agent.did, body: utf8("hello"), expiresAt: claims.exp, jti: claims.jti });
+    const own = await signMessage(agent, { recipient: guard.did, body: utf8("hello"), now });
+    const token = fromUtf8(own.subarray(0, own.indexOf(10)));
+    expect(claimsOf(token)).toEqual({ ...claims, jti: expect.any(String) });
   });
 });
 

@@ -17,7 +17,7 @@ const read = (content: Uint8Array, recipient: Did = bob.did, at = now): ReturnTy
 const code = (word: string): unknown => expect.objectContaining({ code: word });
 
 describe("the content of a sealed message", () => {
-  it("says who wrote it, to whom, when and what", async () => {
+  it("P-MSG-2 says who wrote it, to whom, when and what", async () => {
     const message = read(await write("meet at nine"));
     expect(message).toMatchObject({
       sender: alice.did,
@@ -41,13 +41,13 @@ describe("the content of a sealed message", () => {
     await expect(signMessage(alice, { recipient: bob.did, body: utf8(""), seconds: 0 })).rejects.toThrow(RangeError);
   });
 
-  it("is refused when it was written to another, although its signature holds", async () => {
+  it("P-MSG-3 is refused when it was written to another, although its signature holds", async () => {
     const content = await write("for Bob", bob.did);
     expect(() => read(content, carol.did)).toThrow(code("ERR_PROOF_AUDIENCE"));
     expect(read(content, bob.did).sender).toBe(alice.did);
   });
 
-  it("is refused when any byte of it is changed, dropped or added", async () => {
+  it("P-MSG-2 is refused when any byte of it is changed, dropped or added", async () => {
     const content = await write("pay 10");
     for (let i = 0; i < content.length; i += i < 900 ? 1 : 37) {
       expect(
@@ -66,7 +66,7 @@ describe("the content of a sealed message", () => {
     expect(read(content.subarray(0, content.indexOf(10) + 7)).body).toEqual(utf8("pay 10"));
   });
 
-  it("is refused with other claims, times, types or signers than its form has", async () => {
+  it("P-MSG-2 is refused with other claims, times, types or signers than its form has", async () => {
     const iat = now.getTime() / 1_000;
     const good = {
       aud: bob.did,
@@ -131,7 +131,7 @@ describe("the form of a sealed message", () => {
   const b64 = "A".repeat(43);
   const header = `age-encryption.org/v1\n-> X25519 ${b64}\n${b64}\n--- ${b64}\n`;
 
-  it("is an age file for one X25519 recipient, and nothing that can be read as it is", () => {
+  it("P-MSG-1 is an age file for one X25519 recipient, and nothing that can be read as it is", () => {
     const body = new Uint8Array(32);
     expect(() => checkSealedForm(concat(utf8(header), body))).not.toThrow();
     for (const other of [
