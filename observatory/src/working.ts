@@ -109,13 +109,28 @@ export function working(explanation: Explanation, { ref }: Pick<Asked, "ref">): 
   };
 }
 
-/** The line whose arithmetic gives the score: `0.590000 + 0.130000 = 0.720000`; of a single term, its factors. */
+/** Addends of the line; of more, the smaller ones are one sum, and the full working has each. */
+const MOST_ADDENDS = 8;
+
+/**
+ * The line whose arithmetic gives the score: `0.590000 + 0.130000 = 0.720000`; of a single term, its factors; of very many,
+ * the largest and the sum of the others.
+ */
 export function sumLine({ terms, evidence }: Pick<Working, "terms" | "evidence">): string {
   const [only, ...others] = terms;
-  const left =
-    only && others.length === 0 && !only.root ? factors(only) : terms.map(({ addend }) => addend).join(" + ");
+  const left = only && others.length === 0 && !only.root ? factors(only) : addends(terms, evidence).join(" + ");
   const sum = left === evidence ? evidence : `${left} = ${evidence}`;
   return Number(evidence) > 1 ? `${sum}, of which at most 1 counts` : sum;
+}
+
+function addends(terms: readonly Term[], evidence: string): string[] {
+  const shown = terms
+    .slice(0, terms.length > MOST_ADDENDS + 1 ? MOST_ADDENDS : terms.length)
+    .map(({ addend }) => addend);
+  if (shown.length === terms.length) return shown;
+  const millionths = (text: string): number => Math.round(Number(text) * 1_000_000);
+  const rest = shown.reduce((left, addend) => left - millionths(addend), millionths(evidence));
+  return [...shown, `${(rest / 1_000_000).toFixed(6)} of ${terms.length - shown.length} others`];
 }
 
 /** The factors of a term, `0.7 × 0.85 × 1 × 0.65`; a root's word is its confidence alone. */
