@@ -49,7 +49,7 @@ export class Home implements AsyncDisposable {
   }
 
   /** As {@link run}, in this process: for long loops, where starting a process each time tells nothing more. */
-  async call(argv: readonly string[], options: Pick<RunOptions, "env"> = {}): Promise<Ran> {
+  async call(argv: readonly string[], options: Pick<RunOptions, "env" | "input"> = {}): Promise<Ran> {
     const out = { stdout: "", stderr: "" };
     const sink = (name: "stdout" | "stderr"): Writable =>
       new Writable({
@@ -61,7 +61,7 @@ export class Home implements AsyncDisposable {
     const code = await main(argv, {
       env: { PATH: process.env["PATH"], LANG: "C.UTF-8", PEERAGE_HOME: join(this.path, "peerage"), ...options.env },
       cwd: this.path,
-      stdin: Readable.from([]),
+      stdin: Readable.from(options.input === undefined ? [] : [Buffer.from(options.input)]),
       stdout: sink("stdout"),
       stderr: sink("stderr"),
       now: () => new Date(),

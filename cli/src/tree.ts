@@ -1,6 +1,7 @@
 import { agentCommands } from "./tree/agent.ts";
 import { approvalCommands } from "./tree/approvals.ts";
 import { bridgeCommands } from "./tree/bridges.ts";
+import { hookCommands } from "./tree/hook.ts";
 import { keyCommands } from "./tree/keys.ts";
 import { mcpCommands } from "./tree/mcp.ts";
 import { messageCommands } from "./tree/messages.ts";
@@ -26,6 +27,7 @@ export const commands: readonly CommandSpec[] = [
   ...proofCommands,
   ...mcpCommands,
   ...agentCommands,
+  ...hookCommands,
   ...approvalCommands,
   ...policyCommands,
   ...keyCommands,
@@ -46,6 +48,7 @@ export const parents: Readonly<Record<string, string>> = {
   approvals: "what waits for a person",
   approvers: "who may approve",
   agent: "a process that signs, so that no other needs the key",
+  hook: "each tool call of a host's agent, signed",
   console: "this machine's guards in a browser",
   prove: "whose a place on the web is",
   history: "the signed steps that a call carries",
