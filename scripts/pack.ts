@@ -9,6 +9,7 @@ import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildIslands } from "./build-islands.ts";
+import { writeManPages } from "./man.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const out = join(root, "dist", "packages");
@@ -68,6 +69,7 @@ async function prepare(name: Name): Promise<void> {
     ),
   };
   delete about.private;
+  if (given.bin) about["man"] = (await writeManPages(join(to, "man"))).map((page) => `./man/${page}`);
   await writeJson(join(to, "package.json"), about);
   await cp(join(root, "LICENSE"), join(to, "LICENSE"));
   await writeFile(join(to, "README.md"), `# ${given.name}\n\n${String(given["description"])}.\n\nPart of Peerage.\n`);

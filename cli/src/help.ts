@@ -68,8 +68,29 @@ export function parentHelp(ui: Terminal, parent: string): string[] {
   return lines;
 }
 
-/** The tree as `help --json` gives it. */
-export function helpData(): object {
+/** A flag as it is written and what it is for. */
+export interface HelpFlag {
+  readonly flags: string;
+  readonly text: string;
+}
+
+/** The tree as `help --json` gives it, and as the manual pages are made from. */
+export interface HelpData {
+  readonly groups: readonly string[];
+  readonly commands: readonly {
+    readonly path: string;
+    readonly usage: string;
+    readonly text: string;
+    readonly group: string;
+    readonly flags: readonly HelpFlag[];
+    readonly examples: readonly string[];
+  }[];
+  readonly flags: readonly HelpFlag[];
+  readonly exitCodes: readonly { readonly code: number; readonly text: string }[];
+}
+
+/** The whole tree as data. */
+export function helpData(): HelpData {
   return {
     groups,
     commands: commands.map(({ path, args, text, group, flags, examples, wraps }) => ({

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -39,6 +39,16 @@ describe.skipIf(!online)("packed packages", () => {
       expect(files).toContain("package/dist/index.js".replace("index", tarball.includes("cli") ? "main" : "index"));
       expect(files.filter((file) => /(?<!\.d)\.ts$|\.test\.|\.map$|tsbuildinfo/.test(file))).toEqual([]);
     }
+  });
+
+  it("bring the manual with the command, a page for each of its words", async () => {
+    const folder = join(project, "node_modules", "@peerage", "cli");
+    const about = JSON.parse(await readFile(join(folder, "package.json"), "utf8")) as { man: string[] };
+    expect(about.man).toContain("./man/peerage.1");
+    expect(about.man.map((page) => page.slice("./man/".length)).sort()).toEqual(
+      (await readdir(join(folder, "man"))).sort(),
+    );
+    expect(await readFile(join(folder, "man", "peerage-vouch.1"), "utf8")).toMatch(/^\.TH "PEERAGE\\-VOUCH" 1 /);
   });
 
   it("check against their types in a project of their user", async () => {
