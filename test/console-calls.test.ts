@@ -86,6 +86,7 @@ describe("calls that the console does not have in mind", () => {
   it("are paged through to the oldest, newest first, without gap or repetition, while new ones come in", async () => {
     const before = [recorded(busy), recorded(quiet)];
     const first = (await (await ask("/calls.json")).json()) as CallsPage;
+    expect((await site.json("/calls.json")).older).toBe(0);
     expect(first.calls).toHaveLength(50);
     expect(first.older).toBeGreaterThan(200);
     const lines = await paged("", async () => {

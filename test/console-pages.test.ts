@@ -61,7 +61,7 @@ describe("the console's pages", () => {
     expect(refused).toMatchObject({ verdict: "refused", why: "score 0.41 < 0.60" });
     const call = await site.json(`/calls/${refused!.id}.json`);
     const states = call.steps.map(({ state }: { state: string }) => state);
-    expect(states).toEqual([..."held held held held none held held none failed later later later".split(" ")]);
+    expect(states).toEqual([..."held held held held none held held none failed later later held".split(" ")]);
     const rule = call.rules.find(({ decided }: { decided: boolean }) => decided);
     expect(rule).toMatchObject({ rule: "writers", met: false });
     expect(rule.conditions.at(-1)).toMatchObject({

@@ -21,6 +21,7 @@ export class Ledger {
   /** The next record that will be read. */
   next: number;
   readonly #most: number;
+  #oldest: number;
   #policy: Digest | undefined;
   readonly #byId = new Map<string, Row>();
   #reading: Promise<void> | undefined;
@@ -28,7 +29,7 @@ export class Ledger {
   constructor(source: GuardSource, inMind: number = MOST_RECORDS) {
     this.source = source;
     this.#most = inMind;
-    this.next = Math.max(0, source.size() - inMind);
+    this.#oldest = this.next = Math.max(0, source.size() - inMind);
   }
 
   get name(): string {
@@ -46,7 +47,7 @@ export class Ledger {
 
   /** The place of the oldest call in mind: what stands below it is read from the log. */
   get oldest(): number {
-    return this.rows[0]?.seq ?? this.next;
+    return this.#oldest;
   }
 
   /** Calls below a place, newest first: those in mind, then those that only the log holds. */
@@ -115,6 +116,7 @@ export class Ledger {
   }
 
   #forget(): void {
+    this.#oldest = this.rows.at(-this.#most)?.seq ?? this.#oldest;
     for (const { id } of this.rows.splice(0, this.rows.length - this.#most)) this.#byId.delete(id);
   }
 }

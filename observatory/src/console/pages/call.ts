@@ -38,6 +38,7 @@ export const call: ConsolePage<CallData> = {
     const { source } = ledger;
     const { why } = lineOf(rowOf(ledger.name, found), asked, policyReader(ledgers));
     const recorded = source.recorded(decision);
+    const receipt = source.receipt(decision.seq);
     const policy = readPolicy(ledger, decision.policy);
     const today = ledger.policy === undefined ? undefined : readPolicy(ledger, ledger.policy);
     const { caller: by, subject, input } = decision;
@@ -49,10 +50,10 @@ export const call: ConsolePage<CallData> = {
       why,
       ...present("name", by && asked.nameOf(by.did)),
       ...present("subjectName", subject && asked.nameOf(subject)),
-      steps: traceOf(found, recorded, why),
+      steps: withReceipt(traceOf(found, recorded, why), receipt),
       ...present("rules", rulesOf(decision, recorded, policy)),
       history: entriesOf(decision, source, asked),
-      ...present("receipt", source.receipt(decision.seq)),
+      ...present("receipt", receipt),
       ...present("again", againWith(today, decision, recorded)),
       ...present("args", args === undefined ? undefined : fieldsOf(args)),
     };
@@ -95,6 +96,16 @@ export const call: ConsolePage<CallData> = {
       "",
     ].join("\n"),
 };
+
+/** A refusal is signed too, once the proof was used up. */
+function withReceipt(steps: readonly TraceStep[], receipt: GuardReceipt | undefined): readonly TraceStep[] {
+  if (receipt?.problem !== undefined || receipt?.result === undefined) return steps;
+  return steps.map((step) =>
+    step.step === "receipt" && step.state === "later"
+      ? { ...step, state: "held", found: `${receipt.result}, and signed so for the caller` }
+      : step,
+  );
+}
 
 /** A call by its id, or by its place in the log of the guard that is named. */
 async function findCall(ledgers: readonly Ledger[], word: string): Promise<readonly [Ledger, GuardCall]> {

@@ -76,7 +76,9 @@ export const calls: ConsolePage<CallsData> = {
           "p",
           { class: "muted" },
           `${counts.admitted} admitted, ${counts.refused} refused, ${counts.asked} put to a person`,
-          data.older === 0 ? "." : ` among the newest; ${data.older} older records are read as you page.`,
+          data.older === 0
+            ? "."
+            : ` among the newest; ${data.older} older ${data.older === 1 ? "record is" : "records are"} read as you page.`,
         ),
       ),
       filterForm(data),
