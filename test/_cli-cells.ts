@@ -39,11 +39,11 @@ export function covered(line: string): string | undefined {
  */
 type Reasons = readonly (readonly [reason: string, commands: string])[];
 
-const local = `roots list, roots remove, names *, history show, history verify, history append, inbox remove, calls *, audit *, approvals *,
+const local = `roots list, roots remove, names *, import *, history show, history verify, history append, inbox remove, calls *, audit *, approvals *,
   approvers *, console *, policy *, key list, key new, key lock, key unlock, key export, key import, key store, config *,
   completion, help, version`;
 const offline = "pack verify, pack import, sign, proxy install, spiffe *, registry serve, registry backup, log witness";
-const keyless = `demo, trust, watch, note show, find, show, roots *, names *, pack *, verify, history show, history verify,
+const keyless = `demo, trust, watch, note show, find, show, roots *, names *, pack *, import *, verify, history show, history verify,
   proxy install, calls *, audit *, approvals list, approvals show, approvals watch, approvers *, console *, policy *,
   key list, key import, spiffe show, spiffe verify, registry *, log head, log entry, log audit, log watch, log witness,
   config *, completion, help, version`;
@@ -117,7 +117,7 @@ const inapplicable: Readonly<Record<Column, Reasons>> = {
     ["cli-log.test.ts#one that contradicts itself forked", "log head, log entry, log watch, log audit"],
     [
       "reads a view that log audit checks: cli-log.test.ts#one that contradicts itself forked",
-      "whoami, trust, vouch, unvouch, report, send, find, show, watch, pack export, note show, note erase, registry mirror, roots *",
+      "whoami, trust, vouch, unvouch, report, export *, send, find, show, watch, pack export, note show, note erase, registry mirror, roots *",
     ],
     [
       "shows what was recorded; calls verify says whether it still is: cli-approvals.test.ts#A-HIST-07",
@@ -141,7 +141,7 @@ const inapplicable: Readonly<Record<Column, Reasons>> = {
     ['_key-crash.ts#toBe(change === "revoke" ? 3 : 0)', "key status"],
     [
       "does it or fails; it answers no question",
-      `${servers}, init, watch, vouch, unvouch, report, sign, prove *, roots *, names *, pack export,
+      `${servers}, init, watch, vouch, unvouch, report, export *, sign, prove *, roots *, names *, pack export,
       history append, inbox remove, proxy install, agent status, agent lock, agent unlock, audit export, audit disclose, audit erase,
       audit rotate, approvals watch, approvers *, console *, policy init, policy grant, policy revoke, policy deny-all,
       policy suggest, policy input, key list, key new, key rotate, key revoke, key recover, key lock, key unlock,
@@ -149,7 +149,7 @@ const inapplicable: Readonly<Record<Column, Reasons>> = {
     ],
     [
       "shows what there is",
-      "doctor, whoami, note show, inbox list, find, show, policy diff, calls list, calls show, approvals list, approvals show, spiffe show, completion, help, version",
+      "doctor, whoami, note show, import *, inbox list, find, show, policy diff, calls list, calls show, approvals list, approvals show, spiffe show, completion, help, version",
     ],
     [
       "holds or does not: exit 6",
@@ -162,7 +162,7 @@ const inapplicable: Readonly<Record<Column, Reasons>> = {
     ["is what a person waits or answers with", "approvals *"],
     [
       "asks no person for anything",
-      `init, demo, doctor, whoami, trust, watch, vouch, unvouch, report, note *, find, show, roots *,
+      `init, demo, doctor, whoami, trust, watch, vouch, unvouch, report, note *, export *, import *, find, show, roots *,
       names *, pack *, sign, verify, send, inbox *, prove *, history *, proxy, proxy install, guard, agent *, calls *, audit *, approvers *, console *,
       policy check, policy init, policy test, policy diff, policy grant, policy revoke, policy deny-all, policy suggest,
       policy input, key *, spiffe *, registry *, log *, config *, completion, help, version`,

@@ -26,6 +26,8 @@ export interface World extends AsyncDisposable {
   readonly dids: Readonly<Record<Person, Did>>;
   /** The digest of the note to bot's profile. */
   readonly note: string;
+  /** Three more calls through the guard: one admitted, one refused, one put to a person. */
+  callThroughGuard(): Promise<void>;
   /** What must never be printed: seeds and passphrases. */
   readonly secrets: readonly string[];
 }
@@ -81,6 +83,7 @@ export async function openWorld(): Promise<World> {
     empty,
     registry,
     note,
+    callThroughGuard: () => guardedCalls(home, identities),
     dids: Object.fromEntries(people.map((name) => [name, did(name)])) as Record<Person, Did>,
     secrets: [PHRASE, ...people.map((name) => Buffer.from(seedOf(name)).toString("base64url"))],
     [Symbol.asyncDispose]: async () => {
@@ -110,6 +113,10 @@ allow:
   - { id: pay, tools: transfer_funds, agents: "${did("bot")}", approval: { by: "@approvers" } }
 `,
   );
+  const aip = JSON.parse(await readFile(new URL("./fixtures/aip-samples.json", import.meta.url), "utf8")) as JsonObject;
+  await write("aip.json", JSON.stringify([aip["identity"], aip["certificate"]]));
+  await write("aip-named.json", JSON.stringify({ ...(aip["beta"] as JsonObject), username: "beta" }));
+  await write("aip-tampered.json", JSON.stringify({ ...(aip["certificate"] as JsonObject), scope: "FINANCIAL" }));
   await write(
     "guard.test.yaml",
     "tests:\n  - { name: a stranger finds nothing, input: { tool: search }, expect: deny }\n",

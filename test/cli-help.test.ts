@@ -17,9 +17,9 @@ describe("help", () => {
   doctor         check Node, key, clock, registry, log and vouches
 
   start           init  demo  doctor  whoami
-  trust           trust  vouch  unvouch  report  note  find  show  roots  names
-                  pack
-  sign and check  sign  verify  history  prove
+  trust           trust  vouch  unvouch  report  note  find  show  watch  roots
+                  names  pack  export  import
+  sign and check  sign  verify  history  send  inbox  prove
   mcp             proxy  guard  call  agent  calls  audit  approvals  approvers
                   policy
   operate         console  key  spiffe  registry  log  config  completion  help

@@ -53,7 +53,7 @@ export async function run(context: Context, { words: [source], options }: Args):
         ...found.identities.map((one) => agentFact(ui, one, names.get(one.did))),
         ...found.claims.flatMap((one) => claimFacts(keptClaim(one), one.why)),
       ]),
-      `  ${ui.dim(`${dryRun ? "would be kept" : "kept"} as what others said: it raises no score. Your own word is peerage vouch`)}`,
+      `  ${ui.dim(`${dryRun ? "would be kept" : "kept"} as others' word: no score rises by it. Yours is peerage vouch`)}`,
     ],
     plain: [
       ...found.identities.map(({ did, key, name }) => ["agent", did, key ?? "", name ?? ""]),
