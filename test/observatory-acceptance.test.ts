@@ -12,7 +12,8 @@ import {
   type VouchEdge,
 } from "../core/src/index.ts";
 import { Layouts } from "../observatory/src/map/layouts.ts";
-import { belonging, clustersOf } from "../observatory/src/pages/clusters.ts";
+import { belonging } from "../observatory/src/map/joints.ts";
+import { clustersOf } from "../observatory/src/pages/clusters.ts";
 import { scoreText } from "../observatory/src/ui/format.ts";
 import { openLogKeys } from "../registry/src/keys/log-keys.ts";
 import { launchBrowser } from "./_browser.ts";

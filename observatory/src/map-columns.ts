@@ -12,6 +12,8 @@ export interface MapColumns {
   readonly y: readonly number[];
   readonly community: readonly number[];
   readonly communities: number;
+  /** The members of those that few vouches join to the rest. */
+  readonly thin: readonly (readonly number[])[];
   readonly in: readonly number[];
   /** Thousandths; −1 for unknown, −2 where nobody looks. */
   readonly score: readonly number[];

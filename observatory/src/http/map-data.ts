@@ -1,5 +1,6 @@
 import { type Did, parseDid, PeerageError } from "@peerage/core";
 import { chartOf, groupsOf, pathOf } from "../map/chart.ts";
+import { jointsOf } from "../map/joints.ts";
 import type { Layout } from "../map/layouts.ts";
 import { orbitOf } from "../map/orbit.ts";
 import type { Asked } from "../page.ts";
@@ -35,6 +36,7 @@ export async function mapColumns(asked: Asked): Promise<MapColumns | object> {
     y: Array.from(arranged.y),
     community: Array.from(arranged.community),
     communities: groupsOf(layout).groups.length,
+    thin: jointsOf(layout, seen.view).flatMap(({ thin, members }) => (thin ? [members] : [])),
     in: received,
     score: dids.map((did) => {
       const score = nobody ? "nobody" : vector.score(did);

@@ -1,23 +1,16 @@
 import { html } from "hono/html";
-import { type Did, type Digest, PeerageError, type View } from "@peerage/core";
+import { type Digest, PeerageError, type View } from "@peerage/core";
 import type { Frame } from "../frame.ts";
 import type { Layout } from "../map/layouts.ts";
 import { groupsOf } from "../map/chart.ts";
+import { jointsOf, MOST_BRIDGES } from "../map/joints.ts";
 import type { AgentRef, Asked, Html, Page } from "../page.ts";
 import { patiently } from "../patience.ts";
 import { agentLink, agentText } from "../ui/agent.ts";
 import { count } from "../ui/format.ts";
 
-/** A cluster is a community of so many members. */
-const LEAST_MEMBERS = 5;
-/** Thin: vouches from outside are less than this part of those inside, of which every member has so many on average. */
-const THIN = 0.02;
-const LEAST_INNER = 1.5;
-/** How often agents are moved to those whom they have most to do with. */
-const PASSES = 2;
 /** Clusters of a page, and bridges of one: all that a thin one has, and some where there are many in any case. */
 const PAGE = 10;
-const MOST_BRIDGES = 12;
 const SOME_BRIDGES = 3;
 
 export interface ClustersData {
@@ -123,68 +116,18 @@ export function clustersOf(
   { ref }: Pick<Asked, "ref">,
 ): ClustersData["clusters"][number][] {
   const groups = groupsOf(layout).groups;
-  const of = belonging(layout, view);
-  const sums = groups.map(() => ({
-    members: 0,
-    inner: 0,
-    from: 0,
-    to: 0,
-    bridges: [] as ClustersData["clusters"][number]["bridges"][number][],
-  }));
-  for (const group of of.values()) {
-    const sum = sums[group];
-    if (sum) sum.members++;
-  }
-  for (const { statement } of view.vouchesInForce()) {
-    const [a, b] = [of.get(statement.issuer), of.get(statement.subject)];
-    if (a === undefined || b === undefined) continue;
-    const [source, target] = [sums[a], sums[b]];
-    if (a === b && source) source.inner++;
-    else {
-      if (source) source.to++;
-      if (!target) continue;
-      target.from++;
-      if (target.bridges.length < MOST_BRIDGES) {
-        target.bridges.push({ id: statement.id, from: ref(statement.issuer), to: ref(statement.subject) });
-      }
-    }
-  }
-  return groups
-    .flatMap(({ first }, i) => {
-      const { members, inner, from, to, bridges } = sums[i] ?? { members: 0, inner: 0, from: 0, to: 0, bridges: [] };
-      if (members < LEAST_MEMBERS || i >= layout.arranged.communities) return [];
-      const thin = inner >= members * LEAST_INNER && from < inner * THIN;
-      const shown = bridges.slice(0, thin ? MOST_BRIDGES : SOME_BRIDGES);
-      return [{ first: ref(first), members, inner, from, to, thin, bridges: shown }];
+  return jointsOf(layout, view)
+    .flatMap(({ community, members, bridges, inner, from, to, thin }) => {
+      const first = groups[community]?.first;
+      if (!first) return [];
+      const shown = bridges
+        .slice(0, thin ? MOST_BRIDGES : SOME_BRIDGES)
+        .map(({ statement: { id, issuer, subject } }) => ({
+          id,
+          from: ref(issuer),
+          to: ref(subject),
+        }));
+      return [{ first: ref(first), members: members.length, inner, from, to, thin, bridges: shown }];
     })
     .sort((a, b) => a.from / (a.inner || 1) - b.from / (b.inner || 1) || b.members - a.members);
-}
-
-/**
- * The community of each agent: that which most of its vouches come from and go to. The search for communities weighs how
- * large they are, and puts a few agents on the wrong side of a joint; whatever is said of them would look like bridges.
- */
-export function belonging({ dids, arranged }: Layout, view: View): Map<Did, number> {
-  let of = new Map(dids.map((did, i) => [did, arranged.community[i] ?? -1]));
-  for (let pass = 0; pass < PASSES; pass++) {
-    const shares = new Map(dids.map((did) => [did, new Map<number, number>()]));
-    const count = (did: Did, other: Did): void => {
-      const group = of.get(other);
-      const share = shares.get(did);
-      if (group !== undefined) share?.set(group, (share.get(group) ?? 0) + 1);
-    };
-    for (const { statement } of view.vouchesInForce()) {
-      count(statement.subject, statement.issuer);
-      count(statement.issuer, statement.subject);
-    }
-    const next = new Map(of);
-    for (const [did, share] of shares) {
-      let best = of.get(did) ?? -1;
-      // In doubt it stays where it is.
-      for (const [group, n] of share) if (n > (share.get(best) ?? 0)) best = group;
-      next.set(did, best);
-    }
-    of = next;
-  }
-  return of;
 }

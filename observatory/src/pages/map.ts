@@ -183,6 +183,7 @@ function picture(data: MapData, frame: Frame): Html {
             <li><span class="key root"></span> a root</li>
             <li>faint: unknown from here</li>
             <li>at the rim: no vouch in force</li>
+            <li>dotted: <a href="${frame.links.same("/clusters", {})}">thinly joined</a></li>
           </ul>`
     }
   </section>`;

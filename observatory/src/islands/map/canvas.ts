@@ -235,6 +235,7 @@ export class MapCanvas {
       context.stroke(path);
     }
     context.globalAlpha = 1;
+    this.#drawHulls(context, scale);
     if (this.#coarse) this.#drawCrowd(context, scale);
     const marked = this.#hovered ?? this.#chosen;
     const centre = marked === undefined ? undefined : stars[marked];
@@ -258,6 +259,28 @@ export class MapCanvas {
     }
     context.stroke();
     context.globalAlpha = 1;
+  }
+
+  /** Around what few vouches join to the rest, dotted: a fact about it, and no part of it. */
+  #drawHulls(context: CanvasRenderingContext2D, scale: number): void {
+    context.strokeStyle = this.#palette.thin;
+    context.lineJoin = "round";
+    for (const hull of this.#map.hulls) {
+      const path = new Path2D();
+      for (const { x, y } of hull) path.lineTo(x, y);
+      path.closePath();
+      // A wide line behind gives the shape room around its stars.
+      context.globalAlpha = 0.12;
+      context.lineWidth = 26 / scale;
+      context.stroke(path);
+      context.globalAlpha = 1;
+      context.setLineDash([1.5 / scale, 5 / scale]);
+      context.lineCap = "round";
+      context.lineWidth = 2 / scale;
+      context.stroke(path);
+      context.setLineDash([]);
+      context.lineCap = "butt";
+    }
   }
 
   #drawRings({ rings, rim, unreached }: OrbitLook, context: CanvasRenderingContext2D, scale: number): void {

@@ -1,4 +1,5 @@
 import type { MapColumns, NamedStar, OrbitColumns } from "../../map-columns.ts";
+import { hullOf, type Point } from "./hull.ts";
 import { orbitMap, type OrbitLook } from "./orbit.ts";
 
 /** An agent of the map. It carries no name: force-graph would show one as markup. */
@@ -33,6 +34,8 @@ export interface StarMap {
   /** True where nobody looks, so that nobody is unknown either. */
   readonly unseen: boolean;
   readonly selected: number | undefined;
+  /** Lines around communities that few vouches join to the rest: x and y of the corners. */
+  readonly hulls: readonly (readonly Point[])[];
   /** Set if this is the network as one agent sees it. */
   readonly orbit?: OrbitLook;
 }
@@ -107,5 +110,6 @@ function starMap(columns: MapColumns, stretch: number): StarMap {
     names: new Map(names.map((star) => [star.i, star])),
     unseen: score.every((value) => value === -2),
     selected: columns.selected,
+    hulls: columns.thin.map((members) => hullOf(members.flatMap((i) => (absent.has(i) ? [] : (stars[i] ?? []))))),
   };
 }

@@ -54,6 +54,7 @@ export function orbitMap(columns: OrbitColumns): StarMap {
     names: known.set(middle, centre),
     unseen: false,
     selected: undefined,
+    hulls: [],
     orbit: {
       version: columns.version,
       rings: orbitRings(least).map((ring) => ({

@@ -5,6 +5,7 @@ export interface Palette {
   readonly background: string;
   readonly accent: string;
   readonly trust: string;
+  readonly thin: string;
   readonly edge: string;
   readonly communities: readonly string[];
 }
@@ -25,6 +26,7 @@ export function readPalette(host: HTMLElement): Palette {
     background: color("paper"),
     accent: color("gate"),
     trust: color("status ok"),
+    thin: color("chip thin"),
     edge: color("edge"),
     communities: Array.from({ length: 12 }, (_, i) => color(`c${i}`)),
   };
