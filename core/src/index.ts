@@ -9,6 +9,7 @@ export { sha256, sha256Hex } from "./encoding/sha256.ts";
 
 export { canonicalize } from "./json/canonical.ts";
 export { digest, type Digest, isDigest, tokenDigest } from "./json/digest.ts";
+export { type Field, fieldsOf, revealed, revealedJson, revealHidden } from "./json/fields.ts";
 export { MAX_JSON_DEPTH, parseJson, type ParseJsonOptions } from "./json/parse.ts";
 export {
   isJsonObject,

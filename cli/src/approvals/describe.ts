@@ -1,8 +1,17 @@
-import { type Digest, type Entry, isJsonObject, type JsonValue, parseCarriedEntry } from "@peerage/core";
+import {
+  type Digest,
+  type Entry,
+  type Field,
+  fieldsOf,
+  isJsonObject,
+  type JsonValue,
+  parseCarriedEntry,
+  revealed,
+} from "@peerage/core";
 import type { ApprovalItem, AuditReader } from "@peerage/mcp-middleware";
 import type { Context } from "../context.ts";
 import { styledDid } from "../ui/agent.ts";
-import { type Field, fieldLines, fieldsOf, revealed } from "../ui/revealed.ts";
+import { fieldLines } from "../ui/field-lines.ts";
 import type { Terminal } from "../ui/terminal.ts";
 import { rfc3339, span } from "../ui/time.ts";
 import { visible } from "../ui/visible.ts";

@@ -1,5 +1,4 @@
-import type { Did, Digest, Score } from "@peerage/core";
-import type { Field } from "./fields.ts";
+import type { Did, Digest, Field, Score } from "@peerage/core";
 import type { Counts } from "./live-data.ts";
 import type { ChainLink } from "./rows.ts";
 import type { GuardItem } from "./source.ts";

@@ -1,5 +1,5 @@
+import { type Field, revealed, revealedJson } from "@peerage/core";
 import { scoreText } from "../ui/format.ts";
-import { type Field, revealed, revealedJson } from "./fields.ts";
 import type { ItemData } from "./item-data.ts";
 import { type Child, h, type Node } from "./node.ts";
 import { paths } from "./paths.ts";

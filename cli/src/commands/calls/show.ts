@@ -1,3 +1,4 @@
+import { fieldsOf } from "@peerage/core";
 import { type AuditedCall, AuditReader, type ShadowAnswer } from "@peerage/mcp-middleware";
 import type { Context } from "../../context.ts";
 import { CliError } from "../../errors.ts";
@@ -6,7 +7,7 @@ import { keptReceipt } from "../../guard/kept-receipt.ts";
 import type { Result } from "../../output.ts";
 import type { Args } from "../../tree.ts";
 import { styledDid } from "../../ui/agent.ts";
-import { fieldLines, fieldsOf } from "../../ui/revealed.ts";
+import { fieldLines } from "../../ui/field-lines.ts";
 import type { Fact } from "../../ui/terminal.ts";
 import { visible } from "../../ui/visible.ts";
 import { callData, plainRow, verdictText } from "./lines.ts";

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { open, readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import type { Did } from "@peerage/core";
+import { type Did, fieldsOf } from "@peerage/core";
 import { archivePath, type AuditReport, verifyAudit, verifyDisclosure, verifyExport } from "@peerage/mcp-middleware";
 import { checkedDid } from "../../agents.ts";
 import type { Context } from "../../context.ts";
@@ -11,7 +11,7 @@ import { codeOf } from "../../files/safe-file.ts";
 import type { Result } from "../../output.ts";
 import type { Args } from "../../tree.ts";
 import { styledDid } from "../../ui/agent.ts";
-import { fieldLines, fieldsOf } from "../../ui/revealed.ts";
+import { fieldLines } from "../../ui/field-lines.ts";
 import type { Fact } from "../../ui/terminal.ts";
 import { count } from "../../ui/time.ts";
 import { visible } from "../../ui/visible.ts";

@@ -1,10 +1,10 @@
-import type { History } from "@peerage/core";
+import { fieldsOf, type History } from "@peerage/core";
 import type { Context } from "../../context.ts";
 import { CliError, describeError } from "../../errors.ts";
 import { openHistory, readTokens } from "../../history-file.ts";
 import type { Result } from "../../output.ts";
 import type { Args } from "../../tree.ts";
-import { fieldLines, fieldsOf } from "../../ui/revealed.ts";
+import { fieldLines } from "../../ui/field-lines.ts";
 import { count, rfc3339 } from "../../ui/time.ts";
 import { visible } from "../../ui/visible.ts";
 import { Labels } from "../../viewpoint.ts";

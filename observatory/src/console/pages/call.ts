@@ -1,6 +1,5 @@
-import { PeerageError, type Policy } from "@peerage/core";
+import { fieldsOf, PeerageError, type Policy, revealed } from "@peerage/core";
 import type { ConsolePage } from "../ask.ts";
-import { fieldsOf, revealed } from "../fields.ts";
 import { type Ledger, rowOf } from "../ledger.ts";
 import { lineOf, policyReader, present, shown } from "../live.ts";
 import { type Child, h, type Node } from "../node.ts";

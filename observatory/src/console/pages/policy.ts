@@ -6,9 +6,9 @@ import {
   type Policy,
   type RecordedCall,
   replayCalls,
+  revealed,
 } from "@peerage/core";
 import type { Asked, ConsolePage } from "../ask.ts";
-import { revealed } from "../fields.ts";
 import type { Ledger } from "../ledger.ts";
 import type { Row } from "../row.ts";
 import { lineOf, policyReader, present, shown } from "../live.ts";
