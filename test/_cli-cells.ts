@@ -39,11 +39,11 @@ export function covered(line: string): string | undefined {
  */
 type Reasons = readonly (readonly [reason: string, commands: string])[];
 
-const local = `roots list, roots remove, names *, import *, history show, history verify, history append, inbox remove, calls *, audit *, approvals *,
+const local = `hook *, roots list, roots remove, names *, import *, history show, history verify, history append, inbox remove, calls *, audit *, approvals *,
   approvers *, console *, policy *, key list, key new, key lock, key unlock, key export, key import, key store, config *,
   completion, help, version`;
 const offline = "pack verify, pack import, sign, proxy install, spiffe *, registry serve, registry backup, log witness";
-const keyless = `demo, trust, watch, note show, find, show, roots *, names *, pack *, import *, verify, history show, history verify,
+const keyless = `demo, hook settings, trust, watch, note show, find, show, roots *, names *, pack *, import *, verify, history show, history verify,
   proxy install, calls *, audit *, approvals list, approvals show, approvals watch, approvers *, console *, policy *,
   key list, key import, spiffe show, spiffe verify, registry *, log head, log entry, log audit, log watch, log witness,
   config *, completion, help, version`;
@@ -53,6 +53,7 @@ const inapplicable: Readonly<Record<Column, Reasons>> = {
   done: [
     ["cli-demo.test.ts#plays the whole story as expected", "demo"],
     ["cli-note.test.ts#erased by its author alone", "note erase"],
+    ["cli-hook.test.ts#signs each tool call before and after", "hook run"],
     ["cli-guard.test.ts#passes the exit code of the wrapped command on", "proxy, guard"],
     ["cli-agent.test.ts#locks when nobody needs it and when asked", "agent *"],
     ["cli-approvals.test.ts#tells what begins to wait as it comes", "approvals watch"],
@@ -69,6 +70,7 @@ const inapplicable: Readonly<Record<Column, Reasons>> = {
   ],
   "wrong usage": [],
   "no key": [
+    ["exit 1 tells a host, and blocks nothing: cli-hook.test.ts#says what is wrong and blocks nothing", "hook run"],
     ["makes the key", "init, key new"],
     ["asks the Workload API first, which says whose key: spiffe-cli.test.ts#says what is missing", "spiffe bind"],
     ["tells of it and goes on: all else is still to be checked", "doctor"],
@@ -76,6 +78,7 @@ const inapplicable: Readonly<Record<Column, Reasons>> = {
     ["asks the signing agent, which has the key", "agent status, agent lock, agent unlock"],
   ],
   "locked key": [
+    ["exit 1 tells a host, and blocks nothing: cli-hook.test.ts#says what is wrong and blocks nothing", "hook run"],
     ["shows what is public in a key file, sealed or not", "doctor, whoami, key status"],
     ["seals what is open; a sealed key is sealed already", "key lock"],
     ["takes a file away, and opens no key", "inbox remove"],
@@ -98,7 +101,7 @@ const inapplicable: Readonly<Record<Column, Reasons>> = {
     [
       "names nothing that could be missing",
       `${servers}, doctor, roots list, names list, approvals list, key list, key new,
-      policy init, policy deny-all, pack export, log head, log audit, log watch, config set, config path, completion, version, prove *`,
+      policy init, policy deny-all, pack export, log head, log audit, log watch, config set, config path, completion, version, prove *, hook *`,
     ],
     ["begins what is not there", "init, history append, names set"],
     [
@@ -114,6 +117,7 @@ const inapplicable: Readonly<Record<Column, Reasons>> = {
     ["an unknown command is wrong usage: exit 2", "help"],
   ],
   tampered: [
+    ["cli-hook.test.ts#adds to no history of another agent", "hook run"],
     ["cli-log.test.ts#one that contradicts itself forked", "log head, log entry, log watch, log audit"],
     [
       "reads a view that log audit checks: cli-log.test.ts#one that contradicts itself forked",
@@ -131,7 +135,7 @@ const inapplicable: Readonly<Record<Column, Reasons>> = {
     ],
     [
       "reads nothing that somebody signed",
-      "demo, names *, inbox remove, proxy install, approvers *, console *, policy check, policy init, policy grant, policy revoke, policy deny-all, spiffe show, registry serve, registry backup, log witness, config *, completion, help, version",
+      "demo, hook settings, names *, inbox remove, proxy install, approvers *, console *, policy check, policy init, policy grant, policy revoke, policy deny-all, spiffe show, registry serve, registry backup, log witness, config *, completion, help, version",
     ],
   ],
   no: [
@@ -141,7 +145,7 @@ const inapplicable: Readonly<Record<Column, Reasons>> = {
     ['_key-crash.ts#toBe(change === "revoke" ? 3 : 0)', "key status"],
     [
       "does it or fails; it answers no question",
-      `${servers}, init, watch, vouch, unvouch, report, export *, sign, prove *, roots *, names *, pack export,
+      `${servers}, init, hook *, watch, vouch, unvouch, report, export *, sign, prove *, roots *, names *, pack export,
       history append, inbox remove, proxy install, agent status, agent lock, agent unlock, audit export, audit disclose, audit erase,
       audit rotate, approvals watch, approvers *, console *, policy init, policy grant, policy revoke, policy deny-all,
       policy suggest, policy input, key list, key new, key rotate, key revoke, key recover, key lock, key unlock,
@@ -162,7 +166,7 @@ const inapplicable: Readonly<Record<Column, Reasons>> = {
     ["is what a person waits or answers with", "approvals *"],
     [
       "asks no person for anything",
-      `init, demo, doctor, whoami, trust, watch, vouch, unvouch, report, note *, export *, import *, find, show, roots *,
+      `init, hook *, demo, doctor, whoami, trust, watch, vouch, unvouch, report, note *, export *, import *, find, show, roots *,
       names *, pack *, sign, verify, send, inbox *, prove *, history *, proxy, proxy install, guard, agent *, calls *, audit *, approvers *, console *,
       policy check, policy init, policy test, policy diff, policy grant, policy revoke, policy deny-all, policy suggest,
       policy input, key *, spiffe *, registry *, log *, config *, completion, help, version`,

@@ -231,6 +231,7 @@ export const rows: readonly Row[] = [
   ["log report call.json", 6],
   ["log report {dead}", 7, "ERR_REGISTRY_UNREACHABLE"],
   ["completion bash", 0],
+  ["hook settings", 0],
   // unreachable
   [`report lantern --category spam --evidence ${ZEROS} --registry {dead}`, 7, "ERR_REGISTRY_UNREACHABLE"],
   [`note show ${ZEROS} --registry {dead}`, 7, "ERR_REGISTRY_UNREACHABLE"],

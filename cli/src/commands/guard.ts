@@ -108,10 +108,12 @@ async function serveHttp(context: Context, options: Options, parts: GuardParts, 
   if (options["console"] !== undefined) {
     const served = await serveGuardConsole(context, options, parts);
     stack.use(served);
-    context.say(`    console    ${context.err.link(served.url)} ${context.err.dim("(peerage console open)")}`);
+    parts.tell(`    console    ${context.err.link(served.url)} ${context.err.dim("(peerage console open)")}`);
   }
-  context.say(`    connect    ${context.err.link(typeof publicUrl === "string" ? publicUrl : proxy.url)}`);
-  return exitAfter(await stopped);
+  parts.tell(`    connect    ${context.err.link(typeof publicUrl === "string" ? publicUrl : proxy.url)}`);
+  using screen = parts.goLive();
+  const left = screen?.left.then((how) => (how === "quit" ? 0 : 130));
+  return await Promise.race([stopped.then(exitAfter), ...(left ? [left] : [])]);
 }
 
 /** Mutual TLS and tokens for the server behind, where the flags ask for them. */

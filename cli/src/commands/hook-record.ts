@@ -83,7 +83,7 @@ async function append(
 }
 
 async function lock(path: string): Promise<AsyncDisposable> {
-  for (const since = performance.now(); performance.now() - since < LOCK_WAIT_MS; await sleep(20)) {
+  for (const since = performance.now(); performance.now() - since < LOCK_WAIT_MS;) {
     try {
       await (await open(path, "wx", 0o600)).close();
       return { [Symbol.asyncDispose]: () => rm(path, { force: true }) };
@@ -92,6 +92,7 @@ async function lock(path: string): Promise<AsyncDisposable> {
       const made = await stat(path).catch(() => undefined);
       if (made && Date.now() - made.mtimeMs > LOCK_STALE_MS) await rm(path, { force: true });
     }
+    await sleep(20);
   }
   throw new CliError("ERR_HISTORY_INVALID", "another process writes to this session's history and does not end", {
     hint: `rm ${path}`,

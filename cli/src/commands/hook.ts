@@ -1,5 +1,13 @@
 import { dirname } from "node:path";
-import { completeInput, decide, isJsonObject, type JsonObject, parseJson, requestDigest } from "@peerage/core";
+import {
+  completeInput,
+  decide,
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+  parseJson,
+  requestDigest,
+} from "@peerage/core";
 import { z } from "zod";
 import type { Context, Options } from "../context.ts";
 import { CliError, describeError } from "../errors.ts";
@@ -162,7 +170,7 @@ function stepOf(event: HookEvent, ruling: Ruling): Parameters<typeof recordStep>
 }
 
 function argumentsOf({ tool_input: input }: HookEvent): JsonObject {
-  return isJsonObject(input as JsonObject) ? (input as JsonObject) : {};
+  return isJsonObject(input as JsonValue) ? input : {};
 }
 
 /** An answer in the form that the host reads. To leave it alone is to say nothing about the decision. */

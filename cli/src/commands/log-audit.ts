@@ -2,7 +2,6 @@ import { LogForkedError, LogWatcher, type WatchReport } from "@peerage/core";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Context, Options } from "../context.ts";
 import { describeError, type Exit } from "../errors.ts";
-import { exitAfter, stopSignal } from "../interrupt.ts";
 import { everySeconds } from "../log/every.ts";
 import { keepEvidence } from "../log/evidence.ts";
 import { exitOfReport, observersOf, reportData, reportFacts } from "../log/report.ts";
@@ -11,8 +10,10 @@ import { connect, keepSeen, maxAgeSeconds } from "../network.ts";
 import { envelope, type Result } from "../output.ts";
 import type { Args } from "../tree.ts";
 import { Progress } from "../ui/progress.ts";
+import type { Terminal } from "../ui/terminal.ts";
 import { count, rfc3339 } from "../ui/time.ts";
 import { visible } from "../ui/visible.ts";
+import { watching } from "../ui/watching.ts";
 
 /** `peerage log audit`: every checkpoint, leaf, tile, signature and rule from entry 0 on, and what others saw. */
 export async function audit(context: Context, { options }: Args): Promise<Result> {
@@ -46,12 +47,12 @@ export async function audit(context: Context, { options }: Args): Promise<Result
 export async function watch(context: Context, { options }: Args): Promise<number> {
   const maxAge = maxAgeSeconds(options["maxAge"]);
   const every = everySeconds(options["every"], 60);
-  const { url, watching } = await prepare(context, options);
-  const watcher = new LogWatcher(watching);
-  const stop = new AbortController();
-  const stopped = stopSignal().finally(() => stop.abort());
+  const { url, watching: watched } = await prepare(context, options);
+  const watcher = new LogWatcher(watched);
   let last = "";
-  for (let seq = 0; !stop.signal.aborted; seq++) {
+  let status = `looking at ${visible(url, 60)}`;
+  using watch = watching(context, () => status);
+  for (let seq = 0; !watch.signal.aborted; seq++) {
     const report = await watcher.check();
     const kept = await keepEvidence(context, options, report.evidence);
     const exit = exitOfReport(report, maxAge);
@@ -60,19 +61,22 @@ export async function watch(context: Context, { options }: Args): Promise<number
         `${envelope("log watch", { exit: answerable(exit), data: { seq, ...reportData(url, report, kept) }, text: [] })}\n`,
       );
     } else {
-      const line = lineOf(context, report, exit);
       const at = context.io.now().toISOString().slice(11, 19);
-      if (line !== last) context.io.stdout.write(`  ${at}  ${line}\n`);
+      const line = partsOf(context.ui, report, exit).join("  ");
+      // What has not changed is not told again, but for the footer.
+      if (line !== last) watch.add((ui) => ui.table([[ui.dim(at), partsOf(ui, report, exit).join("  ")]]));
       last = line;
+      status = `${count(report.size, "entry")}   looked at ${at}`;
     }
     if (exit === 6) {
+      watch[Symbol.dispose]();
       for (const path of kept) context.warn(`evidence is kept in ${visible(path, 400)}`);
       return 6;
     }
     if (exit === 0) await remember(context, url, watcher);
-    await sleep(every * 1_000, undefined, { signal: stop.signal }).catch(() => undefined);
+    await sleep(every * 1_000, undefined, { signal: watch.signal }).catch(() => undefined);
   }
-  return exitAfter(await stopped);
+  return await watch.exit;
 }
 
 async function prepare(
@@ -104,18 +108,17 @@ function forkedAtOnce(context: Context, url: string, error: LogForkedError, kept
   };
 }
 
-function lineOf({ ui }: Context, report: WatchReport, exit: Exit): string {
+function partsOf(ui: Terminal, report: WatchReport, exit: Exit): string[] {
   const { size, time, observations, rejected, error } = report;
   const mark = exit === 0 ? ui.good(ui.mark.ok) : exit === 6 ? ui.bad(ui.mark.no) : ui.warn(ui.mark.warn);
   const others = observations.map(({ name, status }) => `${visible(name, 60)} ${status}`).join(", ");
-  const parts = [
+  return [
     `${mark} ${count(size, "entry")}`,
     ...(rejected.length > 0 ? [`${rejected.length} not verified`] : []),
     ...(exit === 3 ? [`checkpoint from ${rfc3339(time)}`] : []),
     ...(others === "" ? [] : [others]),
     ...(error ? [`${error.code}: ${visible(error.message, 120)}`] : []),
   ];
-  return parts.join("  ");
 }
 
 /** Exit codes that are answers; another one is told of in the data. */

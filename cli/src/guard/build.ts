@@ -22,9 +22,11 @@ import { directoryOf, maxAgeSeconds } from "../network.ts";
 import { adaptersOf } from "../policy/adapters.ts";
 import type { OpenedSpiffe } from "../spiffe/open.ts";
 import { styledDid } from "../ui/agent.ts";
+import type { LiveRow, LiveScreen } from "../ui/live-screen.ts";
 import { count } from "../ui/time.ts";
+import { isWatched, openScreen } from "../ui/watching.ts";
 import { visible } from "../ui/visible.ts";
-import { decisionPrinter } from "./decisions.ts";
+import { counted, decisionPrinter, DecisionCount } from "./decisions.ts";
 import { loadHooks } from "./hooks.ts";
 import { guardMode, Recommender } from "./mode.ts";
 import { LiveAdapters, openPolicy } from "./policy.ts";
@@ -40,12 +42,28 @@ export interface GuardParts extends AsyncDisposable {
   readonly spiffe: OpenedSpiffe | undefined;
   alarm(text: string): void;
   announce(what: string): void;
+  /** Says a line of how it is reached, unless `--quiet`. */
+  tell(line: string): void;
+  /** From now on what it says stands on a live screen with a footer, where a person watches; undefined elsewhere. */
+  goLive(): LiveScreen | undefined;
 }
 
 /** Opens policy, trust, memory of used proofs, audit log and the guard over them, from the flags of `peerage guard`. */
 export async function buildGuard(context: Context, options: Options): Promise<GuardParts> {
-  const say = (line: string): void => void context.io.stderr.write(`${line}\n`);
   const { err } = context;
+  let screen: LiveScreen | undefined;
+  const sayRow = (row: LiveRow): void => {
+    if (screen) screen.add(row);
+    else for (const line of row(err)) context.io.stderr.write(`${line}\n`);
+  };
+  const say = (line: string): void => sayRow(() => [line]);
+  const told: string[] = [];
+  const tell = (line: string): void => {
+    if (context.globals.quiet === true) return;
+    told.push(line);
+    say(line);
+  };
+  const decisions = new DecisionCount(context.io.now());
   const alarm = (text: string): void => say(`  ${err.warn(err.mark.warn)}  ${visible(text, 400)}`);
   const settings = await context.settings();
   const path = typeof options["policy"] === "string" ? options["policy"] : settings.value("policy");
@@ -124,7 +142,9 @@ export async function buildGuard(context: Context, options: Options): Promise<Gu
       now: context.io.now,
       onAlarm,
       // Hosts keep stderr in their logs, so decisions are shown to a person at a terminal only.
-      ...(err.tty || context.globals.verbose === true ? { onDecision: decisionPrinter(context, say) } : {}),
+      ...(err.tty || context.globals.verbose === true
+        ? { onDecision: counted(decisions, decisionPrinter(context, sayRow)) }
+        : {}),
     }),
   );
   if (recommendTo !== undefined) opened.use(new Recommender(context, { audit: auditPath, to: recommendTo }, alarm));
@@ -140,24 +160,33 @@ export async function buildGuard(context: Context, options: Options): Promise<Gu
     auditPath,
     spiffe,
     alarm,
+    tell,
     announce: (what) => {
-      if (context.globals.quiet === true) return;
-      say(
+      tell(
         `  ${err.good(err.mark.on)} ${what} ${err.mark.dot} policy ${policy.current.digest.slice(0, 15)}${err.mark.ellipsis} ${err.mark.dot} ${mode.name === "shadow" ? "shadow, nothing is refused" : "deny by default"}`,
       );
-      say(`    did        ${styledDid(err, identity.did)}`);
+      tell(`    did        ${styledDid(err, identity.did)}`);
       const follows =
         url === undefined
           ? presentedVouches
             ? `no registry: vouches that callers present, ${count(roots.length, "root")}`
             : "no registry: whoever the policy names, nobody else"
           : `${url}, ${follower?.size === undefined ? "not reached yet" : count(follower.size, "entry")}, ${count(roots.length, "root")}`;
-      say(`    trust      ${follows}`);
-      if (spiffe) say(`    spiffe     ${spiffeLine}`);
-      say(`    audit      ${tilde(context.paths, auditPath)}`);
-      if (context.globals.verbose === true) say(`    replay     ${tilde(context.paths, replayPath)}`);
+      tell(`    trust      ${follows}`);
+      if (spiffe) tell(`    spiffe     ${spiffeLine}`);
+      tell(`    audit      ${tilde(context.paths, auditPath)}`);
+      if (context.globals.verbose === true) tell(`    replay     ${tilde(context.paths, replayPath)}`);
     },
-    [Symbol.asyncDispose]: () => parts.disposeAsync(),
+    goLive: () => {
+      const { stderr } = context.io;
+      if (!isWatched(context, stderr) || context.globals.quiet === true) return undefined;
+      return (screen = openScreen(context, stderr, () => decisions.line(context.io.now()), told));
+    },
+    [Symbol.asyncDispose]: () => {
+      screen?.[Symbol.dispose]();
+      screen = undefined;
+      return parts.disposeAsync();
+    },
   };
 }
 

@@ -6,6 +6,7 @@ import { CliError } from "../../errors.ts";
 import { findAuditFile } from "../../files/guard-files.ts";
 import type { Result } from "../../output.ts";
 import type { Args } from "../../tree.ts";
+import type { Terminal } from "../../ui/terminal.ts";
 import { span } from "../../ui/time.ts";
 import { visible } from "../../ui/visible.ts";
 import { Labels } from "../../viewpoint.ts";
@@ -18,16 +19,14 @@ export async function run(context: Context, { options }: Args): Promise<Result> 
   return {
     data: { items: items.map((item) => itemData(item, [])) },
     text: rows.length > 0 ? context.ui.table(rows) : [`  ${context.ui.dim("nothing waits for a person")}`],
-    plain: items.map((item) => [
-      item.id,
-      item.state,
-      item.caller,
-      item.method,
-      item.target,
-      item.req,
-      item.expiresAt.toISOString(),
-    ]),
+    plain: items.map(plainItem),
   };
+}
+
+/** A row of `--plain`. */
+export function plainItem(item: ApprovalItem): string[] {
+  const { id, state, caller, method, target, req, expiresAt } = item;
+  return [id, state, caller, method, target, req, expiresAt.toISOString()];
 }
 
 /** A guard that has recorded nothing has asked nobody, which is no fault. */
@@ -45,8 +44,21 @@ async function itemsOf(context: Context, options: Args["options"]): Promise<read
 
 /** One item in a line: its word, who wants what, and how long it can be answered. */
 export async function itemRow(context: Context, item: ApprovalItem, labels: Labels): Promise<string[]> {
-  const { ui } = context;
-  const left = (item.expiresAt.getTime() - context.io.now().getTime()) / 1000;
+  return (await itemCells(context, item, labels))(context.ui);
+}
+
+/** {@link itemRow} for any terminal: who asks is looked up once. */
+export async function itemCells(
+  { io }: Context,
+  item: ApprovalItem,
+  labels: Labels,
+): Promise<(ui: Terminal) => string[]> {
+  const who = await labels.of(item.caller);
+  return (ui) => cellsOf(ui, item, who, io.now());
+}
+
+function cellsOf(ui: Terminal, item: ApprovalItem, who: string, now: Date): string[] {
+  const left = (item.expiresAt.getTime() - now.getTime()) / 1000;
   const mark =
     item.state === "open"
       ? ui.warn(ui.mark.wait)
@@ -56,7 +68,7 @@ export async function itemRow(context: Context, item: ApprovalItem, labels: Labe
   return [
     ui.accent(wordOf(item)),
     `${mark} ${item.state === "open" ? "waits" : item.state}`,
-    await labels.of(item.caller),
+    who,
     visible(item.target, 24),
     item.state === "open" ? `${span(left)} left` : item.filedAt.toISOString().slice(0, 19).replace("T", " "),
   ];

@@ -1,5 +1,6 @@
 import type { AuditedCall, AuditRecord, DecisionBody, OutcomeBody } from "@peerage/mcp-middleware";
 import type { Context } from "../../context.ts";
+import type { Terminal } from "../../ui/terminal.ts";
 import { visible } from "../../ui/visible.ts";
 import type { Labels } from "../../viewpoint.ts";
 
@@ -9,12 +10,22 @@ export function callData({ decision, outcome }: AuditedCall): object {
 }
 
 /** A call in a line: when, what was decided, who, what, why. */
-export async function callRow(context: Context, { decision, outcome }: AuditedCall, labels: Labels): Promise<string[]> {
-  const { ui } = context;
-  return [
-    ui.dim(clock(decision.at, context.io.now())),
-    verdictText(context, decision),
-    await callerText(decision, labels),
+export async function callRow(context: Context, call: AuditedCall, labels: Labels): Promise<string[]> {
+  return (await callCells(context, call, labels))(context.ui);
+}
+
+/** {@link callRow} for any terminal: who called is looked up once. */
+export async function callCells(
+  { io }: Context,
+  { decision, outcome }: AuditedCall,
+  labels: Labels,
+): Promise<(ui: Terminal) => string[]> {
+  const who = await callerText(decision, labels);
+  const at = clock(decision.at, io.now());
+  return (ui) => [
+    ui.dim(at),
+    verdictText({ ui }, decision),
+    who,
     visible(decision.target ?? decision.method, 26),
     ui.dim(`#${decision.seq}`),
     whyText(decision, outcome),
@@ -28,9 +39,12 @@ export function plainRow({ decision, outcome }: AuditedCall): (string | number)[
 }
 
 /** A record that is no decision, in a line; undefined for what a list of calls does not show. */
-export function eventRow(context: Context, record: Exclude<AuditRecord, { kind: "decision" }>): string[] | undefined {
-  const { ui } = context;
-  const start = [ui.dim(clock(record.at, context.io.now()))];
+export function eventRow(
+  ui: Terminal,
+  record: Exclude<AuditRecord, { kind: "decision" }>,
+  now: Date,
+): string[] | undefined {
+  const start = [ui.dim(clock(record.at, now))];
   switch (record.kind) {
     case "outcome":
       return undefined;
@@ -58,7 +72,7 @@ export function eventRow(context: Context, record: Exclude<AuditRecord, { kind: 
 }
 
 /** The verdict with its mark. */
-export function verdictText({ ui }: Context, { verdict }: Pick<DecisionBody, "verdict">): string {
+export function verdictText({ ui }: Pick<Context, "ui">, { verdict }: Pick<DecisionBody, "verdict">): string {
   if (verdict === "admitted") return ui.good(`${ui.mark.ok} admit`);
   return verdict === "asked" ? ui.warn(`${ui.mark.wait} wait`) : ui.bad(`${ui.mark.no} refuse`);
 }

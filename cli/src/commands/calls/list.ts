@@ -4,14 +4,16 @@ import { findAgent } from "../../agents.ts";
 import type { Context, Options } from "../../context.ts";
 import { CliError, usage } from "../../errors.ts";
 import { findAuditFile } from "../../files/guard-files.ts";
-import { exitAfter, stopSignal } from "../../interrupt.ts";
 import { directoryOf } from "../../network.ts";
 import { envelope, plainLines, type Result } from "../../output.ts";
 import { durationSeconds } from "../../policy/durations.ts";
 import type { Args } from "../../tree.ts";
+import { logLine } from "../../ui/log-line.ts";
+import type { Terminal } from "../../ui/terminal.ts";
 import { visible } from "../../ui/visible.ts";
+import { watching } from "../../ui/watching.ts";
 import { Labels } from "../../viewpoint.ts";
-import { callData, callRow, eventRow, plainRow } from "./lines.ts";
+import { callCells, callData, callRow, eventRow, plainRow } from "./lines.ts";
 
 /** `peerage calls`: what a guard admitted, refused and put to a person, newest first; with `--follow` each as it is decided. */
 export async function run(context: Context, { options }: Args): Promise<Result | number> {
@@ -37,33 +39,30 @@ export async function run(context: Context, { options }: Args): Promise<Result |
 
 async function follow(context: Context, path: string, filter: CallFilter): Promise<number> {
   const { json, plain } = context.globals;
-  const stop = new AbortController();
-  const stopped = stopSignal().finally(() => stop.abort());
   const labels = new Labels(context);
+  const told = { admitted: 0, refused: 0, asked: 0 };
   using reader = new AuditReader(path);
-  for await (const record of reader.follow({ signal: stop.signal })) {
+  using watch = watching(context, () => `${told.admitted} admitted   ${told.refused} refused   ${told.asked} waiting`);
+  for await (const record of reader.follow({ signal: watch.signal })) {
     if (record.kind === "decision" && !matchesCall(record, filter)) continue;
-    let lines: string[] = [];
+    if (record.kind === "decision") told[record.verdict] += 1;
     // Everything that is recorded is told to programs; people see decisions, and what happened between them.
-    if (json === true) lines = [envelope("calls list", { data: record, text: [] })];
-    else if (record.kind === "decision")
-      lines =
-        plain === true
-          ? plainLines([plainRow({ decision: record })])
-          : context.ui.table([padded(await callRow(context, { decision: record }, labels), context)]);
-    else if (plain !== true) {
-      const row = eventRow(context, record);
-      lines = row ? context.ui.table([padded(row, context)]) : [];
+    if (json === true) watch.add(() => [envelope("calls list", { data: record, text: [] })]);
+    else if (record.kind === "decision") {
+      const cells = await callCells(context, { decision: record }, labels);
+      watch.add(plain === true ? () => plainLines([plainRow({ decision: record })]) : (ui) => lineOf(cells(ui), ui));
+    } else if (plain !== true) {
+      const now = context.io.now();
+      watch.add((ui) => lineOf(eventRow(ui, record, now), ui));
     }
-    for (const line of lines) context.io.stdout.write(`${line}\n`);
   }
-  return exitAfter(await stopped);
+  return await watch.exit;
 }
 
-/** Lines that come one by one have columns of fixed width. */
-function padded(row: readonly string[], { ui }: Context): string[] {
-  const widths = [8, 8, 18, 26, 6];
-  return row.map((cell, i) => ui.pad(cell, widths[i] ?? 0));
+function lineOf(row: readonly string[] | undefined, ui: Terminal): string[] {
+  if (row === undefined) return [];
+  const [number = "", ...why] = row.slice(4);
+  return logLine(ui, row.slice(0, 4), [ui.pad(number, 4), ...why]);
 }
 
 async function filterOf(context: Context, options: Options): Promise<CallFilter> {
