@@ -186,7 +186,7 @@ describe.skipIf(!browser)("100,000 agents in Chromium", () => {
     site = await serve(AGENTS, 300);
     hub = site.network.roots[0]!;
     path = `/a/${hub}/orbit`;
-  }, 800_000);
+  }, 1_800_000);
   afterAll(async () => site[Symbol.asyncDispose]());
 
   it("U14 shows everybody whom an agent has a score for, at the places of the server's picture", async () => {

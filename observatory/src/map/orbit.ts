@@ -12,6 +12,8 @@ const KEPT = 6;
 export interface Orbit {
   readonly centre: Did;
   readonly dids: readonly Did[];
+  /** Its number in the graph, which goes by DID: in this order those stand to whom the same agent leads. */
+  readonly number: Uint32Array;
   /** In millionths, as scores are published. */
   readonly score: Uint32Array;
   /** The number of the one whose vouch leads to it, on the strongest of the shortest chains; −1 for the middle itself. */
@@ -45,7 +47,15 @@ export function orbitOf(seen: Seen, centre: Did): Orbit {
 /** The nearest of an orbit as one of their own, which has the whole circle for itself. */
 export function nearest(orbit: Orbit, most: number): Orbit {
   if (orbit.dids.length <= most) return orbit;
-  return orbitFrom(orbit.centre, orbit.dids.slice(0, most), orbit.score.slice(0, most), throughAmong(orbit, most));
+  const { centre, dids, number, score } = orbit;
+  const through = throughAmong(orbit, most);
+  return orbitFrom({
+    centre,
+    dids: dids.slice(0, most),
+    number: number.slice(0, most),
+    score: score.slice(0, most),
+    through,
+  });
 }
 
 /** Who leads to each of the nearest, of the nearest themselves. */
@@ -74,15 +84,17 @@ function makeOrbit(vector: FlowVector, centre: Did): Orbit {
     const before = leadingTo(state, value % SHIFT);
     return before < 0 ? -1 : (rank[before] ?? -1);
   });
-  const dids = Array.from(sorted, (value) => graph.did(value % SHIFT));
-  return orbitFrom(centre, dids, score, through);
+  const number = Uint32Array.from(sorted, (value) => value % SHIFT);
+  const dids = Array.from(number, (agent) => graph.did(agent));
+  return orbitFrom({ centre, dids, number, score, through });
 }
 
-function orbitFrom(centre: Did, dids: readonly Did[], score: Uint32Array, through: Int32Array): Orbit {
+function orbitFrom(agents: Pick<Orbit, "centre" | "dids" | "number" | "score" | "through">): Orbit {
+  const { number, score, through } = agents;
   // A few far below all others stand with those above them, or the picture would be theirs alone.
   const usual = score[Math.floor(score.length * 0.97)] ?? 0;
   const least = Math.min(500, Math.max(1, Math.round(usual / 1_000)));
-  return { centre, dids, score, through, angle: spread(through), branch: branches(through), least };
+  return { ...agents, angle: spread(through, number), branch: branches(through), least };
 }
 
 /**
@@ -107,9 +119,9 @@ function leadingTo(state: FlowVector["state"], agent: number): number {
 }
 
 /** Gives every branch of the tree a sector as wide as its number of ends, in the middle of which it stands. */
-function spread(through: Int32Array): Uint32Array {
+function spread(through: Int32Array, number: Uint32Array): Uint32Array {
   const count = through.length;
-  const order = fromTheMiddle(through);
+  const order = fromTheMiddle(through, number);
   // A node counts as an end for as long as no other has been found behind it.
   const ends = new Float64Array(count + 1);
   for (let n = count - 1; n >= 0; n--) {
@@ -133,8 +145,8 @@ function spread(through: Int32Array): Uint32Array {
   return angle;
 }
 
-/** Every number behind the one that leads to it. */
-function fromTheMiddle(through: Int32Array): Int32Array {
+/** Every agent behind the one that leads to it; of those as far from the middle, as the graph has them. */
+function fromTheMiddle(through: Int32Array, number: Uint32Array): Int32Array {
   const depth = new Uint8Array(through.length);
   const depthOf = (i: number): number => {
     let known = depth[i] ?? 0;
@@ -149,7 +161,9 @@ function fromTheMiddle(through: Int32Array): Int32Array {
   for (let i = 0; i < through.length; i++) sizes[depthOf(i) + 1] = (sizes[depthOf(i) + 1] ?? 0) + 1;
   for (let d = 1; d < sizes.length; d++) sizes[d] = (sizes[d] ?? 0) + (sizes[d - 1] ?? 0);
   const order = new Int32Array(through.length);
-  for (let i = 0; i < through.length; i++) {
+  // By score they would stand in a spiral.
+  const byNumber = Int32Array.from(through.keys()).sort((a, b) => (number[a] ?? 0) - (number[b] ?? 0));
+  for (const i of byNumber) {
     const d = depth[i] ?? 1;
     order[sizes[d] ?? 0] = i;
     sizes[d] = (sizes[d] ?? 0) + 1;

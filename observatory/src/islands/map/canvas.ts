@@ -154,7 +154,8 @@ export class MapCanvas {
   }
 
   #alpha({ score }: Star): number {
-    if (this.#map.unseen || this.#map.orbit) return 1;
+    if (this.#map.unseen) return 1;
+    if (this.#map.orbit) return 0.5 + 0.5 * Math.round((score ?? 1) * 4) * 0.25;
     return this.#lens === "trust" ? 0.25 + 0.75 * Math.round((score ?? 0) * 4) * 0.25 : score === undefined ? 0.55 : 1;
   }
 

@@ -29,7 +29,7 @@ export function orbitMap(columns: OrbitColumns): StarMap {
     return {
       ...placed(i, place.x * RIM, place.y * RIM),
       community: branch[i] ?? 0,
-      size: 1.6 + 4.4 * Math.sqrt(score / 1_000),
+      size: 1.1 + (4.4 * score) / 1_000,
       score: score / 1_000,
       root: false,
     };
