@@ -169,8 +169,9 @@ function stepOf(event: HookEvent, ruling: Ruling): Parameters<typeof recordStep>
   };
 }
 
-function argumentsOf({ tool_input: input }: HookEvent): JsonObject {
-  return isJsonObject(input as JsonValue) ? input : {};
+function argumentsOf(event: HookEvent): JsonObject {
+  const input = event.tool_input as JsonValue;
+  return isJsonObject(input) ? input : {};
 }
 
 /** An answer in the form that the host reads. To leave it alone is to say nothing about the decision. */
