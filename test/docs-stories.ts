@@ -65,6 +65,27 @@ export const stories: readonly Story[] = [
     ],
   },
   {
+    page: "docs/proofs.md",
+    ports: ["8080"],
+    steps: [
+      { command: /^node serve/, stays: /serving/ },
+      { command: /verify http:.*\d$/, shows: /Proven, as of/ },
+      { command: /--by build-bot/, shows: /Proven, as of/ },
+    ],
+  },
+  {
+    page: "docs/webhooks.md",
+    ports: ["7075", "9000"],
+    steps: [
+      { command: /registry serve/, stays: /127\.0\.0\.1:\d+/ },
+      { command: /watch bob --min/, stays: /watching 1 agent/ },
+      { command: /watch bob --once/, shows: /vouch .*tools 80/ },
+      { command: /^node receiver/, stays: /listening/ },
+      { command: /--from 0 --cursor/, shows: /vouch .*tools 80/ },
+      { command: /--once --cursor/, shows: /\b0 events/ },
+    ],
+  },
+  {
     page: "docs/approvals.md",
     given: WAITING,
     stands: { "7f3a91c2": "$(peerage approvals --plain | cut -f1 | head -n 1)" },
@@ -160,6 +181,11 @@ export const elsewhere: readonly { readonly page: string; readonly mark?: string
 
 /** Blocks marked `sh template`, which cannot be run as they stand, and why; their flags are checked all the same. */
 export const templates: readonly { readonly page: string; readonly holds: string; readonly because: string }[] = [
+  {
+    page: "docs/proofs.md",
+    holds: "verify https://example.org",
+    because: "it names somebody's domain; test/proofs.test.ts does all of it with a server of its own",
+  },
   { page: "docs/operating.md", holds: "podman build", because: "it needs a container engine" },
   {
     page: "docs/operating.md",
