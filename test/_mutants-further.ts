@@ -79,9 +79,6 @@ export const furtherMutants: readonly Mutant[] = [
       ],
     ],
   ),
-  ...of("core/src/network/presented.ts", presented, [
-    ["a presented vouch that the log says is revoked", "set.byId(vouch.id).length > 0 || !holds(view, vouch)", "false"],
-  ]),
   ...of("mcp-middleware/src/guard/trust.ts", presented, [
     [
       "presented vouches beyond their end, while the log is silent",
@@ -127,38 +124,42 @@ export const furtherMutants: readonly Mutant[] = [
     ["a binding that outlives its SVID", "if (side.exp > svidExpiresAt) throw", "if (false) throw"],
     ["a binding that lives for years", "|| side.exp - side.iat > MAX_BINDING_SECONDS) throw", ") throw"],
   ]),
-  ...of("mcp-middleware/src/spiffe/guard-spiffe.ts", spiffe, [
+  ...of(
+    "mcp-middleware/src/spiffe/guard-spiffe.ts",
+    [...spiffe, "test/spiffe-guard.test.ts", "test/spiffe-mtls.test.ts"],
     [
-      "a binding for another guard",
-      'if (!binding.audiences.every((audience) => audiences.has(audience))) throw bindingInvalid("audience");',
-      "",
+      [
+        "a binding for another guard",
+        'if (!binding.audiences.every((audience) => audiences.has(audience))) throw bindingInvalid("audience");',
+        "",
+      ],
+      [
+        "a binding under a bundle that was withdrawn, from the cache",
+        "&& bundles.get(known.trustDomain, now)?.digest === known.bundle;",
+        ";",
+      ],
+      [
+        "a binding by a key that was lost",
+        'if (binding.key !== undefined && keys?.isLost(proof.issuer, binding.key)) throw bindingInvalid("key");',
+        "",
+      ],
+      [
+        "a bound SPIFFE ID over another's connection",
+        "if (bound && peer && this.#options.matchConnection && peer.spiffeId !== bound.spiffe) {",
+        "if (false) {",
+      ],
+      [
+        "a call without a SPIFFE ID where one is required",
+        "if (this.#options.required && presentation.hasNoPlace !== true) {",
+        "if (false) {",
+      ],
+      [
+        "a proof of a kind that does not count",
+        "const counts = bound && this.#accept.has(bound.proof);",
+        "const counts = bound;",
+      ],
     ],
-    [
-      "a binding under a bundle that was withdrawn, from the cache",
-      "&& bundles.get(known.trustDomain, now)?.digest === known.bundle;",
-      ";",
-    ],
-    [
-      "a binding by a key that was lost",
-      'if (binding.key !== undefined && keys?.isLost(proof.issuer, binding.key)) throw bindingInvalid("key");',
-      "",
-    ],
-    [
-      "a bound SPIFFE ID over another's connection",
-      "if (bound && peer && this.#options.matchConnection && peer.spiffeId !== bound.spiffe) {",
-      "if (false) {",
-    ],
-    [
-      "a call without a SPIFFE ID where one is required",
-      "if (this.#options.required && presentation.hasNoPlace !== true) {",
-      "if (false) {",
-    ],
-    [
-      "a proof of a kind that does not count",
-      "const counts = bound && this.#accept.has(bound.proof);",
-      "const counts = bound;",
-    ],
-  ]),
+  ),
   ...of("mcp-middleware/src/spiffe/svid-rules.ts", spiffe, [
     ["an authority's certificate as a workload's", 'if (basicConstraints?.ca) throw svidInvalid("leaf-ca");', ""],
     ["a leaf of two SPIFFE IDs", "if (uris.length !== 1) throw", "if (uris.length === 0) throw"],

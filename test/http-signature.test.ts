@@ -12,7 +12,9 @@ import {
   readHttpSignatures,
   signHttpRequest,
   type SignedMessage,
+  toBase64,
   utf8,
+  verifyForeignHttpSignature,
   verifyHttpSignature,
 } from "@peerage/core";
 import { describe, expect, it } from "vitest";
@@ -173,6 +175,71 @@ describe("our profile of HTTP signatures", () => {
     const grafted = `${other.did}#${caller.did.slice(8)}`;
     const graft = messageOf("POST", url, await signed(plain, { keyid: grafted }), body);
     expect(codeOf(() => verifyHttpSignature(graft, { now }))).toBe("ERR_PROOF_MALFORMED");
+  });
+
+  const digested: Readonly<Record<string, string>> = { ...plain, "content-digest": contentDigest(utf8(body)) };
+  const wholeRequest = ["@method", "@target-uri", "content-digest", "content-type", "mcp-method"].map(
+    (name) => `"${name}"`,
+  );
+
+  /** Signs these components under these parameters, whatever the profile's own signer would say to it. */
+  function crafted(
+    parameters: string,
+    { covered = wholeRequest, headers = digested, target = url } = {},
+  ): SignedMessage {
+    const { host, pathname, search } = new URL(target);
+    const values: Record<string, string> = {
+      '"@method"': "POST",
+      '"@target-uri"': target,
+      '"@authority"': host,
+      '"@path"': pathname,
+      '"@query"': search,
+      '"content-digest";key="sha-256"': /sha-256=(:.*?:)/.exec(headers["content-digest"] ?? "")?.[1] ?? "",
+    };
+    const valueOf = (component: string): string => values[component] ?? headers[component.slice(1, -1)] ?? "";
+    const input = `(${covered.join(" ")})${parameters}`;
+    const lines = covered.map((component) => `${component}: ${valueOf(component)}\n`).join("");
+    const signature = toBase64(caller.sign(utf8(`${lines}"@signature-params": ${input}`)));
+    const signed = { ...headers, "signature-input": `s=${input}`, signature: `s=:${signature}:` };
+    return messageOf("POST", target, signed, body);
+  }
+
+  const created = now.getTime() / 1000;
+  const ours = ({ expires = created + 60, nonce = "n".repeat(22) } = {}): string =>
+    `;created=${created};expires=${expires};keyid="${caller.did}";nonce="${nonce}";tag="peerage"`;
+  const verdictOf = (message: SignedMessage): string => codeOf(() => verifyHttpSignature(message, { now }));
+
+  it("A-HTTP-08 refuses one that says it lives longer than five minutes, or whose nonce could be guessed", () => {
+    expect(verdictOf(crafted(ours({ expires: created + 300 })))).toBe("ok");
+    expect(verdictOf(crafted(ours({ expires: created + 301 })))).toBe("ERR_PROOF_INVALID");
+    expect(verdictOf(crafted(ours({ expires: created })))).toBe("ERR_PROOF_INVALID");
+    expect(verdictOf(crafted(ours({ nonce: "n".repeat(21) })))).toBe("ERR_PROOF_INVALID");
+    expect(verdictOf(crafted(ours({ nonce: "1" })))).toBe("ERR_PROOF_INVALID");
+  });
+
+  it("A-HTTP-08 refuses a digest of no algorithm that is computed here, and a part of a header signed for all of it", () => {
+    const unknown = { ...digested, "content-digest": "md5=:AAAAAAAAAAAAAAAAAAAAAA==:" };
+    expect(verdictOf(crafted(ours(), { headers: unknown }))).toBe("ERR_PROOF_INVALID");
+    const part = wholeRequest.map((name) => (name === '"content-digest"' ? `${name};key="sha-256"` : name));
+    const message = crafted(ours(), { covered: part });
+    // The equation holds: what is refused is that it says nothing of the rest of the header.
+    checkHttpSignature(message, readHttpSignatures(message)[0]!, publicKeyOf(caller.did));
+    expect(verdictOf(message)).toBe("ERR_PROOF_INVALID");
+    expect(verdictOf(crafted(ours()))).toBe("ok");
+  });
+
+  it("A-HTTP-08 counts a foreign signature as old after five minutes, and as one of the head where the query is open", () => {
+    const foreign = (expires: number): string =>
+      `;created=${created};expires=${expires};keyid="${caller.did}";tag="web-bot-auth"`;
+    const at = (message: SignedMessage, seconds: number): string =>
+      codeOf(() => verifyForeignHttpSignature(message, { now: new Date(now.getTime() + seconds * 1000) }));
+    const long = crafted(foreign(created + 86_400 * 365), { covered: ['"@authority"'] });
+    expect([at(long, 330), at(long, 331)]).toEqual(["ok", "ERR_PROOF_EXPIRED"]);
+    const bindingOf = (covered: string[]): string =>
+      verifyForeignHttpSignature(crafted(foreign(created + 60), { covered, target: `${url}?tenant=1` }), { now })
+        .binding;
+    const path = ['"@method"', '"@authority"', '"@path"', '"content-digest"'];
+    expect([bindingOf(path), bindingOf([...path, '"@query"'])]).toEqual(["head", "body"]);
   });
 
   it.each([

@@ -133,6 +133,19 @@ describe("a guard that takes presented vouches", () => {
     expect(await call(guard, bob, [await vouch(root, bob.did, 90)])).toBe("admitted");
   });
 
+  it("takes no more than 32 KiB of genuine vouches with a call", async () => {
+    const [root, bob] = [generateIdentity(), generateIdentity()];
+    const guard = await guardOf(root);
+    const evidence = Array.from({ length: 16 }, (_, i) => `sha256:${String(i).padStart(64, "0")}`);
+    const scope = Array.from({ length: 15 }, (_, i) => `s${String(i).padStart(62, "0")}`);
+    const large = (confidence: number): Promise<JsonObject> =>
+      vouch(root, bob.did, confidence, { evidence, scope: [...scope, "tools"] });
+    const vouches = await Promise.all(Array.from({ length: 16 }, (_, i) => large(90 - i)));
+    expect(JSON.stringify(vouches[0]).length).toBeGreaterThan(2_048);
+    expect(await call(guard, bob, vouches)).toBe("ERR_STATEMENT_INVALID");
+    expect(await call(guard, bob, vouches.slice(0, 1))).toBe("admitted");
+  });
+
   it("counts no vouch for another, from nobody, from the past, or for another scope", async () => {
     const [root, bob, mallory] = [generateIdentity(), generateIdentity(), generateIdentity()];
     const ring = await Promise.all([vouch(mallory, bob.did, 100), vouch(bob, mallory.did, 100)]);
