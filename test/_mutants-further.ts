@@ -2,6 +2,7 @@ import { approvals, guard, http, type Mutant, of } from "./_mutant.ts";
 
 const presented = ["test/presented-vouches.test.ts"];
 const spiffe = ["mcp-middleware/src/spiffe"];
+const desk = ["mcp-middleware/src/approval"];
 const mode = ["mcp-middleware/src/guard/mode.test.ts"];
 const keys = ["mcp-middleware/src/guard", "mcp-middleware/src/approval", "test/history-keys.test.ts"];
 
@@ -176,7 +177,7 @@ export const furtherMutants: readonly Mutant[] = [
       ],
     ],
   ),
-  ...of("mcp-middleware/src/approval/item.ts", approvals, [
+  ...of("mcp-middleware/src/approval/item.ts", desk, [
     ["an answer for another guard", 'if (entry.audience !== item.guard) throw invalid("guard");', ""],
     ["an answer to another request", 'if (entry.req !== item.req) throw invalid("request");', ""],
     ["an answer for another caller", 'if (member(entry.sub, "caller") !== item.caller) throw', "if (false) throw"],
@@ -185,7 +186,7 @@ export const furtherMutants: readonly Mutant[] = [
     ["a caller's own answer", "if (did === caller && !self) return false;", ""],
     ["an approval for ever", "|| expiresAt - issuedAt > MAX_APPROVAL_SECONDS) throw", ") throw"],
   ]),
-  ...of("mcp-middleware/src/approval/item-store.ts", approvals, [
+  ...of("mcp-middleware/src/approval/item-store.ts", desk, [
     [
       "one approver's two answers for two people",
       "const signers = new Set(approvals.map(({ by }) => by)).size;",
@@ -193,7 +194,7 @@ export const furtherMutants: readonly Mutant[] = [
     ],
     ["a thousand questions of one caller", ">= MAX_OPEN_ITEMS) {", ">= Infinity) {"],
   ]),
-  ...of("mcp-middleware/src/approval/request-state.ts", approvals, [
+  ...of("mcp-middleware/src/approval/request-state.ts", desk, [
     ["a request state that was altered", "|| !timingSafeEqual(given, wanted)) throw", ") throw"],
     ["another caller's request state", "if (state.caller !== expected.caller) throw", "if (false) throw"],
     ["another guard's request state", "if (state.guard !== expected.guard) throw", "if (false) throw"],
@@ -235,7 +236,7 @@ export const furtherMutants: readonly Mutant[] = [
       "",
     ],
   ]),
-  ...of("mcp-middleware/src/guard/memory.ts", approvals, [
+  ...of("mcp-middleware/src/guard/memory.ts", desk, [
     ["a denial that the caller leaves out", "if (adverse.length === 0) return;", "return;"],
   ]),
   ...of("mcp-middleware/src/guard/sessions.ts", guard, [
