@@ -6,6 +6,7 @@ import { findAgent } from "../agents.ts";
 import type { Context, Options } from "../context.ts";
 import { CliError, describeError, usage } from "../errors.ts";
 import { webhookEndpoint } from "../guard/webhook.ts";
+import { unreachable } from "../http.ts";
 import { exitAfter, stopSignal } from "../interrupt.ts";
 import { everySeconds } from "../log/every.ts";
 import { keepEvidence } from "../log/evidence.ts";
@@ -35,6 +36,8 @@ export async function run(context: Context, { words, options }: Args): Promise<R
   const sender = endpoint && new WebhookSender({ ...endpoint, firstPauseMs: Math.min(1_000, every * 1_000) });
   const from = startOf(options["from"]);
   const snapshot = await openSnapshot(context);
+  // What a trust pack holds is over.
+  if (snapshot.from === "pack") throw unreachable(snapshot.url, "a trust pack tells of nothing new");
   const watched = await watchedAgents(context, words, snapshot);
   const threshold = await thresholdOf(context, options, snapshot);
   const path = cursorPath(context, options, { url: snapshot.url, watched, threshold });

@@ -1,4 +1,4 @@
-import { type Did, type Network, parseDid } from "@peerage/core";
+import { type Did, type Network, parseDid, type View } from "@peerage/core";
 import { z } from "zod";
 import { CliError, usage } from "../errors.ts";
 import { readBook, writeBook } from "../files/book.ts";
@@ -29,6 +29,7 @@ const form = z.strictObject({
 export class Cursor {
   readonly #path: string | undefined;
   #state: z.infer<typeof form>;
+  #seen: View | undefined;
 
   private constructor(path: string | undefined, state: z.infer<typeof form>) {
     this.#path = path;
@@ -87,9 +88,10 @@ export class Cursor {
     return this.#state.seq;
   }
 
-  /** Takes in what a log has that was not looked at. */
+  /** Takes in what a log has that was not looked at; of the same view a second time, nothing. */
   async advance(network: Network, watched: ReadonlySet<Did>, threshold: Threshold | undefined): Promise<void> {
     const { view } = network;
+    if (view === this.#seen) return;
     const state = this.#state;
     const asked = threshold === undefined ? "" : JSON.stringify(threshold);
     // Another question has no answer from before to compare with.
@@ -106,6 +108,7 @@ export class Cursor {
     };
     // A log that only grows older is not worth a write every few seconds.
     await this.#become({ ...next, note: view.note }, JSON.stringify(next) !== JSON.stringify(state));
+    this.#seen = view;
   }
 
   /** The oldest pending event was delivered. */
