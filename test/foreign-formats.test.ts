@@ -380,22 +380,29 @@ describe("peerage verify, given what other systems signed", () => {
         type: "DataIntegrityProof",
         cryptosuite: "eddsa-jcs-2022",
         created: "2026-01-01T00:00:00Z",
-        verificationMethod: `${named.did}#${named.did.slice(8)}`,
+        verificationMethod: named.did.includes("#") ? named.did : `${named.did}#${named.did.slice(8)}`,
         proofPurpose: "assertionMethod",
       };
       const hashes = Buffer.concat([sha256(jcs(config)), sha256(jcs(document))]);
       return { ...document, proof: { ...config, proofValue: `z${base58(sign(null, hashes, signer.private))}` } };
     };
     const genuine = secure(credential, key);
-    const checks = { signature: "ok", issuer: "ok", content: "none" };
-    expect(await verify(genuine)).toEqual({ code: 0, type: "signed document", checks });
+    const checks = { signature: "ok", issuer: "ok", time: "ok", status: "none", content: "none" };
+    expect(await verify(genuine)).toEqual({ code: 0, type: "W3C credential", checks });
     const tampered = [
       edited(genuine, ["credentialSubject", "degree"], "doctor"),
       secure(credential, other, key),
       // By another's own key, for the issuer.
       secure(credential, other),
+      // By another's key, as if it were one of the issuer's.
+      secure(credential, other, { ...key, did: `${key.did}#${other.did.slice(8)}` }),
+      // For an issuer whose name is only the beginning of the signer's.
+      secure({ ...credential, issuer: key.did.slice(0, 20) }, key),
+      secure({ ...credential, issuer: "did:key:" }, key),
     ];
     for (const one of tampered) expect(await verify(one)).toMatchObject({ code: 6 });
+    const ended = secure({ ...credential, validUntil: "2026-02-01T00:00:00Z" }, key);
+    expect(await verify(ended)).toMatchObject({ code: 3, checks: { signature: "ok", time: "no" } });
   });
 
   describe("signed HTTP requests", () => {

@@ -26,13 +26,13 @@ import type { Args } from "../tree.ts";
 import { Progress } from "../ui/progress.ts";
 import { visible } from "../ui/visible.ts";
 import type { Verdict } from "../verify/check.ts";
+import { verifyCredential } from "../verify/foreign/credential.ts";
 import { type ForeignGiven, readKeys, verifyForeignJson, verifyForeignText } from "../verify/foreign/index.ts";
 import { viewFor } from "../verify/later-keys.ts";
 import { verifyManifestFile } from "../verify/manifest.ts";
 import {
   type LogKeys,
   verifyCheckpointText,
-  verifyCredential,
   verifyEvidence,
   verifyLogProofText,
   verifyStatementText,
@@ -148,7 +148,7 @@ async function recognise(
     if (isOurs(json)) return verifyStatementText(utf8(trimmed), now, logs, view);
     const otherwise = verifyForeignJson(json, foreign);
     if (otherwise) return otherwise;
-    if (isJsonObject(json["proof"])) return verifyCredential(json);
+    if (isJsonObject(json["proof"])) return verifyCredential(json, foreign);
     const carried = proofIn(json);
     if (carried !== undefined) return verifyCallProof(carried, { ...given, message: json });
   }

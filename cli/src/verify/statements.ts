@@ -8,7 +8,6 @@ import {
   verifyCheckpoint,
   verifyForkEvidence,
   verifyLogProof,
-  verifySecuredDocument,
   verifyStatement,
   type View,
 } from "@peerage/core";
@@ -75,26 +74,6 @@ async function logChecks(statement: Statement, logs: LogKeys): Promise<Check[]> 
     );
   }
   return checks;
-}
-
-/** Any other document with an eddsa-jcs-2022 proof by a did:key. */
-export async function verifyCredential(document: JsonValue): Promise<Verdict> {
-  let signer = "";
-  const signature = await check("signature", "", async () => {
-    signer = await verifySecuredDocument(document);
-  });
-  const issuer = (document as { issuer?: JsonValue }).issuer;
-  const named = typeof issuer === "object" && issuer !== null ? (issuer as { id?: JsonValue }).id : issuer;
-  const checks = [signature.state === "ok" ? { ...signature, text: `${visible(signer, 80)} signed it` } : signature];
-  if (signature.state === "ok" && typeof named === "string") {
-    checks.push(
-      signer.startsWith(named)
-        ? passed("issuer", "the issuer signed it itself")
-        : failed("issuer", `it names ${visible(named, 80)} as issuer`, "ERR_STATEMENT_INVALID"),
-    );
-  }
-  checks.push(notChecked("content", "not a statement of ours: only its signature was looked at"));
-  return verdict("signed document", checks);
 }
 
 /** A checkpoint of a log: the log's signature, and who stamped the time. */

@@ -39,7 +39,8 @@ export function timeCheck(now: Date, from: number | undefined, until: number | u
   });
 }
 
-function instant(seconds: number): string {
+/** A time of Unix seconds as RFC 3339, or that it is none. */
+export function instant(seconds: number): string {
   const date = new Date(seconds * 1000);
   return Number.isNaN(date.getTime()) ? "no time" : date.toISOString();
 }

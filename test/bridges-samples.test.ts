@@ -1,0 +1,146 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { publicKeyOf, toBase64url } from "@peerage/core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Home } from "./_cli.ts";
+
+// Nothing here was made by code of this project: the fixture names the source of each sample.
+
+/** Samples whose members a test names without ceremony. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+type Json = any;
+
+const samples: Json = JSON.parse(await readFile(new URL("./fixtures/foreign-samples.json", import.meta.url), "utf8"));
+/** A minute after the samples were made. */
+const AT = ["--at", "2026-01-02T03:05:05Z"];
+
+describe("peerage verify, given what other systems' own code signed", () => {
+  let home: Home;
+  let files = 0;
+  beforeAll(async () => {
+    home = await Home.make();
+  });
+  afterAll(() => home[Symbol.asyncDispose]());
+
+  async function file(content: unknown): Promise<string> {
+    const path = join(home.path, `sample-${++files}`);
+    await writeFile(path, typeof content === "string" ? content : JSON.stringify(content));
+    return path;
+  }
+  async function verify(
+    content: unknown,
+    ...argv: string[]
+  ): Promise<{ code: number | null; checks: Json; texts: Json }> {
+    const ran = await home.call(["verify", await file(content), ...argv, "--json"]);
+    const { checks } = JSON.parse(ran.stdout).data;
+    const column = (name: string): Json => Object.fromEntries(checks.map((one: Json) => [one.name, one[name]]));
+    return { code: ran.code, checks: column("state"), texts: column("text") };
+  }
+  const edited = (value: Json, edit: (copy: Json) => void): Json => {
+    const copy = structuredClone(value);
+    edit(copy);
+    return copy;
+  };
+
+  it("takes the W3C's own credential by its issuer's key, and says that without it nobody knows whose key it is", async () => {
+    const { document } = samples.w3c;
+    const [did] = document.proof.verificationMethod.split("#");
+    expect(await verify(document)).toMatchObject({
+      code: 3,
+      checks: { signature: "ok", issuer: "no", status: "none" },
+    });
+    const key = ["--key", await file({ kty: "OKP", crv: "Ed25519", x: toBase64url(publicKeyOf(did).bytes) })];
+    expect(await verify(document, ...key)).toMatchObject({ code: 0, checks: { signature: "ok", issuer: "ok" } });
+    const tampered = [
+      edited(document, (copy) => (copy.credentialSubject.alumniOf = "Another school")),
+      edited(document, (copy) => (copy.proof.created = "2024-02-24T23:36:38Z")),
+      edited(document, (copy) => (copy.issuer = "https://vc.example/issuers/1")),
+    ];
+    for (const one of tampered)
+      expect(await verify(one, ...key)).toMatchObject({ code: 6, checks: { signature: "no" } });
+    // Neither is it taken by somebody else's key, nor as a did:key's whose it is not.
+    const other = ["--key", await file(samples.webBotAuth.key)];
+    expect(await verify(document, ...other)).toMatchObject({ code: 6, checks: { signature: "ok", issuer: "no" } });
+  });
+
+  it.each(["signetPython", "signetTypeScript"])(
+    "takes Signet's receipts v1 to v3 of %s, and none that was tampered with",
+    async (made) => {
+      for (const version of ["v1", "v2", "v3"]) {
+        const receipt = samples[made][version];
+        const inner = (copy: Json): Json => copy.agent_receipt ?? copy;
+        expect(await verify(receipt), version).toMatchObject({ code: 0, checks: { signature: "ok", arguments: "ok" } });
+        const tampered = [
+          edited(receipt, (copy) => (inner(copy).action.params = { k: "other" })),
+          edited(receipt, (copy) => (inner(copy).signer.name = "another")),
+          edited(receipt, (copy) => (copy.nonce = "rnd_0")),
+        ];
+        for (const one of tampered) expect(await verify(one), version).toMatchObject({ code: 6 });
+      }
+    },
+  );
+
+  it("takes Vouchsafe's four kinds of token, and none that was tampered with", async () => {
+    for (const kind of ["attest", "vouch", "revoke", "burn"]) {
+      const token: string = samples.vouchsafe[kind];
+      expect(await verify(token), kind).toMatchObject({
+        code: 0,
+        checks: { signature: "ok", issuer: "ok", form: "ok" },
+      });
+      const [header, payload = "", signature = ""] = token.split(".");
+      const claims = JSON.parse(Buffer.from(payload, "base64url").toString("utf8"));
+      const again = (changed: object): string =>
+        [header, Buffer.from(JSON.stringify({ ...claims, ...changed })).toString("base64url"), signature].join(".");
+      const other = samples.vouchsafe[kind === "attest" ? "vouch" : "attest"].split(".")[2];
+      const tampered = [
+        again({ iat: 0 }),
+        again({ iss: "urn:vouchsafe:eve.aaaa" }),
+        [header, payload, other].join("."),
+      ];
+      for (const one of tampered) expect(await verify(one), kind).toMatchObject({ code: 6 });
+    }
+  });
+
+  it("takes an MCP-I proof with its request and result, and none that was tampered with", async () => {
+    const { request, result, proof } = samples.mcpI;
+    const beside = [
+      ...["--message", await file({ jsonrpc: "2.0", id: 1, ...request }), "--result", await file(result)],
+      ...["--audience", "did:web:example.com", ...AT],
+    ];
+    const checks = { signature: "ok", audience: "ok", message: "ok", result: "ok", replay: "none" };
+    expect(await verify(proof, ...beside)).toMatchObject({ code: 0, checks });
+    const tampered = [
+      edited(proof, (copy) => (copy.meta.audience = "did:web:example.org")),
+      edited(proof, (copy) => (copy.meta.scopeId = "admin")),
+      edited(proof, (copy) => (copy.jws = `${copy.jws.slice(0, -4)}AAAA`)),
+    ];
+    for (const one of tampered)
+      expect(await verify(one, ...beside)).toMatchObject({ code: 6, checks: { signature: "no" } });
+    const another = ["--result", await file([{ type: "text", text: "elsewhere" }])];
+    expect(await verify(proof, ...another)).toMatchObject({ code: 3, checks: { signature: "ok", result: "no" } });
+  });
+
+  it("takes a request of web-bot-auth by its key, until it expires, and none that was tampered with", async () => {
+    const { key, signatureAgent, signatureInput, signature } = samples.webBotAuth;
+    const request = [
+      "GET /path HTTP/1.1",
+      "Host: example.com",
+      `Signature-Agent: ${signatureAgent}`,
+      `Signature-Input: ${signatureInput}`,
+      `Signature: ${signature}`,
+      "",
+      "",
+    ].join("\r\n");
+    const known = ["--key", await file(key), "--audience", "https://example.com/path"];
+    const checks = { signature: "ok", audience: "ok", body: "none", time: "ok", replay: "none" };
+    expect(await verify(request, ...known, ...AT)).toMatchObject({ code: 0, checks });
+    expect(await verify(request, ...known)).toMatchObject({ code: 3, checks: { time: "no" } });
+    const tampered = [
+      request.replace("agent.example", "other.example"),
+      request.replace("expires=1767323345", "expires=1867323345"),
+      request.replace('tag="web-bot-auth"', 'tag="web-bot-auth2"'),
+    ];
+    for (const one of tampered)
+      expect(await verify(one, ...known, ...AT)).toMatchObject({ code: 6, checks: { signature: "no" } });
+  });
+});
