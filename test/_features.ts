@@ -1,3 +1,5 @@
+import { commandLine } from "./_features-cli.ts";
+
 /** A feature that people see, and the tests that prove exactly what it is accepted by. */
 export interface Feature {
   /** `U…` of the observatory and the console, `C…` of the command line. */
@@ -214,4 +216,5 @@ export const features: readonly Feature[] = [
     accepts: "keys, a signature and a vouch are tried in the tab, without a request until one is asked for",
     tests: ["test/observatory-more.test.ts#U20 A-WEB-03 makes keys that the page cannot export"],
   },
+  ...commandLine,
 ];

@@ -43,6 +43,7 @@ describe("what people see at 80 columns", () => {
   Nobody vouches for you yet, so most servers will refuse you.
   Next  peerage whoami --share                  a message to ask for a vouch
         peerage proxy -- npx some-mcp-server    sign every call of this client
+        peerage call <url> <tool>               one signed call, to try a server
 `,
     );
   });

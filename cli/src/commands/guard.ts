@@ -110,7 +110,9 @@ async function serveHttp(context: Context, options: Options, parts: GuardParts, 
     stack.use(served);
     parts.tell(`    console    ${context.err.link(served.url)} ${context.err.dim("(peerage console open)")}`);
   }
-  parts.tell(`    connect    ${context.err.link(typeof publicUrl === "string" ? publicUrl : proxy.url)}`);
+  const reached = typeof publicUrl === "string" ? publicUrl : proxy.url;
+  parts.tell(`    connect    ${context.err.link(reached)}`);
+  parts.tell(`    try it     ${context.err.dim(`peerage call ${reached} <tool>`)}`);
   using screen = parts.goLive();
   const left = screen?.left.then((how) => (how === "quit" ? 0 : 130));
   return await Promise.race([stopped.then(exitAfter), ...(left ? [left] : [])]);

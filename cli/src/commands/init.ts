@@ -55,6 +55,7 @@ export async function run(context: Context, { words: [word], options }: Args): P
       ...ui.table([
         [ui.dim("Next"), ui.pad("peerage whoami --share", 38), "a message to ask for a vouch"],
         ["", ui.pad("peerage proxy -- npx some-mcp-server", 38), "sign every call of this client"],
+        ["", ui.pad("peerage call <url> <tool>", 38), "one signed call, to try a server"],
       ]),
     ],
     plain: [[file.did, file.path]],
