@@ -1,4 +1,4 @@
-import { approvals, guard, http, type Mutant, of } from "./_mutant.ts";
+import { guard, http, type Mutant, of } from "./_mutant.ts";
 
 const presented = ["test/presented-vouches.test.ts"];
 const spiffe = ["mcp-middleware/src/spiffe"];
