@@ -32,7 +32,8 @@ type Tamper = (bundle: Writable<ProofBundle>) => void | Promise<void>;
 function flip(text: string, at: number): string {
   const old = text[at]!;
   const other = /\d/.test(old)
-    ? String((Number(old) + 1) % 10)
+    ? // No 0, which base58 has not.
+      String((Number(old) % 9) + 1)
     : old === "a"
       ? "b"
       : old === "A"

@@ -9,6 +9,23 @@ export { sha256, sha256Hex } from "./encoding/sha256.ts";
 
 export { canonicalize } from "./json/canonical.ts";
 export { digest, type Digest, isDigest, tokenDigest } from "./json/digest.ts";
+export type { ApprovalAnswer, ApprovalFacts, ApprovalItem, ApprovalState } from "./audit/item.ts";
+export type {
+  ApprovalBody,
+  AuditRecord,
+  CallBinding,
+  CallOutcome,
+  DecisionBody,
+  GuardStep,
+  OutcomeBody,
+  RecordBody,
+  RecordedCaller,
+  RecordedInput,
+  RecordedSpiffe,
+  ShadowAnswer,
+  StartBody,
+  SuppressedBody,
+} from "./audit/record.ts";
 export { type Field, fieldsOf, revealed, revealedJson, revealHidden } from "./json/fields.ts";
 export { MAX_JSON_DEPTH, parseJson, type ParseJsonOptions } from "./json/parse.ts";
 export {

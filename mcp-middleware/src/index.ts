@@ -30,7 +30,7 @@ export { SqliteReplayStore } from "./guard/replay-sqlite.ts";
 export { clearDenyAll, type DenyAll, denyEverything, readDenyAll, setDenyAll } from "./guard/deny-all.ts";
 export { type PolicySource, PolicyWatch, type PolicyWatchOptions, watchPolicy } from "./guard/policy-watch.ts";
 export { socketFetch } from "./guard/policy-socket.ts";
-export type { ShadowAnswer } from "./guard/policy-shadow.ts";
+export type { ShadowAnswer } from "@peerage/core";
 export type { AfterVerdict, BeforeVerdict, GuardHooks, HookCall } from "./guard/hooks.ts";
 export { checkMode, MAX_SHADOW_DAYS, type Mode } from "./guard/mode.ts";
 export { errorNumber, REFUSAL_META } from "./guard/refusal.ts";

@@ -1,13 +1,5 @@
-import { decide, type Decision, type Digest, type GuardMemory, type Policy } from "@peerage/core";
+import { decide, type GuardMemory, type Policy, type ShadowAnswer } from "@peerage/core";
 import { type PolicyFacts, policyInput } from "./policy.ts";
-
-/** What a policy that is not in force would have said. */
-export interface ShadowAnswer {
-  readonly policy: Digest;
-  readonly effect: Decision["effect"];
-  readonly rule?: string;
-  readonly reason?: string;
-}
 
 /** Asks a policy beside the one in force. Whatever goes wrong here has no effect on the call. */
 export function askShadow(

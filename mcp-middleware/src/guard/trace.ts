@@ -11,6 +11,7 @@ import {
   type Obligations,
   type Policy,
   type PolicyInput,
+  type ShadowAnswer,
   type SpiffeFacts,
   type SpiffePresentation,
   type Verified,
@@ -18,7 +19,6 @@ import {
 import type { RequestState } from "../approval/request-state.ts";
 import type { Proven } from "./http-signature.ts";
 import type { Inbound } from "./message.ts";
-import type { ShadowAnswer } from "./policy-shadow.ts";
 import type { Connection } from "./sessions.ts";
 import type { Subject } from "./subject.ts";
 import type { Caller, DecisionRecord, Step } from "./types.ts";

@@ -1,14 +1,18 @@
 import type {
+  CallBinding as Binding,
   CallProof,
   Did,
   Digest,
   Entry,
   ErrorCode,
+  GuardStep as Step,
   JsonObject,
   JsonValue,
   SpiffeId,
   Verified,
 } from "@peerage/core";
+
+export type { Binding, Step };
 
 /** A JSON-RPC request, notification or response, exactly as parsed; never a batch. */
 export type JsonRpcMessage = JsonObject;
@@ -33,9 +37,6 @@ export interface Context {
   readonly send?: (message: JsonRpcMessage) => void;
 }
 
-/** How firmly a key is tied to a message. */
-export type Binding = "none" | "connection" | "head" | "body" | "message";
-
 /** A caller whose proof was checked. */
 export interface Caller {
   readonly did: Did;
@@ -48,21 +49,6 @@ export interface Caller {
   /** The SPIFFE ID that is bound to the DID; only a guard that verifies SPIFFE IDs knows one. */
   readonly spiffeId?: SpiffeId;
 }
-
-/** The steps of the pipeline in mcp.md section 2, in order. */
-export type Step =
-  | "parse"
-  | "proof"
-  | "audience"
-  | "replay"
-  | "spiffe"
-  | "key"
-  | "trust"
-  | "history"
-  | "policy"
-  | "approval"
-  | "forward"
-  | "receipt";
 
 /** Everything that `settle` needs to answer for one admitted or refused message; opaque to adapters. */
 export interface DecisionRecord {

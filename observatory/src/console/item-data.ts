@@ -1,30 +1,18 @@
-import type { Did, Digest, Field, Score } from "@peerage/core";
+import type { Did, Field, Score } from "@peerage/core";
 import type { Counts } from "./live-data.ts";
 import type { ChainLink } from "./rows.ts";
 import type { GuardItem } from "./source.ts";
 
-/** A request that waits for a person, with all that is needed to decide on it. */
-export interface ItemData {
-  readonly id: string;
+/** What is shown of an item as the guard holds it. */
+type ItemFacts = Omit<GuardItem, "filedAt" | "expiresAt" | "answers" | "request" | "withinSeconds">;
+
+/** A request that waits for a person, with all that is needed to decide on it; its target is as it is, not fit to show. */
+export interface ItemData extends ItemFacts {
   /** The name of the guard's log. */
   readonly log: string;
-  readonly state: GuardItem["state"];
-  readonly guard: Did;
-  readonly caller: Did;
   readonly name?: string;
-  readonly method: string;
-  /** As it is; {@link shown} makes it fit to show. */
-  readonly target: string;
-  readonly req: Digest;
-  readonly rule: string;
-  readonly policy: Digest;
   /** The guard's policy is another by now: a new call will ask anew. */
   readonly policyMoved: boolean;
-  readonly run: string;
-  readonly prev: readonly Digest[];
-  readonly approvers: readonly string[];
-  readonly self: boolean;
-  readonly count: number;
   readonly filedAt: string;
   readonly expiresAt: string;
   readonly answers: readonly {

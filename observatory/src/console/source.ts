@@ -1,81 +1,15 @@
-import type { Did, Digest, JsonValue, Policy, RecordedCall } from "@peerage/core";
+import type { ApprovalItem, AuditRecord, Did, Digest, Policy, RecordedCall } from "@peerage/core";
 
-// What the console reads of a guard, as its audit log and its store of approvals have it. Declared here, because the
-// observatory knows no guard: the command line passes the real ones.
-
-/** A decision as the audit log holds it. */
-export interface DecisionRecord {
-  readonly kind: "decision";
-  readonly seq: number;
-  readonly id: string;
-  /** RFC 3339. */
-  readonly at: string;
-  readonly verdict: "admitted" | "asked" | "refused";
-  readonly notification?: true;
-  /** The step of the pipeline that refused. */
-  readonly step?: string;
-  readonly reason?: string;
-  readonly detail?: string;
-  readonly caller?: {
-    readonly did: Did;
-    readonly kid: string;
-    readonly binding?: string;
-    readonly score?: number | "unknown";
-    readonly unverified?: true;
-  };
-  readonly subject?: Did;
-  readonly method: string;
-  readonly target?: string;
-  readonly req?: Digest;
-  readonly call?: string;
-  readonly run?: string;
-  readonly trace?: string;
-  readonly rule?: string;
-  readonly policy: Digest;
-  readonly view?: string;
-  readonly evidence?: readonly Digest[];
-  readonly spent?: readonly Digest[];
-  readonly item?: string;
-  readonly input?: {
-    readonly history?: readonly Digest[];
-    readonly held?: readonly Digest[];
-    readonly args?: JsonValue;
-    /** How much of them was recorded: `full`, or only what some rule names. */
-    readonly argsAre?: string;
-  };
-}
-
-export interface OutcomeRecord {
-  readonly kind: "outcome";
-  readonly id: string;
-  readonly at: string;
-  readonly outcome: "executed" | "errored" | "refused" | "cancelled" | "abandoned";
-  readonly sent?: false;
-  readonly ms?: number;
-  readonly res?: Digest;
-  /** Digest of the receipt that went out with the answer. */
-  readonly receipt?: Digest;
-}
-
-export interface ApprovalRecord {
-  readonly kind: "approval";
-  readonly seq: number;
-  readonly at: string;
-  readonly event: "asked" | "approved" | "denied" | "timeout";
-  readonly item: string;
-  readonly caller: Did;
-  readonly req: Digest;
-  readonly entry: Digest;
-  readonly by?: Did;
-}
+// What the console reads of a guard: records and items in core's shapes, which the guard writes. The stores are declared
+// here, because the observatory knows no guard: the command line passes the real ones.
 
 /** A record of an audit log. */
-export type GuardRecord =
-  | DecisionRecord
-  | (OutcomeRecord & { readonly seq: number })
-  | ApprovalRecord
-  | { readonly kind: "start"; readonly seq: number; readonly at: string; readonly policy?: Digest }
-  | { readonly kind: "suppressed"; readonly seq: number; readonly at: string; readonly messages: number };
+export type GuardRecord = AuditRecord;
+/** A decision as the audit log holds it … */
+export type DecisionRecord = Extract<AuditRecord, { kind: "decision" }>;
+/** … how the call ended, and what became of an approval. */
+export type OutcomeRecord = Extract<AuditRecord, { kind: "outcome" }>;
+export type ApprovalRecord = Extract<AuditRecord, { kind: "approval" }>;
 
 /** A decision, and how the call ended. */
 export interface GuardCall {
@@ -95,31 +29,7 @@ export interface GuardReceipt {
 }
 
 /** A request that waits, or waited, for a person. */
-export interface GuardItem {
-  readonly id: string;
-  readonly state: "open" | "approved" | "used" | "denied" | "timeout" | "lapsed" | "replaced";
-  readonly guard: Did;
-  readonly caller: Did;
-  readonly method: string;
-  readonly target: string;
-  readonly req: Digest;
-  readonly rule: string;
-  readonly policy: Digest;
-  readonly run: string;
-  readonly prev: readonly Digest[];
-  readonly approvers: readonly string[];
-  readonly self: boolean;
-  readonly count: number;
-  readonly filedAt: Date;
-  readonly expiresAt: Date;
-  readonly answers: readonly {
-    readonly digest: Digest;
-    readonly by: Did;
-    readonly result: "approved" | "denied";
-    readonly at: Date;
-  }[];
-  readonly request?: { readonly method: string; readonly params: JsonValue };
-}
+export type GuardItem = ApprovalItem;
 
 /** What verification of an audit log found. */
 export interface GuardAudit {
