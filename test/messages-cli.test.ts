@@ -3,6 +3,7 @@ import { cpSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } fr
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Did, type Identity, multibaseOf, signDelivery, signMessage, utf8 } from "@peerage/core";
+import { SigningAgent } from "../cli/src/agent/agent.ts";
 import { loadKeyFile } from "../cli/src/files/key-file.ts";
 import { seal } from "../cli/src/messages/age.ts";
 import { messageId } from "../cli/src/messages/post.ts";
@@ -219,6 +220,32 @@ describe("a message", () => {
     await ok(bob!, "inbox", "remove", left.id);
     expect(await waiting()).toBe(0);
     expect(await data(bob!, "inbox")).toMatchObject({ fetched: 0, messages: [] });
+  });
+
+  it("is signed through an agent that holds the key, and is opened only where the key's own file is", async () => {
+    await using machine = await Home.make();
+    const key = await identity(alice!, "carol");
+    const path = alice!.at("keys", "carol.key");
+    await using agent = await SigningAgent.start(
+      {
+        file: { name: "carol", path, did: key.did, key: multibaseOf(key.did), locked: false },
+        socket: join(machine.path, "agent.sock"),
+        rules: { kinds: new Set(["messages"]), audiences: new Set([dids["bob"]!]) },
+        idleSeconds: undefined,
+        confirm: undefined,
+        onEvent: () => undefined,
+      },
+      key,
+    );
+    const through = (...argv: string[]): Promise<Ran> =>
+      machine.call([...argv, "--registry", registry.url], {
+        env: { PEERAGE_AGENT_SOCK: join(machine.path, "agent.sock") },
+      });
+    expect((await through("send", dids["bob"]!, "through the agent")).code).toBe(0);
+    expect(await inbox()).toMatchObject([{ from: agent.did, status: "authentic" }]);
+    expect((await through("send", dids["alice"]!, "not allowed")).code).toBe(3);
+    const opened = await through("inbox");
+    expect([opened.code, opened.stderr]).toEqual([4, expect.stringMatching(/opens\s+nothing/)]);
   });
 
   it("without its registry, ends with 7: nothing is sent, fetched or judged", async () => {

@@ -1,11 +1,14 @@
 import {
   APPROVAL_STEP,
   CALL_TYP,
+  DELIVERY_TYP,
   ENTRY_TYP,
   fromBase64url,
   fromUtf8,
+  INBOX_TYP,
   isJsonObject,
   type JsonObject,
+  MESSAGE_TYP,
   NOTE_ERASURE_TYP,
   parseJson,
   type Signer,
@@ -13,7 +16,7 @@ import {
 import { auditOrigin } from "@peerage/mcp-middleware";
 
 /** What can be asked of a signing agent. */
-export const kinds = ["calls", "entries", "receipts", "approvals", "checkpoints", "statements"] as const;
+export const kinds = ["calls", "entries", "receipts", "approvals", "checkpoints", "statements", "messages"] as const;
 export type Kind = (typeof kinds)[number];
 
 /** What bytes are, by their own word: nothing that the asker says beside them counts. */
@@ -66,6 +69,10 @@ function describe(typ: unknown, claims: JsonObject): Asked | undefined {
   if (typ === CALL_TYP)
     return audience === undefined ? undefined : { kind: "calls", audience, about: word(tool ?? method) };
   if (typ === NOTE_ERASURE_TYP) return { kind: "statements", audience, about: "that a note is erased" };
+  if (typ === MESSAGE_TYP) return { kind: "messages", audience, about: "a message" };
+  // Handed in at a registry, it is for who can open it.
+  if (typ === DELIVERY_TYP) return { kind: "messages", audience: word(claims["to"]), about: "that a message is kept" };
+  if (typ === INBOX_TYP) return { kind: "messages", about: `${word(claims["do"])} messages of its own` };
   if (typ !== ENTRY_TYP) return undefined;
   const about = `${word(step)} ${word(result)}`;
   if (step === APPROVAL_STEP) return { kind: "approvals", audience, about };

@@ -12,7 +12,7 @@ export const agentCommands: readonly CommandSpec[] = [
     byDefault: true,
     flags: [
       socket,
-      ["--allow <kind>", "calls, entries, receipts, approvals, checkpoints or statements", { many: true }],
+      ["--allow <kind>", "calls, entries, receipts, approvals, checkpoints, statements or messages", { many: true }],
       ["--audience <agent>", "sign for this DID or URL alone (repeatable; any)", { many: true }],
       ["--confirm", "ask on this terminal before each signature"],
       ["--idle <time>", "lock after so long without a signature (15m if the key is sealed)"],

@@ -83,8 +83,7 @@ function kindsOf(options: Options): ReadonlySet<Kind> {
   return new Set(
     given.map((word) => {
       const kind = kinds.find((known) => known === word);
-      if (kind === undefined)
-        throw usage(`${visible(word)} is nothing that an agent signs`, `one of: ${kinds.join(", ")}`);
+      if (kind === undefined) throw usage(`${visible(word)} is nothing that an agent signs`);
       return kind;
     }),
   );
