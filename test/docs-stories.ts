@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import type { Story } from "./_stories.ts";
 
 const EVERYTHING = "@modelcontextprotocol/server-everything";
@@ -17,6 +18,9 @@ allow: [{ tools: echo, agents: "@me", approval: { by: "@approvers", within: 30m,
 EOF
 ${call("hi")} || test $? = 8
 `;
+
+const samples = readFileSync(new URL("./fixtures/aip-samples.json", import.meta.url), "utf8");
+const AIP_CERTIFICATE = JSON.stringify((JSON.parse(samples) as { certificate: object }).certificate);
 
 const POLICY = `
 cat > policy.yaml <<'EOF'
@@ -83,6 +87,18 @@ export const stories: readonly Story[] = [
       { command: /^node receiver/, stays: /listening/ },
       { command: /--from 0 --cursor/, shows: /vouch .*tools 80/ },
       { command: /--once --cursor/, shows: /\b0 events/ },
+    ],
+  },
+  {
+    page: "docs/bridges.md",
+    given: `peerage init bot; peerage init alice --role person
+cat > certificate.json <<'EOF'
+${AIP_CERTIFICATE}
+EOF`,
+    steps: [
+      { command: /verify agent-card/, shows: /signer +is the agent itself/ },
+      { command: /import aip cert/, shows: /unverifiable +created, id/ },
+      { command: /import aip$/, shows: /Reviewed \| their code/ },
     ],
   },
   {
