@@ -5,7 +5,7 @@ const ZEROS = `sha256:${"0".repeat(64)}`;
 
 /**
  * What commands answer, and what they cannot do, by exit code: `answers` in test/cli-exit-codes.test.ts runs each row
- * with and without `--json`, and keeps what it printed in test/fixtures/golden (`-u` writes it anew, to be read again).
+ * with and without `--json`, and keeps what it printed in test/fixtures/golden (`vitest run test/cli-exit-codes.test.ts -u`, `-u` last, writes it anew: read it again).
  * A new command has a row for every column of the table, or a reason in _cli-cells.ts.
  */
 export const rows: readonly Row[] = [
