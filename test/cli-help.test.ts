@@ -20,8 +20,8 @@ describe("help", () => {
   trust           trust  vouch  unvouch  report  note  find  show  watch  roots
                   names  pack  export  import
   sign and check  sign  verify  history  send  inbox  prove
-  mcp             proxy  guard  call  agent  calls  audit  approvals  approvers
-                  policy
+  mcp             proxy  guard  call  agent  hook  calls  audit  approvals
+                  approvers  policy
   operate         console  key  spiffe  registry  log  config  completion  help
                   version
 
@@ -55,7 +55,11 @@ describe("help", () => {
       // An example is never broken, so that it can be copied; everything else fits.
       for (const line of lines.slice(0, -2)) expect(line.length, line).toBeLessThanOrEqual(80);
       for (const example of spec.examples) {
-        const words = example.split(" && ")[0]!.split(" ").slice(1);
+        // What follows is the shell's.
+        const words = example
+          .split(/ && | < /)[0]!
+          .split(" ")
+          .slice(1);
         expect(parseCommandLine(words), example).toMatchObject({ kind: "run", spec: { path: spec.path } });
       }
     }
