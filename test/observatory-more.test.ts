@@ -17,6 +17,7 @@ import {
   multibaseOf,
   type Statement,
 } from "../core/src/index.ts";
+import { hullOf, type Point } from "../observatory/src/islands/map/hull.ts";
 import { launchBrowser } from "./_browser.ts";
 import { type ExampleNetwork, exampleNetwork } from "./_example-network.ts";
 import { startObservatory, type TestObservatory } from "./_observatory.ts";
@@ -273,9 +274,20 @@ describe("clusters", () => {
     );
     await using at = await startObservatory({ roots: [agents[0]!.did] });
     await at.publish(...statements);
-    await at.json("/map.json");
+    const map = await at.json("/map.json");
     const data = await at.json("/clusters.json");
     const ring = new Set(agents.slice(120).map(({ did }) => did));
+    // The map draws a line around the same agents, and encloses all of them.
+    const dids = [...at.registry.view.agents()];
+    expect(map.thin.map((members: number[]) => new Set(members.map((i) => dids[i])))).toEqual([ring]);
+    const places: Point[] = map.thin[0].map((i: number) => ({ x: map.x[i], y: map.y[i] }));
+    const hull = hullOf(places);
+    expect(hull.length).toBeGreaterThan(2);
+    for (const [n, a] of hull.entries()) {
+      const b = hull[(n + 1) % hull.length]!;
+      for (const { x, y } of places)
+        expect((b.x - a.x) * (y - a.y) - (b.y - a.y) * (x - a.x)).toBeGreaterThanOrEqual(0);
+    }
     const thin = data.clusters.filter((cluster: { thin: boolean }) => cluster.thin);
     expect(thin).toHaveLength(1);
     expect(thin[0].members).toBe(30);

@@ -168,7 +168,7 @@ peerage trust ${agent.did} --scope ${scope} --explain --registry ${registryUrl}
 <i># put your own word on it</i>
 peerage vouch ${agent.did} --scope ${scope} --confidence 80
 
-<i># a badge that names its viewpoint</i>
+<i># a badge that names its viewpoint; chains.svg and orbit.svg are pictures too</i>
 ![trust](${registryUrl}/a/${agent.did}/badge.svg?scope=${scope})
 
 <i># a policy rule: ${rule}</i>
