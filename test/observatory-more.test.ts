@@ -17,7 +17,7 @@ import {
   multibaseOf,
   type Statement,
 } from "../core/src/index.ts";
-import { hullOf, type Point } from "../observatory/src/islands/map/hull.ts";
+import { hullOf, type Point } from "../observatory/src/map/hull.ts";
 import { launchBrowser } from "./_browser.ts";
 import { type ExampleNetwork, exampleNetwork } from "./_example-network.ts";
 import { startObservatory, type TestObservatory } from "./_observatory.ts";

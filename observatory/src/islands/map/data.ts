@@ -1,5 +1,5 @@
 import type { MapColumns, NamedStar, OrbitColumns } from "../../map-columns.ts";
-import { hullOf, type Point } from "./hull.ts";
+import { hullOf, type Point } from "../../map/hull.ts";
 import { orbitMap, type OrbitLook } from "./orbit.ts";
 
 /** An agent of the map. It carries no name: force-graph would show one as markup. */
