@@ -5,27 +5,15 @@ import { canonicalize, generateIdentity, issueVouch, type JsonObject, toBase64ur
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { signAgentCard, signedForms, VOUCH_CHAIN_URI, type VouchChain } from "../cli/src/bridges/agent-card.ts";
 import { Home, openTestRegistry } from "./_cli.ts";
+import { edited, type Json, type Said, sampleFile, verified } from "./_samples.ts";
 
 const URL_ = "https://agent.example/a2a";
-
-/** A card whose members a test names without ceremony. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
-type Card = any;
-
-/** What `peerage verify` says of a file: how it ended, and the state of each check. */
-interface Said {
-  readonly code: number | null;
-  readonly type: string;
-  readonly checks: Readonly<Record<string, string>>;
-  readonly texts: Readonly<Record<string, string>>;
-}
 
 describe("an A2A agent card", () => {
   let home: Home;
   /** A reader of cards, who has no registry and nothing else. */
   let reader: Home;
   let registry: Awaited<ReturnType<typeof openTestRegistry>>;
-  let files = 0;
   beforeAll(async () => {
     [home, reader, registry] = await Promise.all([Home.make(), Home.make(), openTestRegistry()]);
     const net = ["--registry", registry.url];
@@ -51,20 +39,10 @@ describe("an A2A agent card", () => {
     const flags = ["--identity", "bot", "--registry", registry.url, ...argv, "--json"];
     return JSON.parse(await ok("export", "a2a", ...flags)).data.card;
   }
-  async function file(content: unknown): Promise<string> {
-    const path = join(home.path, `card-${++files}.json`);
-    await writeFile(path, JSON.stringify(content));
-    return path;
-  }
-  async function verify(content: unknown, ...argv: string[]): Promise<Said> {
-    const ran = await reader.call(["verify", await file(content), ...argv, "--json"]);
-    const { type, checks } = JSON.parse(ran.stdout).data;
-    const column = (name: string): Record<string, string> =>
-      Object.fromEntries(checks.map((one: Record<string, string>) => [one["name"], one[name]]));
-    return { code: ran.code, type, checks: column("state"), texts: column("text") };
-  }
+  const file = (content: unknown): Promise<string> => sampleFile(home, content);
+  const verify = (content: unknown, ...argv: string[]): Promise<Said> => verified(reader, content, ...argv);
   const own = ["--self", "--url", URL_];
-  const chainOf = (card: JsonObject): { params: JsonObject } => (card["capabilities"] as Card).extensions[0];
+  const chainOf = (card: JsonObject): { params: JsonObject } => (card["capabilities"] as Json).extensions[0];
 
   it("shows who stands for its agent, signed by the agent, and verifies with and without a registry", async () => {
     const card = await exported(...own);
@@ -98,13 +76,8 @@ describe("an A2A agent card", () => {
 
   it("does not verify once it was tampered with, and says what was", async () => {
     const card = await exported(...own);
-    const edited = (edit: (copy: Card) => void): JsonObject => {
-      const copy = structuredClone(card);
-      edit(copy);
-      return copy;
-    };
-    const vouches = (copy: Card): Card[] => chainOf(copy).params["vouches"] as Card[];
-    const said = async (edit: (copy: Card) => void): Promise<Said> => verify(edited(edit));
+    const vouches = (copy: Json): Json[] => chainOf(copy).params["vouches"] as Json[];
+    const said = async (edit: (copy: Json) => void): Promise<Said> => verify(edited(card, edit));
     expect(await said((copy) => (copy.supportedInterfaces[0].url = "https://evil.example"))).toMatchObject({
       code: 6,
       checks: { signature: "no", vouches: "ok" },

@@ -1,29 +1,19 @@
-import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Home, openTestRegistry } from "./_cli.ts";
+import { type Json, sampleFile, samplesOf, verified } from "./_samples.ts";
 
-/** Samples whose members a test names without ceremony. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
-type Json = any;
-
-const samples: Json = JSON.parse(await readFile(new URL("./fixtures/aip-samples.json", import.meta.url), "utf8"));
+const samples = await samplesOf("aip-samples");
 const { identity, beta, vouch, credential, certificate, serviceCredential, didKey } = samples;
 const four = ["voucher", "target", "scope", "statement"];
 
 describe("AIP's identities and vouches", () => {
   let home: Home;
-  let files = 0;
   beforeAll(async () => {
     home = await Home.make();
   });
   afterAll(() => home[Symbol.asyncDispose]());
 
-  async function file(content: unknown): Promise<string> {
-    const path = join(home.path, `aip-${++files}.json`);
-    await writeFile(path, typeof content === "string" ? content : JSON.stringify(content));
-    return path;
-  }
+  const file = (content: unknown): Promise<string> => sampleFile(home, content);
   async function imported(
     content: unknown,
     ...argv: string[]
@@ -36,12 +26,6 @@ describe("AIP's identities and vouches", () => {
       error: ran.stdout === "" ? JSON.parse(last).error : undefined,
     };
   }
-  async function verified(content: unknown): Promise<{ code: number | null; type: string; unsigned: string }> {
-    const ran = await home.call(["verify", await file(content), "--json"]);
-    const { type, checks } = JSON.parse(ran.stdout).data;
-    return { code: ran.code, type, unsigned: checks.find(({ name }: Json) => name === "unsigned")?.text };
-  }
-
   it.each([
     ["vouch", vouch, ["level", "created_at", "expires_at"]],
     ["credential", credential, ["credentialSubject", "expirationDate", "issuer"]],
@@ -50,23 +34,25 @@ describe("AIP's identities and vouches", () => {
   ])(
     "made by its reference implementation verify, a %s, and do not once they were tampered with",
     async (_, genuine, members) => {
-      expect(await verified(genuine)).toMatchObject({ code: 0 });
+      expect(await verified(home, genuine)).toMatchObject({ code: 0 });
       for (const member of members) {
         const copy = structuredClone(genuine);
         if (member === "credentialSubject") copy[member].trustScope = "FINANCIAL";
         else if (member === "issuer") copy[member].aipDid = beta.did;
         else if (member === "proof") copy[member].proofValue = credential.proof.proofValue;
         else copy[member] = member === "level" ? 5 : member === "voucher_did" ? beta.did : "2030-01-01T00:00:00Z";
-        expect(await verified(copy), member).toMatchObject({ code: 6 });
+        expect(await verified(home, copy), member).toMatchObject({ code: 6 });
         const refused = await imported(copy);
         expect(refused).toMatchObject({ code: 6, data: { agents: [], claims: [] } });
         expect(refused.data.refused).toHaveLength(1);
       }
       // What its voucher did not sign is named, also where a W3C proof seems to cover all of it.
-      expect((await verified(certificate)).unsigned).toBe(
+      expect((await verified(home, certificate)).texts["unsigned"]).toBe(
         "created_at, vouch_id, certificate_issued_at: signed by nobody",
       );
-      expect((await verified(serviceCredential)).unsigned).toBe("level, created_at, vouch_id: signed by nobody");
+      expect((await verified(home, serviceCredential)).texts["unsigned"]).toBe(
+        "level, created_at, vouch_id: signed by nobody",
+      );
     },
   );
 

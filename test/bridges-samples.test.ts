@@ -1,46 +1,23 @@
-import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { publicKeyOf, toBase64url } from "@peerage/core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Home } from "./_cli.ts";
+import { edited, type Json, type Said, sampleFile, samplesOf, verified } from "./_samples.ts";
 
 // Nothing here was made by code of this project: the fixture names the source of each sample.
 
-/** Samples whose members a test names without ceremony. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
-type Json = any;
-
-const samples: Json = JSON.parse(await readFile(new URL("./fixtures/foreign-samples.json", import.meta.url), "utf8"));
+const samples = await samplesOf("foreign-samples");
 /** A minute after the samples were made. */
 const AT = ["--at", "2026-01-02T03:05:05Z"];
 
 describe("peerage verify, given what other systems' own code signed", () => {
   let home: Home;
-  let files = 0;
   beforeAll(async () => {
     home = await Home.make();
   });
   afterAll(() => home[Symbol.asyncDispose]());
 
-  async function file(content: unknown): Promise<string> {
-    const path = join(home.path, `sample-${++files}`);
-    await writeFile(path, typeof content === "string" ? content : JSON.stringify(content));
-    return path;
-  }
-  async function verify(
-    content: unknown,
-    ...argv: string[]
-  ): Promise<{ code: number | null; checks: Json; texts: Json }> {
-    const ran = await home.call(["verify", await file(content), ...argv, "--json"]);
-    const { checks } = JSON.parse(ran.stdout).data;
-    const column = (name: string): Json => Object.fromEntries(checks.map((one: Json) => [one.name, one[name]]));
-    return { code: ran.code, checks: column("state"), texts: column("text") };
-  }
-  const edited = (value: Json, edit: (copy: Json) => void): Json => {
-    const copy = structuredClone(value);
-    edit(copy);
-    return copy;
-  };
+  const file = (content: unknown): Promise<string> => sampleFile(home, content);
+  const verify = (content: unknown, ...argv: string[]): Promise<Said> => verified(home, content, ...argv);
 
   it("takes the W3C's own credential by its issuer's key, and says that without it nobody knows whose key it is", async () => {
     const { document } = samples.w3c;
