@@ -24,7 +24,7 @@ describe("signed files and folders", () => {
   }
 
   async function verdict(path: string): Promise<{ code: number | null; failed: string[] }> {
-    const ran = await home.run(["verify", path, "--json"]);
+    const ran = await home.call(["verify", path, "--json"]);
     const { data } = JSON.parse(ran.stdout);
     return {
       code: ran.code,
@@ -74,6 +74,33 @@ describe("signed files and folders", () => {
     const proof = await addProof(thief, honest, { verificationMethod: thief.kid, created });
     await writeFile(path, JSON.stringify({ ...honest, proof }));
     expect(await verdict(folder)).toEqual({ code: 0, failed: [] });
+  });
+
+  it("A-CLI-06 says nothing of a file or folder by what was signed of something else and put in its place", async () => {
+    const folder = await copy("replaced");
+    const at = (...names: string[]): string => join(home.path, ...names);
+    const manifest = join(folder, "peerage.manifest.json");
+    for (const name of ["one.txt", "other.txt"]) await writeFile(at(name), name);
+    await home.call(["sign", at("one.txt")]);
+    await home.call(["vouch", generateIdentity().did, "--out", at("vouch.json")]);
+    const verify = (path: string): ReturnType<Home["call"]> => home.call(["verify", path, "--by", did]);
+    expect((await verify(at("one.txt"))).code).toBe(0);
+    expect((await verify(at("vouch.json"))).code).toBe(0);
+    // The same signer's manifest of another file, of a file where one of a folder belongs, of a folder, and its vouch.
+    await cp(at("one.txt.peerage.json"), at("other.txt.peerage.json"));
+    const ofAnother = await verify(at("other.txt"));
+    expect([ofAnother.code, ofAnother.stdout]).toEqual([6, expect.stringContaining("says nothing of other.txt")]);
+    for (const [from, to, path] of [
+      [manifest, at("other.txt.peerage.json"), at("other.txt")],
+      [at("vouch.json"), at("other.txt.peerage.json"), at("other.txt")],
+      [at("one.txt.peerage.json"), manifest, folder],
+      [at("vouch.json"), manifest, folder],
+    ] as const) {
+      await cp(at("one.txt"), join(folder, "one.txt"));
+      await cp(from, to);
+      const { code, stdout } = await verify(path);
+      expect([code, stdout]).toEqual([6, expect.stringContaining("Nobody has signed what you asked about")]);
+    }
   });
 
   it("refuses every changed member of a manifest", async () => {

@@ -100,6 +100,11 @@ for candidate in "${candidates[@]}"; do
   asked=("${arguments[@]}" ${candidate:+--by "$candidate"})
   status=0
   result=$(peerage "${asked[@]}" --json 2>"$work/problem") || status=$?
+  # A signed statement where a signed file should be is authentic, and not what was asked for.
+  if ((status == 0)) && [[ $INPUT_MODE == verify && $result != *'"data":{"type":"manifest",'* ]]; then
+    printf '::error title=Peerage::%s\n' "what stands at 'path' is signed, but it is no file or folder with a manifest"
+    status=6
+  fi
   ((status == 0)) && break
 done
 
@@ -115,8 +120,12 @@ fi
 printf '::%s::\n' "$token"
 
 if [[ -n ${GITHUB_OUTPUT-} ]]; then
-  answer=''
-  [[ $result =~ \"answer\":\"(yes|no|invalid)\" ]] && answer=${BASH_REMATCH[1]}
+  case $status in
+    0) answer=yes ;;
+    3) answer=no ;;
+    6) answer=invalid ;;
+    *) answer='' ;;
+  esac
   {
     printf 'answer=%s\n' "$answer"
     # With an end that nobody can guess, so that no text in it can begin another output.

@@ -1,5 +1,6 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { type Did, issueVouch } from "@peerage/core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { act, type Job, openJob, type Stepped } from "../_action.ts";
 
@@ -48,6 +49,16 @@ describe("the action", () => {
     expect([other.code, other.outputs["answer"]]).toEqual([3, "no"]);
     const away = await run({ ...gate, registry: "http://127.0.0.1:9" });
     expect([away.code, away.outputs]).toEqual([7, { answer: "", result: "" }]);
+  });
+
+  it("takes no other thing that was signed for a signed file", async () => {
+    const path = join(workspace, "release.txt");
+    await writeFile(
+      path,
+      (await issueVouch(job.voucher, { subject: did as Did, scope: ["tools"], confidence: 1 })).bytes,
+    );
+    const { code, outputs } = await run({ mode: "verify", path: "release.txt", signer: job.voucher.did });
+    expect([code, outputs["answer"]]).toEqual([6, "invalid"]);
   });
 
   it("refuses a folder with a file more than was signed", async () => {

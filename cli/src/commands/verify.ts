@@ -1,5 +1,5 @@
 import { stat } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import {
   type CheckpointPolicy,
   fromUtf8,
@@ -29,7 +29,7 @@ import type { Verdict } from "../verify/check.ts";
 import { verifyCredential } from "../verify/foreign/credential.ts";
 import { type ForeignGiven, readKeys, verifyForeignJson, verifyForeignText } from "../verify/foreign/index.ts";
 import { viewFor } from "../verify/later-keys.ts";
-import { verifyManifestFile } from "../verify/manifest.ts";
+import { type Asked, coversAsked, verifyManifestFile } from "../verify/manifest.ts";
 import {
   type LogKeys,
   verifyCheckpointText,
@@ -71,25 +71,32 @@ async function verdictOf(context: Context, given: string, options: Options): Pro
   const by = await wantedSigner(context, textOf(options["by"]));
   const place = isWebAddress(given) ? placeOf(given) : undefined;
   if (place) return verifyPlace(context, place, by, (await logKeys(context, options)).snapshot);
-  const path = isWebAddress(given) ? "-" : await manifestOf(given);
+  const { path, asked }: Found = isWebAddress(given) ? { path: "-" } : await manifestOf(given);
   const bytes = isWebAddress(given) ? await download(given, MAX_BYTES) : await readInput(context, path, MAX_BYTES);
-  const verdict = await recognise(context, bytes, options, now, path);
+  const recognised = await recognise(context, bytes, options, now, path);
+  const verdict = asked ? coversAsked(recognised, asked) : recognised;
   return by === undefined ? verdict : signedBy(verdict, by);
 }
 
+/** What is read, and where that is the manifest of something: of what. */
+interface Found {
+  readonly path: string;
+  readonly asked?: Asked;
+}
+
 /** Where the manifest of a folder, or of a file that has one beside it, stands; anything else is looked at itself. */
-async function manifestOf(path: string): Promise<string> {
-  if (path === "-") return path;
+async function manifestOf(path: string): Promise<Found> {
+  if (path === "-") return { path };
   const about = await stat(path).catch(() => undefined);
   if (about?.isDirectory() === true) {
     const manifest = join(path, FOLDER_MANIFEST);
-    if (await stat(manifest).catch(() => undefined)) return manifest;
+    if (await stat(manifest).catch(() => undefined)) return { path: manifest, asked: { folder: true } };
     throw new CliError("ERR_NOT_FOUND", `nobody has signed ${visible(path, 200)}: it holds no ${FOLDER_MANIFEST}`, {
       hint: `peerage sign ${visible(path, 200)}`,
     });
   }
   const beside = `${path}${FILE_MANIFEST_ENDING}`;
-  return (await stat(beside).catch(() => undefined)) ? beside : path;
+  return (await stat(beside).catch(() => undefined)) ? { path: beside, asked: { file: basename(path) } } : { path };
 }
 
 async function recognise(

@@ -8,6 +8,33 @@ import { visible } from "../ui/visible.ts";
 import { type Check, failed, notChecked, passed, type Verdict, verdictOf } from "./check.ts";
 import { keyDefect } from "./later-keys.ts";
 
+/** What somebody asked about when its manifest was found: a folder, or the file of this name. */
+export type Asked = { readonly folder: true } | { readonly file: string };
+
+/**
+ * The verdict of the manifest that stood where that of the thing in question belongs. It says something of the thing only
+ * if it is a manifest and of just that: a true signature over something else, put in its place, says nothing (A-CLI-06).
+ */
+export function coversAsked(verdict: Verdict, asked: Asked): Verdict {
+  const { covers, file } = (verdict.data ?? {}) as { readonly covers?: unknown; readonly file?: unknown };
+  const isOfIt = "folder" in asked ? covers === "folder" : covers === "file" && file === asked.file.normalize("NFC");
+  // What is no manifest at all, or a broken one, is told as that.
+  if (verdict.type === "manifest" && (isOfIt || verdict.data === undefined)) return verdict;
+  const other =
+    verdict.type !== "manifest"
+      ? `a ${verdict.type} stands where the manifest belongs`
+      : covers === "folder"
+        ? "the manifest is of a folder"
+        : `the manifest is of ${visible(String(file), 200)}`;
+  const thing = "folder" in asked ? "the folder" : visible(asked.file, 200);
+  return {
+    ...verdict,
+    checks: [...verdict.checks, failed("covers", `${other}, and says nothing of ${thing}`, "ERR_STATEMENT_INVALID")],
+    verdict: "invalid",
+    summary: "Nobody has signed what you asked about.",
+  };
+}
+
 /** A manifest against the files it names: signed by the one it names, and nothing changed, missing or extra. */
 export async function verifyManifestFile(
   document: JsonValue,
@@ -51,6 +78,7 @@ export async function verifyManifestFile(
       issuer: manifest.issuer,
       issued: manifest.issued,
       covers: manifest.covers,
+      ...(manifest.covers === "file" ? { file: manifest.files[0]?.path } : {}),
       files: manifest.files.length,
       ...found,
     },
