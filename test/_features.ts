@@ -21,7 +21,7 @@ export const features: readonly Feature[] = [
     tests: [
       "test/observatory-pages.test.ts#U1 answers as HTML, JSON and text",
       "test/observatory-browser.test.ts#U1 U12 are complete, quiet and as wide as the window",
-      "test/observatory-acceptance.test.ts#U1 an agent's page without scripts shows",
+      "test/observatory-acceptance-browser.test.ts#U1 an agent's page without scripts shows",
     ],
   },
   {
@@ -48,7 +48,7 @@ export const features: readonly Feature[] = [
     accepts: "a flipped byte in body, proof, path, checkpoint or cosignature has its own cross, and the others stay",
     tests: [
       "test/observatory-verify.test.ts#U4 A-WEB-05 marks a byte flipped",
-      "test/observatory-acceptance.test.ts#U4 U8 A-WEB-05 witnesses elsewhere are counted",
+      "test/observatory-acceptance-browser.test.ts#U4 U8 A-WEB-05 witnesses elsewhere are counted",
     ],
   },
   {
@@ -57,7 +57,7 @@ export const features: readonly Feature[] = [
     accepts: "the directory is searched by name, DID, prefix, statement id and log index, by a form without scripts",
     tests: [
       "test/observatory-pages.test.ts#U5 goes straight to what has one address, and lists the rest",
-      "test/observatory-acceptance.test.ts#U5 a form finds agents by name, DID and prefix",
+      "test/observatory-acceptance-browser.test.ts#U5 a form finds agents by name, DID and prefix",
     ],
   },
   {
@@ -90,7 +90,7 @@ export const features: readonly Feature[] = [
     tests: [
       "test/observatory-pages.test.ts#U8 shows each entry with a proof",
       "test/observatory-verify.test.ts#U8 turns red over a log that has forked",
-      "test/observatory-acceptance.test.ts#U4 U8 A-WEB-05 witnesses elsewhere are counted",
+      "test/observatory-acceptance-browser.test.ts#U4 U8 A-WEB-05 witnesses elsewhere are counted",
     ],
   },
   {
@@ -121,7 +121,7 @@ export const features: readonly Feature[] = [
     tests: [
       "test/observatory-more.test.ts#U11 name the viewpoint, say unknown of a stranger",
       "test/observatory-more.test.ts#U11 the sitemap and robots.txt",
-      "test/observatory-acceptance.test.ts#U11 U13 A-WEB-01 pictures, Atom and sitemap are well-formed",
+      "test/observatory-acceptance-browser.test.ts#U11 U13 A-WEB-01 pictures, Atom and sitemap are well-formed",
       "test/observatory-acceptance.test.ts#has one address: others are not indexed",
     ],
   },
@@ -133,11 +133,12 @@ export const features: readonly Feature[] = [
       "test/observatory-axe.test.ts#U12 axe finds nothing on any page",
       "test/observatory-axe.test.ts#U12 pages are usable at 320 px",
       "test/observatory-axe.test.ts#U12 nothing moves for those who ask for it",
-      "test/observatory-acceptance.test.ts#U12 every control of a page is reached by the Tab key",
-      "test/observatory-acceptance.test.ts#prints dark on white",
+      "test/observatory-acceptance-browser.test.ts#U12 every control of home and of an agent is reached",
+      "test/observatory-acceptance-browser.test.ts#prints dark on white",
       "test/slow/observatory-matrix.test.ts#U12 must hold 1",
       "test/console-pages.test.ts#U12 pages are complete, quiet and as wide as the window",
       "test/slow/console-matrix.test.ts#U12 is complete, quiet and as wide as the window",
+      "test/slow/console-matrix.test.ts#U12 is usable at 320 px, and every control is reached",
     ],
   },
   {
@@ -148,7 +149,7 @@ export const features: readonly Feature[] = [
       "test/observatory-pages.test.ts#U13 A-WEB-02 allows nothing to run, load or frame but its own",
       "test/observatory-browser.test.ts#U13 A-WEB-01 A-WEB-06 are text on every page",
       "test/observatory-notes.test.ts#U13 A-WEB-01 notes are text",
-      "test/observatory-acceptance.test.ts#U11 U13 A-WEB-01 pictures, Atom and sitemap are well-formed",
+      "test/observatory-acceptance-browser.test.ts#U11 U13 A-WEB-01 pictures, Atom and sitemap are well-formed",
       "test/console-pages.test.ts#A-WEB-01 hostile tools, arguments, reasons and log names are text",
       "test/observatory-map.test.ts#A-WEB-01 shows hostile names as text",
       "test/cli-foreign-text.test.ts#A-CLI-07 is neutralised in self-chosen names",

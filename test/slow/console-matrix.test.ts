@@ -6,6 +6,7 @@ import { launchBrowser } from "../_browser.ts";
 import { checkedRun, examplePolicy, exampleTraffic, startConsole, type TestConsole } from "../_console.ts";
 import { visitConsole } from "../_console-visit.ts";
 import { unsigned } from "../_guard.ts";
+import { expectReachableByTab } from "../_keyboard.ts";
 
 const browser: Browser | undefined = await launchBrowser();
 afterAll(async () => browser?.close());
@@ -45,4 +46,28 @@ describe.skipIf(!browser)("every page of the console", () => {
       }
     }
   }
+
+  it("U12 is usable at 320 px, and every control is reached and seen by the keyboard alone", async () => {
+    const { did } = site.people["eager-ledger"]!;
+    const context = await site.browser(browser!, { viewport: { width: 320, height: 800 } });
+    const page = await context.newPage();
+    const [{ id: call }] = (await site.json("/calls.json?verdict=refused")).calls;
+    const [{ id: item }] = (await site.json("/approvals.json")).open;
+    for (const path of [
+      "/",
+      `/calls/${call}`,
+      `/approvals/${item}`,
+      "/approver",
+      "/policy",
+      "/audit",
+      `/agents/${did}`,
+    ]) {
+      await page.goto(site.url + path, { waitUntil: "load" });
+      const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      expect([path, over]).toEqual([path, 0]);
+      // What is live is drawn anew while calls come in; nothing comes in here.
+      await expectReachableByTab(page, path);
+    }
+    await context.close();
+  });
 });
