@@ -213,6 +213,17 @@ describe("a call that a person must approve", () => {
     expect(await ask()).toBe("admitted");
   });
 
+  it("A-APPR-05 takes no caller's own answer, where anybody else may give one", async () => {
+    const { bob, caller, item, ask, answer } = desk({ by: "*" });
+    await ask();
+    const own = { code: "ERR_APPROVAL_INVALID", detail: "approver" };
+    await expect(answer(caller)).rejects.toMatchObject(own);
+    await expect(answer(caller, "denied")).rejects.toMatchObject(own);
+    expect(item().answers).toEqual([]);
+    await answer(bob);
+    expect(await ask()).toBe("admitted");
+  });
+
   it("A-APPR-04 refuses an approval of another caller that is presented as one's own", async () => {
     const { guard, alice, ask, item, refund, now } = desk();
     const stranger = generateIdentity();

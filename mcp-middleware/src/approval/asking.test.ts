@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { generateIdentity, type Identity, type JsonObject, member } from "@peerage/core";
+import { generateIdentity, type Identity, type JsonObject, member, requestDigest } from "@peerage/core";
 import { afterEach, describe, expect, it } from "vitest";
 import { http, policyOf, replyOf, scene, signed, stdio, verdict } from "../../../test/_guard.ts";
 import { AuditLog } from "../audit/audit-log.ts";
@@ -131,6 +131,22 @@ describe("a modern caller that can open URLs", () => {
     expect(await ask(caller, call({ requestState, inputResponses }))).toBe("admitted");
     now = new Date(now.getTime() + 3_600_000);
     expect(await ask(caller, call({ requestState, inputResponses }))).toBe("ERR_APPROVAL_INVALID");
+  });
+
+  it("A-APPR-07 is refused with a state that another guard gave under the same key", () => {
+    const [mine, other, caller] = [generateIdentity(), generateIdentity(), generateIdentity()];
+    const states = new RequestStates(new Uint8Array(32).fill(7));
+    const params = { name: "pay", arguments: { cents: 5 } };
+    const now = new Date("2026-11-20T12:00:00Z");
+    const unwrapFrom = (guard: Identity): unknown => {
+      const req = requestDigest("tools/call", params);
+      const exp = now.getTime() / 1000 + 60;
+      const requestState = states.seal({ guard: guard.did, caller: caller.did, req, item: "i", exp, round: 1 })!;
+      const expected = { guard: mine.did, caller: caller.did, now };
+      return states.unwrap("tools/call", { ...params, requestState }, expected).state;
+    };
+    expect(unwrapFrom(mine)).toMatchObject({ guard: mine.did });
+    expect(() => unwrapFrom(other)).toThrow(expect.objectContaining({ code: "ERR_APPROVAL_INVALID", detail: "guard" }));
   });
 
   it("gets back what the server behind the guard had asked, and other answers are a new request", async () => {
