@@ -46,12 +46,15 @@ describe("AIP's identities and vouches", () => {
         expect(refused).toMatchObject({ code: 6, data: { agents: [], claims: [] } });
         expect(refused.data.refused).toHaveLength(1);
       }
+      // A member that AIP's forms do not have would be read as if somebody had signed it.
+      for (const one of [certificate, vouch])
+        expect(await verified(home, { ...one, endorsed_by: "everybody" })).toMatchObject({ code: 6 });
       // What its voucher did not sign is named, also where a W3C proof seems to cover all of it.
       expect((await verified(home, certificate)).texts["unsigned"]).toBe(
         "created_at, vouch_id, certificate_issued_at: signed by nobody",
       );
       expect((await verified(home, serviceCredential)).texts["unsigned"]).toBe(
-        "level, created_at, vouch_id: signed by nobody",
+        "level, created_at, vouch_id, all else in it: signed by nobody",
       );
     },
   );

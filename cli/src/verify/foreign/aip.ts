@@ -2,6 +2,7 @@ import type { JsonObject } from "@peerage/core";
 import { type AipVouch, aipFields, isVouchersOwnKey, readAipVouch, signedFieldsOf } from "../../bridges/aip/vouch.ts";
 import { visible } from "../../ui/visible.ts";
 import { notChecked, type Verdict } from "../check.ts";
+import { onlyMembers } from "./keys.ts";
 import { foreignVerdict, hold, look, secondsOf, timeCheck } from "./report.ts";
 
 const types = {
@@ -23,6 +24,13 @@ const names = {
   id: "vouch_id",
 };
 
+const shared = ["voucher_did", "target_did", "scope", "statement", "created_at", "expires_at", "signature"];
+/** All members of its forms that are not credentials, whose members AIP leaves open. */
+const members: Partial<Record<AipVouch["form"], readonly string[]>> = {
+  certificate: [...shared, "version", "vouch_id", "voucher_public_key", "certificate_issued_at"],
+  vouch: [...shared, "voucher_pubkey", "target_pubkey", "level"],
+};
+
 /** True for a vouch of AIP, the Agent Identity Protocol of `did:aip`, that carries its voucher's key. */
 export function isAipVouch(json: JsonObject): boolean {
   const { type, voucher_did: voucher, voucher_public_key: key, voucher_pubkey: other } = json;
@@ -37,6 +45,7 @@ export function verifyAipVouch(json: JsonObject, now: Date): Verdict {
   const signature = look("signature", () => {
     vouch = readAipVouch(json);
     if (!vouch) throw new TypeError("it is no vouch of AIP");
+    onlyMembers(json, members[vouch.form] ?? Object.keys(json));
     signed = signedFieldsOf(vouch);
     return `${signed.join(", ")} are signed by the key in it`;
   });
@@ -45,6 +54,7 @@ export function verifyAipVouch(json: JsonObject, now: Date): Verdict {
   const unsigned = [
     ...open.map((field) => names[field]),
     ...("certificate_issued_at" in json ? ["certificate_issued_at"] : []),
+    ...(vouch?.form === "credential" ? ["all else in it"] : []),
   ];
   const checks = [
     signature,
