@@ -25,12 +25,14 @@ interface Acknowledged {
   readonly index: number;
 }
 
-interface Running {
+/** A registry in a process of its own. */
+export interface Running {
   readonly child: ChildProcess;
   readonly url: string;
 }
 
-async function start(dataDir: string): Promise<Running> {
+/** Starts a registry over a folder, as a process of its own. */
+export async function start(dataDir: string): Promise<Running> {
   const env = { ...process.env, NODE_COMPILE_CACHE: join(dataDir, "compiled") };
   const child = spawn(process.execPath, [join(import.meta.dirname, "fixtures/registry-process.ts"), dataDir], {
     stdio: ["ignore", "pipe", "inherit"],
@@ -40,7 +42,8 @@ async function start(dataDir: string): Promise<Running> {
   throw new Error("the registry did not start");
 }
 
-async function kill({ child }: Running): Promise<void> {
+/** Ends it as a power cut ends a process. */
+export async function kill({ child }: Running): Promise<void> {
   const gone = new Promise((resolve) => child.once("exit", resolve));
   child.kill("SIGKILL");
   await gone;

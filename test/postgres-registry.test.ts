@@ -1,5 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { generateIdentity, noteSignerFromSeed, randomBytes, sha256Hex } from "@peerage/core";
+import { messageLimits } from "../registry/src/messages/limits.ts";
+import type { MessageStore } from "../registry/src/messages/message-store.ts";
+import { openMessages } from "../registry/src/messages/open-messages.ts";
 import {
   type Acknowledged,
   copyKeys,
@@ -124,4 +128,27 @@ it("serves two registries from one database: what one takes, both prove and both
   await expect(startRegistry({ dataDir: stranger.path, database })).rejects.toMatchObject({
     code: "ERR_KEY_FILE_INVALID",
   });
+});
+
+it("P-MSG-5 keeps sealed messages in the database: two processes count together, and either gives and erases", async () => {
+  const database = await server.database("messages");
+  const [sender, recipient] = [generateIdentity().did, generateIdentity().did];
+  const limits = { ...messageLimits, stranger: { messages: 5, bytes: 10_000 } };
+  const log = noteSignerFromSeed("log.example", 1, new Uint8Array(32).fill(1));
+  const open = (): Promise<MessageStore> => openMessages(database, "", { log, now: () => new Date(), limits });
+  await using stack = new AsyncDisposableStack();
+  const stores = (await Promise.all([open(), open()])).map((store) => stack.use(store)) as [MessageStore, MessageStore];
+  const put = async (i: number): Promise<string> => {
+    const sealed = randomBytes(100);
+    const message = { id: `sha256:${sha256Hex(sealed)}` as const, sender, recipient, sealed, isKnown: () => false };
+    return stores[i % 2]!.put(message).catch((error: unknown) => (error as { code: string }).code);
+  };
+  const outcomes = await Promise.all(Array.from({ length: 16 }, (_, i) => put(i)));
+  expect(outcomes.filter((outcome) => outcome === "kept")).toHaveLength(5);
+  expect(new Set(outcomes)).toEqual(new Set(["kept", "ERR_RATE_LIMITED"]));
+  const [first, ...rest] = await stores[0].list(recipient);
+  expect(await stores[1].erase(recipient, first!.id)).toBe(true);
+  expect(await stores[0].get(recipient, first!.id)).toHaveProperty("erased");
+  expect(await stores[0].list(recipient)).toEqual(rest);
+  expect(await put(0)).toBe("kept");
 });
