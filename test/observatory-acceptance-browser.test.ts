@@ -164,6 +164,8 @@ describe.skipIf(!browser)("in Chromium", () => {
       return Object.fromEntries(lines);
     };
     const whole = await verdicts((note) => note);
+    expect(await (await at.get("/log", { accept: "text/html" })).text()).toMatch(/✓ [23] of 3 cosigned, 2 must/);
+    expect((await at.json("/log.json")).witnesses).toMatchObject({ of: 3, threshold: 2 });
     expect(whole["witnesses"]).toEqual(["holds", expect.stringMatching(/^[23] of 3 cosigned, the first at 20/)]);
     const name = witnesses.parties.map(({ key }) => key.name);
     const altered = await verdicts((note) =>

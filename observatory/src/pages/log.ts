@@ -1,5 +1,5 @@
 import { html } from "hono/html";
-import { formatVerifierKey, PeerageError, toHex } from "@peerage/core";
+import { type CheckpointQuorum, formatVerifierKey, parseSignedNote, PeerageError, toHex } from "@peerage/core";
 import { type EntryData, readEntries } from "../entries.ts";
 import type { Page } from "../page.ts";
 import { entryText, feedLine } from "../ui/entry.ts";
@@ -16,7 +16,8 @@ export interface LogData {
   readonly root: string;
   /** Time of the checkpoint, Unix seconds. */
   readonly time: number;
-  readonly witnessed: boolean;
+  /** The witnesses elsewhere: how many there are, how many must cosign a head, and how many lines of theirs this one has. */
+  readonly witnesses?: { readonly of: number; readonly threshold: number; readonly cosigned: number };
   readonly verifierKey: string;
   /** The signed note. */
   readonly checkpoint: string;
@@ -39,7 +40,7 @@ export const log: Page<LogData> = {
       size: view.size,
       root: toHex(view.root),
       time: view.time,
-      witnessed: view.witnessed,
+      ...witnessesOf(asked.source.quorum, view.note),
       verifierKey: formatVerifierKey(asked.source.logKey),
       checkpoint: view.note,
       entries: entries.reverse(),
@@ -77,7 +78,11 @@ export const log: Page<LogData> = {
             <div>
               <dt>witnesses</dt>
               <dd>
-                ${data.witnessed ? "✓ as many as this registry asks for" : "– none configured: its time is the operator’s own"}
+                ${
+                  data.witnesses
+                    ? `✓ ${data.witnesses.cosigned} of ${data.witnesses.of} cosigned, ${data.witnesses.threshold} must`
+                    : "– none configured: its time is the operator’s own"
+                }
               </dd>
             </div>
             <div>
@@ -111,11 +116,23 @@ export const log: Page<LogData> = {
       `${data.origin}  size ${data.size}  ${timeText(data.time)}`,
       `root ${data.root}`,
       `key  ${data.verifierKey}`,
+      ...(data.witnesses ? [`${data.witnesses.cosigned} of ${data.witnesses.of} witnesses cosigned`] : []),
       "",
       ...data.entries.map(entryText),
       "",
     ].join("\n"),
 };
+
+/** The registry publishes no head that has not enough of them; the browser verifies each line for itself. */
+function witnessesOf(quorum: CheckpointQuorum | undefined, note: string): Pick<LogData, "witnesses"> {
+  if (!quorum) return {};
+  const { witnesses, threshold } = quorum;
+  const lines = parseSignedNote(note).signatures;
+  const cosigned = witnesses.filter(({ name, keyId }) =>
+    lines.some((line) => line.name === name && line.keyId === keyId),
+  ).length;
+  return { witnesses: { of: witnesses.length, threshold, cosigned } };
+}
 
 /** An index or size in a query. */
 export function parseIndex(text: string): number {

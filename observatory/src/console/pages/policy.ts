@@ -216,7 +216,7 @@ function head({ guards, guard, digest, since, calls, unmatched, rules }: PolicyD
       "p",
       { class: "muted" },
       digest === undefined ? "No guard has decided anything yet." : ["in force ", h("code", {}, digest)],
-      ...(since === undefined ? [] : [", deciding since ", moment(since)]),
+      ...(since === undefined ? [] : [", counted since ", moment(since)]),
     ),
     h(
       "p",
