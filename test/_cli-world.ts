@@ -27,7 +27,7 @@ export interface World extends AsyncDisposable {
   /** The digest of the note to bot's profile. */
   readonly note: string;
   /** Three more calls through the guard: one admitted, one refused, one put to a person. */
-  callThroughGuard(): Promise<void>;
+  callThroughGuard(calls?: Calls): Promise<void>;
   /** What must never be printed: seeds and passphrases. */
   readonly secrets: readonly string[];
 }
@@ -83,7 +83,7 @@ export async function openWorld(): Promise<World> {
     empty,
     registry,
     note,
-    callThroughGuard: () => guardedCalls(home, identities),
+    callThroughGuard: (calls) => guardedCalls(home, identities, calls),
     dids: Object.fromEntries(people.map((name) => [name, did(name)])) as Record<Person, Did>,
     secrets: [PHRASE, ...people.map((name) => Buffer.from(seedOf(name)).toString("base64url"))],
     [Symbol.asyncDispose]: async () => {
@@ -146,16 +146,24 @@ function sealedForm(did: Did): string {
   return `${JSON.stringify({ v: 1, did, kdf, ...rest })}\n`;
 }
 
-/** A guard that has admitted one call, refused one, and put one to a person. */
-async function guardedCalls(home: Home, identities: ReadonlyMap<Person, Identity>): Promise<void> {
+/** Tools with their arguments. */
+type Calls = readonly (readonly [tool: string, args: JsonObject])[];
+
+const someCalls: Calls = [
+  ["search", { query: "weather" }],
+  ["write_file", { path: "notes.txt" }],
+  ["transfer_funds", { amount_cents: 1_000_000, to: "DE89 3704 0044 0532 0130 00" }],
+];
+
+/** A guard decides these calls of bot: the first is admitted, the second refused, the third put to a person. */
+async function guardedCalls(
+  home: Home,
+  identities: ReadonlyMap<Person, Identity>,
+  calls: Calls = someCalls,
+): Promise<void> {
   const options = { policy: "guard.yaml", approvalWait: "0" };
   await using parts = await buildGuard(contextOf(home, { identity: "gate" }), options);
   const bot = identities.get("bot") as Identity;
-  const calls: readonly (readonly [string, JsonObject])[] = [
-    ["search", { query: "weather" }],
-    ["write_file", { path: "notes.txt" }],
-    ["transfer_funds", { amount_cents: 1_000_000, to: "DE89 3704 0044 0532 0130 00" }],
-  ];
   for (const [name, args] of calls) {
     const message = await signed(bot, parts.guard.did, "tools/call", { name, arguments: args });
     const admission = await parts.guard.admit(message, stdio());

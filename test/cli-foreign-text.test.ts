@@ -5,7 +5,8 @@ import { fileURLToPath } from "node:url";
 import { createNote, generateIdentity, issueProfile, noteDigest } from "@peerage/core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { visible } from "../cli/src/ui/visible.ts";
-import { BIN, Home, openTestRegistry } from "./_cli.ts";
+import { BIN, Home, openTestRegistry, type Ran } from "./_cli.ts";
+import { openWorld } from "./_cli-world.ts";
 
 const STRANGER = "did:key:z6MkwSD8dBdqcXQzKJZQFPy2hh2izzxskndKCjdmC2dBpfME";
 const anyone = `apiVersion: peerage.dev/v1\nkind: Policy\nopen: true\nallow:\n  - { tools: "*", agents: "*" }\n`;
@@ -112,6 +113,83 @@ for await (const line of createInterface({ input: process.stdin })) {
     const refused = await home.run(["call", "any", "--", process.execPath, server, "error"]);
     expect(refused.code).toBe(3);
     expect(refused.stdout + refused.stderr).not.toMatch(dangerous);
+  });
+
+  it("A-CLI-07 is neutralised in every command that shows what somebody called, asked for, wrote or named", async () => {
+    await using world = await openWorld();
+    const text = hostile
+      .slice(0, 8)
+      .join(" ")
+      .replaceAll(/[\r\n\t]/g, "");
+    await world.callThroughGuard([
+      [text.slice(0, 200), { path: text }],
+      ["transfer_funds", { to: text, [text.slice(0, 30)]: 1 }],
+    ]);
+    const seen = async (...argv: string[]): Promise<Ran> => {
+      const ran = await world.home.call(argv);
+      // The tabs of `--plain` are ours: none comes of a text.
+      expect((ran.stdout + ran.stderr).replaceAll("\t", " "), argv.join(" ")).not.toMatch(dangerous);
+      return ran;
+    };
+    const { calls } = JSON.parse((await world.home.call(["calls", "--limit", "2", "--json"])).stdout).data;
+    const [asked, refused] = (calls as { seq: number }[]).map(({ seq }) => String(seq)) as [string, string];
+    const { items } = JSON.parse((await world.home.call(["approvals", "--json"])).stdout).data;
+    const word = items.at(-1).req.slice(7, 15);
+    for (const flags of [[], ["--plain"], ["--json"], ["--verbose"]]) {
+      for (const argv of [
+        ["calls"],
+        ["calls", "show", refused],
+        ["calls", "replay"],
+        ["approvals"],
+        ["policy", "suggest"],
+      ])
+        expect((await seen(...argv, ...flags)).code).toBe(0);
+      expect((await seen("policy", "explain", refused, "--policy", "guard.yaml", ...flags)).code).toBe(3);
+      expect((await seen("policy", "explain", asked, "--policy", "guard.yaml", ...flags)).code).toBe(8);
+    }
+    for (const flags of [[], ["--json"]])
+      for (const argv of [
+        ["approvals", "show", word],
+        ["approvals", "approve", word, "--identity", "alice", "--yes", "--dry-run"],
+        ["audit", "disclose", refused],
+        ["policy", "diff", "policy.yaml", "guard.yaml"],
+        [
+          "history",
+          "append",
+          "hostile.json",
+          "--step",
+          "asked",
+          "--result",
+          "passed",
+          "--tool",
+          text,
+          "--sub",
+          `a=${text}`,
+        ],
+        ["history", "show", "hostile.json", "--full"],
+        ["names", "list"],
+        ["find", text],
+        ["sign", text],
+        ["verify", text],
+        ["config", "set", "audience", text],
+        ["call", text],
+        ["policy", "check", text],
+        ["roots", "add", text],
+        ["vouch", text],
+        ["report", text],
+        ["help", text],
+        ["completion", text],
+        ["key", "import", text],
+        ["log", "report", text],
+        ["proxy", "install", text],
+        ["registry", "mirror", text],
+        ["pack", "verify", text],
+        ["note", "show", text],
+        ["spiffe", "verify", text],
+        ["prove", "domain", text],
+        ["send", text, text],
+      ])
+        await seen(...argv, ...flags);
   });
 
   it("A-CLI-07 stdout of guard and proxy is frames from the first byte to the last, verbose or not", async () => {

@@ -49,14 +49,24 @@ const obeyed =
 
 /** One line of JSON, safe on a terminal: escaped, so that a reader gets the same text. */
 export function jsonLine(value: object): string {
-  return JSON.stringify(value).replace(obeyed, (text) =>
+  return escaped(JSON.stringify(value));
+}
+
+/** A text of JSON that means the same, with nothing in it that a terminal would obey. */
+export function escaped(json: string): string {
+  return json.replace(obeyed, (text) =>
     Array.from({ length: text.length }, (_, i) => `\\u${text.charCodeAt(i).toString(16).padStart(4, "0")}`).join(""),
   );
 }
 
-/** Rows as `--plain` writes them: tabs between, and none inside. */
+/** Rows as `--plain` writes them: tabs between and none inside, and nothing that a terminal would obey. */
 export function plainLines(rows: readonly (readonly (string | number)[])[]): string[] {
-  return rows.map((row) => row.map((cell) => String(cell).replace(/[\t\r\n]/g, " ")).join("\t"));
+  return rows.map((row) => row.map((cell) => plainCell(String(cell))).join("\t"));
+}
+
+function plainCell(text: string): string {
+  const line = text.replace(/[\t\r\n]/g, " ");
+  return line.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (one) => `\\u{${(one.codePointAt(0) ?? 0).toString(16)}}`);
 }
 
 /** An error as people read it: what and why, then the command that mends it. */

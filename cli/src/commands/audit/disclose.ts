@@ -5,7 +5,7 @@ import type { Context } from "../../context.ts";
 import { CliError, usage } from "../../errors.ts";
 import { findAuditFile } from "../../files/guard-files.ts";
 import { codeOf } from "../../files/safe-file.ts";
-import type { Result } from "../../output.ts";
+import { escaped, type Result } from "../../output.ts";
 import type { Args } from "../../tree.ts";
 import { count } from "../../ui/time.ts";
 import { visible } from "../../ui/visible.ts";
@@ -17,8 +17,10 @@ export async function run(context: Context, { words: [word = ""], options }: Arg
   const { seq } = decisionOf(reader, word);
   const text = disclose(reader, seq, names);
   const { out } = options;
-  if (typeof out !== "string")
-    return { data: JSON.parse(text) as object, text: [text.trimEnd()], plain: [[text.trimEnd()]] };
+  if (typeof out !== "string") {
+    const line = escaped(text.trimEnd());
+    return { data: JSON.parse(text) as object, text: [line], plain: [[line]] };
+  }
   const path = resolve(context.io.cwd, out);
   await writeFile(path, text, { mode: 0o600, flag: "wx" }).catch((error: unknown) => {
     throw new CliError("ERR_CONFIG_INVALID", `${visible(path, 200)} cannot be written (${codeOf(error) ?? "unknown"})`);

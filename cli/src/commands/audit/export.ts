@@ -5,7 +5,7 @@ import type { Context } from "../../context.ts";
 import { CliError, usage } from "../../errors.ts";
 import { findAuditFile } from "../../files/guard-files.ts";
 import { codeOf } from "../../files/safe-file.ts";
-import type { Result } from "../../output.ts";
+import { escaped, type Result } from "../../output.ts";
 import type { Args } from "../../tree.ts";
 import { count } from "../../ui/time.ts";
 import { visible } from "../../ui/visible.ts";
@@ -21,7 +21,9 @@ export async function run(context: Context, { options }: Args): Promise<Result |
   const lines = format === "ndjson" ? exportLines(reader) : otlpLines(reader);
   const out = options["out"];
   if (typeof out !== "string") {
-    for (const line of lines) if (!context.io.stdout.write(`${line}\n`)) await drained(context);
+    // A file or a program gets the bytes that were signed; a terminal nothing that it would obey.
+    for (const line of lines)
+      if (!context.io.stdout.write(`${context.ui.tty ? escaped(line) : line}\n`)) await drained(context);
     return 0;
   }
   const path = resolve(context.io.cwd, out);
