@@ -168,6 +168,18 @@ describe("a message", () => {
     expect((JSON.parse(json) as { data: { text: string } }).data.text).toBe(hostile);
   });
 
+  it("of a stranger waits with two others at most: one more ends with 3, and is not kept", async () => {
+    const more = (): Promise<Ran> => alice!.call(["send", dids["bob"]!, "again", "--identity", "mallory", "--json"]);
+    for (let i = 0; i < 3; i++) expect((await more()).code).toBe(0);
+    const refused = await more();
+    expect([refused.code, JSON.parse(refused.stdout)]).toMatchObject([
+      3,
+      { data: { error: { code: "ERR_RATE_LIMITED" } } },
+    ]);
+    expect(await inbox()).toHaveLength(3);
+    expect((await more()).code).toBe(0);
+  });
+
   it("P-MSG-3 P-MSG-4 that were altered, written to another, or came before are refused with their own codes", async () => {
     const good = await sealed("alice", "pay 10");
     const first = await handIn(good);

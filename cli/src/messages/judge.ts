@@ -1,4 +1,5 @@
 import {
+  checkSealedForm,
   type Did,
   type ErrorCode,
   isPeerageError,
@@ -43,6 +44,7 @@ export async function judge(kept: Kept, by: Judge): Promise<Judged> {
 }
 
 async function check(kept: Kept, { did, keys, view, store, now }: Judge): Promise<SealedMessage> {
+  checkSealedForm(kept.sealed);
   const content = await open(keys, kept.sealed);
   if (!content)
     throw new PeerageError("ERR_SEALED_INVALID", "no key of yours opens it: it was altered, or is another's");
