@@ -120,4 +120,36 @@ describe("peerage verify, given what other systems' own code signed", () => {
     for (const one of tampered)
       expect(await verify(one, ...known, ...AT)).toMatchObject({ code: 6, checks: { signature: "no" } });
   });
+
+  it("judges SEP-2787's conformance vectors as they expect, but for HS256, which proves nothing to a third", async () => {
+    const { keys, cases } = samples.sep2787;
+    const pem = { ES256: await file(keys.ES256), RS256: await file(keys.RS256) };
+    for (const [name, { attestation, runtime, expected }] of Object.entries<Json>(cases)) {
+      const call = { jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "delete_file", arguments: runtime } };
+      const beside = runtime === undefined ? [] : ["--message", await file(call)];
+      const key = ["--key", pem[attestation.alg === "RS256" ? "RS256" : "ES256"], "--at", "2026-05-29T10:01:00Z"];
+      const said = await verified(home, attestation, ...key, ...beside);
+      const isAsymmetric = ["ES256", "RS256"].includes(attestation.alg);
+      const state = (holds: boolean): string => (holds ? "ok" : "no");
+      expect(said.checks, name).toMatchObject({
+        signature: state(isAsymmetric && expected.signature_ok),
+        time: state(expected.ttl_ok),
+        ...(runtime === undefined || attestation.alg === "HS256"
+          ? {}
+          : { message: state(expected.args_commitment_ok) }),
+      });
+      expect(said.code, name).toBe(!isAsymmetric ? 6 : expected.ttl_ok ? 0 : 3);
+    }
+    for (const name of ["es256_projection_identity", "rs256_signature_ttl_only"]) {
+      const { attestation } = cases[name];
+      const key = ["--key", pem[attestation.alg as "ES256" | "RS256"], "--at", "2026-05-29T10:01:00Z"];
+      const tampered = [
+        edited(attestation, (copy) => (copy.plannerDeclared.intent = "another")),
+        edited(attestation, (copy) => (copy.issuerAsserted.expSeconds = 86_400)),
+        edited(attestation, (copy) => (copy.payloadDerived.toolCalls[0].name = "read_file")),
+      ];
+      for (const one of tampered)
+        expect(await verify(one, ...key), name).toMatchObject({ code: 6, checks: { signature: "no" } });
+    }
+  });
 });
