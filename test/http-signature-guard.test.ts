@@ -28,7 +28,6 @@ import { GuardCore } from "../mcp-middleware/src/guard/guard.ts";
 import { MemoryReplayStore } from "../mcp-middleware/src/guard/replay.ts";
 import type { Admission } from "../mcp-middleware/src/guard/types.ts";
 import { startHttpGuard } from "../mcp-middleware/src/proxy/index.ts";
-import { GuardSpiffe } from "../mcp-middleware/src/spiffe/guard-spiffe.ts";
 import { http, policyOf, signed, verdict } from "./_guard.ts";
 import { goldenCases, vectorJson, vectorsPresent } from "./_vectors.ts";
 import { ENDPOINT, Journal, wirings } from "./_wirings.ts";
@@ -196,19 +195,6 @@ describe("a guard that takes HTTP signatures", () => {
     const headers = { "signature-key": mine["signature-key"]! };
     const open = httpSignature(caller, headers, ["@method", "@authority", "@path"], `;created=${seconds()}`);
     expect(await verdict(admit(guardOf(takes("head")), body, open))).toBe("ERR_PROOF_INVALID");
-  });
-
-  it("takes nothing less than a call proof where SPIFFE IDs are bound to proofs", async () => {
-    const caller = generateIdentity();
-    const body = call(1);
-    const identity = generateIdentity();
-    const replay = new MemoryReplayStore({ startedAt: new Date(Date.now() - 400_000) });
-    const spiffe = new GuardSpiffe({ bundles: { get: () => undefined } });
-    const guard = new GuardCore({ identity, policy: takes("head"), audiences: [ENDPOINT], replay, spiffe });
-    for (const headers of [await ours(caller, body), webBotAuth(caller, body, ["@authority"])])
-      expect(await verdict(admit(guard, body, headers))).toBe("ERR_PROOF_MISSING");
-    const proven = JSON.stringify(await signed(caller, ENDPOINT, "tools/call", { name: "echo", arguments: {} }));
-    expect(await verdict(admit(guard, proven, {}))).toBe("admitted");
   });
 
   it("knows a thumbprint only of agents that its policy names", async () => {

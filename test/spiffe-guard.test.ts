@@ -16,7 +16,9 @@ import {
   type Policy,
   signCall,
   signEntry,
+  signHttpRequest,
   tokenDigest,
+  utf8,
 } from "@peerage/core";
 import { afterEach, describe, expect, it } from "vitest";
 import { ApprovalStore } from "../mcp-middleware/src/approval/approval-store.ts";
@@ -288,4 +290,20 @@ describe("SPIFFE IDs of signers in a history", () => {
       history: [{ agent: caller.did }, { agent: checker.did, spiffe: CHECKER }],
     });
   });
+});
+
+it("takes nothing less than a call proof where SPIFFE IDs are bound to proofs", async () => {
+  const url = "https://mcp.example.com/mcp";
+  const policy = policyOf([{ tools: "echo", agents: "*", binding: "head" }]);
+  const body = utf8(JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "echo" } }));
+  const verdicts: unknown[] = [];
+  for (const options of [{}, { spiffe: new GuardSpiffe({ bundles: { get: () => undefined } }) }]) {
+    const { guard } = scene({ policy, audiences: [url], ...options });
+    const headers: Record<string, string> = { "content-type": "application/json" };
+    const message = { method: "POST", targetUri: url, header: (name: string) => headers[name], body };
+    Object.assign(headers, await signHttpRequest(caller, message));
+    const admission = await guard.admitText(body, http(headers));
+    verdicts.push(admission.admitted || admission.reason);
+  }
+  expect(verdicts).toEqual([true, "ERR_PROOF_MISSING"]);
 });

@@ -1,5 +1,7 @@
+import { generateIdentity, generateRun, HISTORY_META, type Identity, signEntry, tokenDigest } from "@peerage/core";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { scene, signed, stdio, verdict } from "../../../test/_guard.ts";
 import { type Limit, RateLimited, RateLimiter } from "./rates.ts";
 
 const at = (seconds: number): Date => new Date(1_795_200_000_000 + seconds * 1000);
@@ -73,4 +75,29 @@ describe("a rate limit", () => {
     expect(take(limiter, [limit("k5", 2, 60)], 0)).toBe(30);
     expect(take(limiter, [limit("one more", 2, 60)], 31)).toBe(true);
   });
+});
+
+it("A-RATE-05 checks only so many new history entries of a caller in a minute, known ones without end, and others' still", async () => {
+  const now = at(0);
+  const { guard, caller } = scene({ now: () => now });
+  const call = async (by: Identity, history: readonly string[]): Promise<string> => {
+    const more = { now, meta: { [HISTORY_META]: [...history] }, head: [tokenDigest(history.at(-1)!)] };
+    return verdict(guard.admit(await signed(by, guard.did, "tools/call", { name: "echo" }, more), stdio()));
+  };
+  const history = async (by: Identity, length: number): Promise<string[]> => {
+    const run = generateRun();
+    const tokens: string[] = [];
+    for (let i = 0; i < length; i++) {
+      const prev = tokens.slice(-1).map(tokenDigest);
+      tokens.push(await signEntry(by, { run, prev, step: "step", result: "done", now }));
+    }
+    return tokens;
+  };
+  const first = await history(caller, 250);
+  for (const tokens of [first, await history(caller, 250), await history(caller, 250), await history(caller, 250)])
+    expect(await call(caller, tokens)).toBe("admitted");
+  expect(await call(caller, await history(caller, 1))).toBe("ERR_RATE_LIMITED");
+  expect(await call(caller, first)).toBe("admitted");
+  const other = generateIdentity();
+  expect(await call(other, await history(other, 250))).toBe("admitted");
 });
