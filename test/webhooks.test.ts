@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { readFile, writeFile } from "node:fs/promises";
+import { cp, readFile, writeFile } from "node:fs/promises";
 import type { IncomingHttpHeaders } from "node:http";
 import { join } from "node:path";
 import {
@@ -16,11 +16,12 @@ import {
   multibaseOf,
 } from "@peerage/core";
 import { parseWebhookSecret, verifyWebhook } from "@peerage/mcp-middleware";
+import { openRegistry, type Registry, serveApp } from "@peerage/registry";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { dataSchemas } from "../cli/src/schemas.ts";
 import { BIN, Home } from "./_cli.ts";
 import { serve } from "./_https.ts";
-import { startRegistry, type TestRegistry } from "./_registry.ts";
+import { startRegistry, temporaryFolder, type TestRegistry } from "./_registry.ts";
 import { startProcess } from "./_running.ts";
 
 const SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -210,6 +211,44 @@ describe("peerage watch", () => {
     running.child.kill("SIGINT");
     expect((await ended)[0]).toBe(130);
     expect(JSON.parse(await readFile(cursor, "utf8"))).toMatchObject({ pending: [], seq: 5 });
+  });
+
+  it("ends with 6 once the log contradicts itself, keeps the proof, and tells of nothing in it", async () => {
+    using one = temporaryFolder();
+    using two = temporaryFolder();
+    const bob = generateIdentity();
+    const grow = async (log: Registry): Promise<void> => {
+      const { index } = await log.submit(
+        (await issueVouch(generateIdentity(), { subject: bob.did, scope: ["tools"], confidence: 9 })).bytes,
+      );
+      await log.published(index);
+    };
+    await openRegistry({ dataDir: one.path, cadenceMs: 20 }).then(async (log) => {
+      await grow(log);
+      await log[Symbol.asyncDispose]();
+    });
+    await cp(one.path, two.path, { recursive: true });
+    await using honest = await openRegistry({ dataDir: one.path, cadenceMs: 20 });
+    await using other = await openRegistry({ dataDir: two.path, cadenceMs: 20 });
+    for (const log of [honest, other, other]) await grow(log);
+    let behind = honest;
+    await using served = await serveApp({ fetch: (...args) => behind.app.fetch(...args) });
+    const cursor = join(home.path, "forked.json");
+    const argv = ["watch", bob.did, "--from", "0", "--every", "0.1", "--cursor", cursor, "--json"];
+    const ran = home.call([...argv, "--registry", served.url]);
+    await vi.waitUntil(async () => (await readFile(cursor, "utf8").catch(() => "")).includes('"seq": 2'), WAIT);
+    behind = other;
+    const { code, stdout, stderr } = await ran;
+    const lines = stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect([code, lines.map(({ answer }) => answer)], stderr).toEqual([6, ["yes", "yes", "invalid"]]);
+    expect(lines[2].data.error).toMatchObject({ code: "ERR_LOG_FORKED", hint: expect.stringContaining("fork-") });
+    // Nor does another start on the log that was shown last.
+    expect((await home.call([...argv.filter((_, i) => i < 2 || i > 3), "--once", "--registry", served.url])).code).toBe(
+      6,
+    );
   });
 
   it("goes on from no other log's cursor, and from none that was tampered with", async () => {

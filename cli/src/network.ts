@@ -64,13 +64,17 @@ export async function openSnapshot(context: Context): Promise<Snapshot> {
     const names = new NameSource(context, url, { offline: from === "pack" });
     return { url, from, reader, network, view, age: network.ageSeconds(), names };
   } catch (error) {
-    if (!(error instanceof LogForkedError)) throw error;
-    const { keepEvidence } = await import("./log/evidence.ts");
-    const [path = ""] = await keepEvidence(context, {}, [error.evidence]);
-    throw new CliError("ERR_LOG_FORKED", error.message, { hint: `show the proof to others: peerage verify ${path}` });
+    throw error instanceof LogForkedError ? await forked(context, error) : error;
   } finally {
     progress.end();
   }
+}
+
+/** Keeps the proof that a log contradicted itself, and says where. */
+export async function forked(context: Context, { message, evidence }: LogForkedError): Promise<CliError> {
+  const { keepEvidence } = await import("./log/evidence.ts");
+  const [path = ""] = await keepEvidence(context, {}, [evidence]);
+  return new CliError("ERR_LOG_FORKED", message, { hint: `show the proof to others: peerage verify ${path}` });
 }
 
 /** The log from its registry; or from the pack that is kept, if there is no way to the registry. */

@@ -9,12 +9,10 @@ import { webhookEndpoint } from "../guard/webhook.ts";
 import { unreachable } from "../http.ts";
 import { exitAfter, stopSignal } from "../interrupt.ts";
 import { everySeconds } from "../log/every.ts";
-import { keepEvidence } from "../log/evidence.ts";
-import { checkExtends, directory, keepSeen, openSnapshot, type Snapshot } from "../network.ts";
+import { checkExtends, directory, forked, keepSeen, openSnapshot, type Snapshot } from "../network.ts";
 import type { Result } from "../output.ts";
 import type { Args } from "../tree.ts";
 import { count } from "../ui/time.ts";
-import { visible } from "../ui/visible.ts";
 import { viewpointOf } from "../viewpoint.ts";
 import { minimum } from "./trust.ts";
 import { Cursor } from "../watch/cursor.ts";
@@ -50,8 +48,8 @@ export async function run(context: Context, { words, options }: Args): Promise<R
   const stop = new AbortController();
   const stopped = signal.finally(() => stop.abort());
   context.say(`  watching ${count(watched.size, "agent")} from entry #${cursor.size} of ${snapshot.url}`);
-  const ended = await watch.follow(every, stop.signal);
-  return ended ?? exitAfter(await stopped);
+  await watch.follow(every, stop.signal);
+  return exitAfter(await stopped);
 }
 
 interface Watching {
@@ -99,8 +97,8 @@ class Watch {
     };
   }
 
-  /** Looks and delivers until it is told to stop; the exit code if the log itself ends it. */
-  async follow(every: number, signal: AbortSignal): Promise<number | undefined> {
+  /** Looks and delivers until it is told to stop. @throws {CliError} ERR_LOG_FORKED */
+  async follow(every: number, signal: AbortSignal): Promise<void> {
     const { cursor, snapshot, watched, threshold } = this.#with;
     const print = (event: TrustEvent, seq: number): void => {
       for (const line of linesOf(this.#context, event, seq)) this.#context.io.stdout.write(`${line}\n`);
@@ -109,9 +107,8 @@ class Watch {
       await cursor.advance(snapshot.network, watched, threshold);
       await this.#deliver(signal, print);
       await sleep(every * 1_000, undefined, { signal }).catch(() => undefined);
-      if (signal.aborted) return undefined;
-      const forked = await this.#refresh();
-      if (forked !== undefined) return forked;
+      if (signal.aborted) return;
+      await this.#refresh();
     }
   }
 
@@ -137,8 +134,8 @@ class Watch {
     return undefined;
   }
 
-  /** Reads what is new in the log; 6 if it contradicts itself. A registry that is away is waited for. */
-  async #refresh(): Promise<number | undefined> {
+  /** Reads what is new in the log. A registry that is away is waited for; a log that contradicts itself ends the watch. */
+  async #refresh(): Promise<void> {
     const { snapshot } = this.#with;
     const { network, url } = snapshot;
     try {
@@ -146,19 +143,12 @@ class Watch {
       await keepSeen(this.#context, url, network.view.note);
       if (this.#isCut) this.#context.say(`  ${url} answers again`);
       this.#isCut = false;
-      return undefined;
     } catch (error) {
-      if (error instanceof LogForkedError) {
-        const kept = await keepEvidence(this.#context, {}, [error.evidence]);
-        this.#context.warn(`${error.code}: ${error.message}`);
-        for (const path of kept) this.#context.warn(`evidence is kept in ${visible(path, 400)}`);
-        return 6;
-      }
+      if (error instanceof LogForkedError) throw await forked(this.#context, error);
       if (!isPeerageError(error)) throw error;
       // Said once, not every few seconds; what is not verified is not told of.
       if (!this.#isCut) this.#context.warn(`nothing new can be read: ${describeError(error).message}`);
       this.#isCut = true;
-      return undefined;
     }
   }
 }
