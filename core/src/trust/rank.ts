@@ -6,7 +6,7 @@ import type { TrustGraph } from "./graph.ts";
 import { rootIndices, type ScoreVector, sortedRoots, type TrustMetric, vectorOf } from "./metric.ts";
 
 /** Probability of walking on, and the number of rounds. */
-export const RANK: { readonly damping: number; readonly rounds: number } = { damping: 0.85, rounds: 50 };
+const RANK: { readonly damping: number; readonly rounds: number } = { damping: 0.85, rounds: 50 };
 
 /**
  * Personalised PageRank from the roots, divided by its largest value. It orders agents by closeness and says nothing
@@ -38,7 +38,7 @@ function rankVector(graph: TrustGraph, roots: Iterable<Did>): ScoreVector {
 }
 
 /** Where a walker is who starts at a root, follows vouches by weight, and starts again with probability 1 − damping. */
-export function personalisedRank(graph: EdgeGraph, roots: readonly number[]): Float64Array {
+function personalisedRank(graph: EdgeGraph, roots: readonly number[]): Float64Array {
   let now = new Float64Array(graph.agents);
   if (roots.length === 0) return now;
   for (const root of roots) now[root] = 1 / roots.length;
