@@ -146,7 +146,9 @@ describe("peerage log audit", () => {
       observations: [{ name: "you, before" }, { status: "unreachable" }],
     });
     await expect
-      .poll(async () => (await home.call(["log", "audit", "--registry", stale.url, "--max-age", "1"])).code)
+      .poll(async () => (await home.call(["log", "audit", "--registry", stale.url, "--max-age", "1"])).code, {
+        timeout: 60_000,
+      })
       .toBe(3);
   });
 
@@ -165,7 +167,9 @@ describe("peerage log audit", () => {
     await grow(other, 3);
     await using behind = await exchange(honest);
     const ran = home.run(["log", "watch", "--registry", behind.url, "--every", "0.2", "--json"]);
-    await expect.poll(() => readdir(home.at("state")).catch(() => [])).toContain("checkpoints.json");
+    await expect
+      .poll(() => readdir(home.at("state")).catch(() => []), { timeout: 60_000 })
+      .toContain("checkpoints.json");
     behind.now = other;
     const { code, stdout } = await ran;
     expect(code).toBe(6);
