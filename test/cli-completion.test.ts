@@ -64,15 +64,52 @@ describe("completion", () => {
   });
 });
 
+/** `peerage` on a PATH of its own, for shells that start it by its name. */
+async function onPath(home: Home): Promise<string> {
+  const bin = join(home.path, "bin");
+  await mkdir(bin);
+  await writeFile(join(bin, "peerage"), `#!/bin/sh\nexec "${process.execPath}" "${BIN}" "$@"\n`);
+  await chmod(join(bin, "peerage"), 0o755);
+  return bin;
+}
+
+/** Loads the script in a shell, errors fatal, and completes `peerage tru`; zsh completes at a keyboard only. */
+const others = [
+  {
+    shell: "zsh",
+    script: `setopt err_exit; autoload -Uz compinit; compinit -u -d "$PWD/.dump"; source <(peerage completion zsh); whence -w _peerage`,
+    expected: /^_peerage: function$/m,
+  },
+  {
+    shell: "fish",
+    script: `peerage completion fish | source; or exit 1; complete -C "peerage tru"`,
+    expected: /^trust\t/m,
+  },
+  {
+    shell: "pwsh",
+    script: `$ErrorActionPreference = "Stop"; peerage completion powershell | Out-String | Invoke-Expression; (TabExpansion2 "peerage tru" 11).CompletionMatches[0].CompletionText`,
+    expected: /^trust$/m,
+  },
+];
+
+describe.each(others.filter(({ shell }) => present(shell)))(
+  "completion in a real $shell",
+  ({ shell, script, expected }) => {
+    it("loads without an error and knows the commands", async () => {
+      await using home = await Home.make();
+      const env = { PEERAGE_HOME: home.at(), PATH: `${await onPath(home)}${delimiter}${process.env["PATH"]}` };
+      const ran = await runProcess(shell, ["-c", script], { cwd: home.path, env });
+      expect([ran.code, ran.stdout], ran.stderr).toEqual([0, expect.stringMatching(expected)]);
+    });
+  },
+);
+
 describe.skipIf(!present("bash"))("completion in a real bash", () => {
   let bin = "";
   let home: Home;
   beforeAll(async () => {
     home = await Home.make();
-    bin = join(home.path, "bin");
-    await mkdir(bin);
-    await writeFile(join(bin, "peerage"), `#!/bin/sh\nexec "${process.execPath}" "${BIN}" "$@"\n`);
-    await chmod(join(bin, "peerage"), 0o755);
+    bin = await onPath(home);
     await home.call(["init", "bot"]);
     await home.call(["names", "set", "friend", FRIEND]);
     await home.call(["roots", "add", "friend"]);
