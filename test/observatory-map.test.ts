@@ -13,6 +13,8 @@ const browser: Browser | undefined = await launchBrowser();
 afterAll(async () => browser?.close());
 
 const html = { accept: "text/html" };
+/** A busy machine takes its time. */
+const patient = { timeout: 30_000 };
 let network: ExampleNetwork;
 let site: TestObservatory;
 
@@ -79,7 +81,7 @@ describe("the map", () => {
       ),
     );
     await other.publish(...fresh);
-    await expect.poll(async () => (await other.json("/map.json")).x.length).toBe(Number(x.length) + 9);
+    await expect.poll(async () => (await other.json("/map.json")).x.length, patient).toBe(Number(x.length) + 9);
     const grown = await other.json("/map.json");
     const moved: number[] = x.map((value: number, i: number) =>
       Math.hypot(Number(grown.x[i]) - value, Number(grown.y[i]) - Number(y[i])),
@@ -148,21 +150,21 @@ describe.skipIf(!browser)("the map in Chromium", () => {
     await page.waitForTimeout(200);
     const whole = await pixels();
     await page.getByRole("button", { name: "Zoom in" }).click();
-    await expect.poll(pixels).not.toBe(whole);
+    await expect.poll(pixels, patient).not.toBe(whole);
     const box = (await canvas.boundingBox())!;
     await page.mouse.move(box.x + 300, box.y + 300);
     const before = await pixels();
     await page.mouse.down();
     await page.mouse.move(box.x + 420, box.y + 340, { steps: 4 });
     await page.mouse.up();
-    await expect.poll(pixels).not.toBe(before);
+    await expect.poll(pixels, patient).not.toBe(before);
     await page.getByRole("button", { name: "Show all" }).click();
 
     const stage = page.getByRole("application");
     await stage.focus();
     await page.keyboard.press("ArrowRight");
     const said = page.locator("peerage-map .said");
-    await expect.poll(() => said.textContent()).toMatch(/vouch(?:es)? received$/);
+    await expect.poll(() => said.textContent(), patient).toMatch(/vouch(?:es)? received$/);
     const first = await said.textContent();
     const walked = new Set([first]);
     for (const key of ["ArrowLeft", "ArrowDown", "ArrowUp", "ArrowRight"]) {
@@ -177,7 +179,7 @@ describe.skipIf(!browser)("the map in Chromium", () => {
 
     const { did } = network.identities[7]!;
     await page.goto(`${site.url}/map?q=${did}&lens=trust`);
-    await expect.poll(() => page.locator(".starcard a.agent").getAttribute("href")).toContain(did);
+    await expect.poll(() => page.locator(".starcard a.agent").getAttribute("href"), patient).toContain(did);
     expect(complaints).toEqual([]);
     await context.close();
   });

@@ -136,12 +136,15 @@ describe.skipIf(!browser)("an orbit in Chromium", () => {
     const place = orbitPlace(scoresOf(columns)[i]!, columns.angle[i]!, columns.least);
     const card = page.locator(".starcard");
     await expect
-      .poll(async () => {
-        const box = (await canvas.boundingBox())!;
-        const scale = Math.min(box.width, box.height) / 2 - 8;
-        await page.mouse.move(box.x + box.width / 2 + place.x * scale, box.y + box.height / 2 + place.y * scale);
-        return (await card.isVisible()) ? card.locator(".chain").textContent() : "";
-      })
+      .poll(
+        async () => {
+          const box = (await canvas.boundingBox())!;
+          const scale = Math.min(box.width, box.height) / 2 - 8;
+          await page.mouse.move(box.x + box.width / 2 + place.x * scale, box.y + box.height / 2 + place.y * scale);
+          return (await card.isVisible()) ? card.locator(".chain").textContent() : "";
+        },
+        { timeout: 30_000 },
+      )
       .toMatch(/ → .* → /);
     expect(await card.innerText()).toContain(`${(scoresOf(columns)[i]! / 1_000).toFixed(2)} from here`);
     const { did } = (await site.json(`${path}.json`)).around[i];

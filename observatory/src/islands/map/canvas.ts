@@ -11,7 +11,7 @@ const CROWD = 2_000;
 const STARS_IN_MOTION = 12_000;
 const MULTITUDE = 20_000;
 const MOST_LABELS = 26;
-const LABEL = { width: 112, height: 30 };
+const LABEL = { width: 130, height: 30 };
 
 /** The map on a canvas: where it stands, what is chosen, and how it is drawn. Positions come from the registry. */
 export class MapCanvas {
