@@ -1,4 +1,4 @@
-import { generateIdentity, HttpRegistryReader, issueProfile } from "@peerage/core";
+import { generateIdentity, HttpRegistryReader, issueProfile, issueVouch } from "@peerage/core";
 import { expect, it } from "vitest";
 import { startRegistry } from "./_registry.ts";
 
@@ -11,4 +11,14 @@ it("keeps of a log that it follows no more than the entries", async () => {
     // A view would keep the other entries of its bundle in memory, once for each time that the bundle was fetched.
     expect(leaf.buffer.byteLength).toBe(leaf.byteLength);
   }
+});
+
+it("finds a profile without the vouches of its agent, as the whole record has it", async () => {
+  await using registry = await startRegistry();
+  const [alice, bob] = [generateIdentity(), generateIdentity()];
+  await registry.publish((await issueProfile(alice, { role: "agent" })).bytes);
+  await registry.publish((await issueVouch(bob, { subject: alice.did, scope: ["tools"], confidence: 50 })).bytes);
+  const { view } = registry.registry;
+  expect(view.profileOf(alice.did)?.statement.role).toBe("agent");
+  for (const { did } of [alice, bob, generateIdentity()]) expect(view.profileOf(did)).toEqual(view.agent(did)?.profile);
 });

@@ -307,7 +307,7 @@ class OpenRegistry implements Registry {
   }
 
   nameOf(did: Did): string | undefined {
-    const digest = this.view.agent(did)?.profile?.statement.noteDigest;
+    const digest = this.view.profileOf(did)?.statement.noteDigest;
     return digest === undefined ? undefined : this.#roles.notes.nameOf(digest);
   }
 

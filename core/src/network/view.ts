@@ -108,19 +108,24 @@ export class View implements ViewHead {
   agent(did: Did): AgentRecord | undefined {
     const agent = this.#set.agent(did);
     if (!agent) return undefined;
-    const history = historyOf(this.#set, did, this.time);
-    const [profile] = agent.profiles
-      .filter((one) => history.signed(one) && !history.voids(one.time))
-      .toSorted(newestProfile);
+    const profile = this.profileOf(did);
     return {
       did,
       first: { index: agent.first.index, time: agent.first.time },
-      key: history.state,
+      key: this.keyState(did),
       ...(profile ? { profile } : {}),
       given: judgeVouches(this.#set, agent.given, "subject", this.time),
       received: judgeVouches(this.#set, agent.received, "issuer", this.time),
       reports: this.#judgeReports(agent.reports),
     };
+  }
+
+  /** The profile that counts of an agent. Nothing else of it is judged: pages ask this of everybody whom they name. */
+  profileOf(did: Did): Logged<AgentProfile> | undefined {
+    const profiles = this.#set.agent(did)?.profiles ?? [];
+    if (profiles.length === 0) return undefined;
+    const history = historyOf(this.#set, did, this.time);
+    return profiles.filter((one) => history.signed(one) && !history.voids(one.time)).toSorted(newestProfile)[0];
   }
 
   /** What became of the vouches for an agent by issuers that are asked for: the others are not even judged. */
