@@ -20,9 +20,12 @@ describe("peerage note", () => {
     expect(await home.data(["note", "show", digest])).toMatchObject({ note: { text: "careful with money" } });
     expect(await home.ok(["show", vouched.id])).toContain("careful with money");
     expect(await home.ok(["show", await home.did("bot")])).toMatch(/calls itself\s+bot/);
-    const other = await home.run(["note", "erase", digest, "--identity", "bot", "--json"]);
+    // For ever: somebody must have said yes.
+    const unasked = await home.call(["note", "erase", digest, "--identity", "friend"]);
+    expect([unasked.code, unasked.stderr]).toEqual([2, expect.stringContaining("--yes")]);
+    const other = await home.run(["note", "erase", digest, "--identity", "bot", "--json", "--yes"]);
     expect(other).toMatchObject({ code: 3 });
-    expect(await home.data(["note", "erase", digest, "--identity", "friend"])).toMatchObject({ erased: true });
+    expect(await home.data(["note", "erase", digest, "--identity", "friend", "--yes"])).toMatchObject({ erased: true });
     expect((await home.run(["note", "show", digest])).code).toBe(5);
     expect(await home.ok(["show", vouched.id])).toContain("erased");
     expect(await home.data(["show", vouched.id])).toMatchObject({ status: "in-force" });
