@@ -1,7 +1,15 @@
 import { generateKeyPairSync, sign } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { canonicalize, generateIdentity, issueVouch, type JsonObject, toBase64url, utf8 } from "@peerage/core";
+import {
+  canonicalize,
+  generateIdentity,
+  type Identity,
+  issueVouch,
+  type JsonObject,
+  toBase64url,
+  utf8,
+} from "@peerage/core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { signAgentCard, signedForms, VOUCH_CHAIN_URI, type VouchChain } from "../cli/src/bridges/agent-card.ts";
 import { Home, openTestRegistry } from "./_cli.ts";
@@ -113,6 +121,10 @@ describe("an A2A agent card", () => {
     const spoken = await sealed([await vouch()], stranger);
     expect(spoken).toMatchObject({ code: 0, checks: { signer: "none", vouches: "ok" } });
     expect(spoken.texts["signer"]).toContain("speaks about another agent");
+    // With a key of one's own behind another's name, nobody else has signed: with a chain or without.
+    const posing = { ...stranger!, did: agent!.did, kid: `${agent!.did}#${stranger!.did.slice(8)}` } as Identity;
+    for (const vouches of [[await vouch()], []])
+      expect(await sealed(vouches, posing)).toMatchObject({ code: 6, checks: { signature: "no" } });
     expect(await sealed([])).toMatchObject({ code: 0, texts: { vouches: "nobody is shown to vouch for it in tools" } });
   });
 
@@ -148,6 +160,17 @@ describe("an A2A agent card", () => {
       "--json",
     ]);
     expect(JSON.parse(again.stdout).data.card.capabilities.extensions).toHaveLength(2);
+  });
+
+  it("A-CLI-07 prints nothing that a terminal would obey, and the same card", async () => {
+    const name = "Evil\u009b31m\u202eBot\u200b\u001b]0;x\u0007";
+    const { stdout } = await home.call(["export", "a2a", ...own, "--identity", "bot", "--name", name]);
+    expect(stdout).toMatch(/^[\x20-\x7e\n]*$/);
+    const card = JSON.parse(stdout);
+    expect(card.name).toBe(name);
+    expect(await verify(card)).toMatchObject({ code: 0, checks: { signature: "ok" } });
+    const read = await reader.call(["verify", await file({ ...card, name: `${name}!` })]);
+    expect(read.stdout).not.toMatch(/[\u0080-\u009f\u200b\u202e]/);
   });
 
   it("says what a card lacks: an address, what A2A requires, or the version that is written", async () => {

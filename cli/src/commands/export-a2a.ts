@@ -9,7 +9,7 @@ import { isLoopback } from "../files/config.ts";
 import { writeNewFile } from "../files/new-file.ts";
 import { readInput } from "../files/read-input.ts";
 import { directory, freshSnapshot, type Snapshot } from "../network.ts";
-import type { Result } from "../output.ts";
+import { escaped, type Result } from "../output.ts";
 import { presentedVouches } from "../presented.ts";
 import type { Args } from "../tree.ts";
 import { fingerprint, styledDid } from "../ui/agent.ts";
@@ -56,7 +56,7 @@ export async function run(context: Context, { words: [text], options }: Args): P
     },
     text:
       out === undefined || dryRun
-        ? [json.trimEnd()]
+        ? [escaped(json.trimEnd())]
         : [
             ...ui.facts([
               {

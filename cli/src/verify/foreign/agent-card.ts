@@ -55,7 +55,7 @@ export function verifyAgentCard(card: JsonObject, given: CardGiven): Verdict {
   let signer: CardSigner = {};
   const checks: Check[] = [
     look("signature", () => {
-      signer = cardSigner(card, given.keys);
+      signer = cardSigner(card, given);
       return `${signer.did ? fingerprint(signer.did) : "the key given"} signed this card`;
     }),
   ];
@@ -79,7 +79,7 @@ export function verifyAgentCard(card: JsonObject, given: CardGiven): Verdict {
 }
 
 /** The first of its signatures that holds (A2A 1.0, section 8.4.3). */
-function cardSigner(card: JsonObject, keys: readonly KeyObject[]): CardSigner {
+function cardSigner(card: JsonObject, given: CardGiven): CardSigner {
   const signatures = card["signatures"];
   hold(Array.isArray(signatures) && signatures.length > 0, "it carries no signature: anybody could have written it");
   const list = (signatures as JsonValue[]).slice(0, MAX_SIGNATURES);
@@ -87,7 +87,7 @@ function cardSigner(card: JsonObject, keys: readonly KeyObject[]): CardSigner {
   let why: unknown;
   for (const one of list) {
     try {
-      return signerOf(one, payloads, keys);
+      return signerOf(one, payloads, given);
     } catch (error) {
       why ??= error;
     }
@@ -95,7 +95,7 @@ function cardSigner(card: JsonObject, keys: readonly KeyObject[]): CardSigner {
   throw why;
 }
 
-function signerOf(signature: JsonValue, payloads: readonly string[], keys: readonly KeyObject[]): CardSigner {
+function signerOf(signature: JsonValue, payloads: readonly string[], { keys, view }: CardGiven): CardSigner {
   if (!isJsonObject(signature)) throw new TypeError("a signature is no object");
   const protectedPart = textAt(signature, "protected");
   const header = parseJson(fromUtf8(fromBase64url(protectedPart)));
@@ -110,7 +110,9 @@ function signerOf(signature: JsonValue, payloads: readonly string[], keys: reado
     const key = fragment as MultibaseKey;
     const holds = covered.some((one) => verifySignature(parseMultibaseKey(key), one, bytes));
     hold(holds, "its signature does not hold");
-    return { did: parseDid(did), key };
+    const signer = parseDid(did);
+    hold(isKeyOf(signer, key, view), `the key that signed is not one of ${fingerprint(signer)}`);
+    return { did: signer, key };
   }
   const fitting = keys.filter((key) => fits(alg, key));
   const from = typeof header["jku"] === "string" ? ` (${visible(header["jku"], 120)} has it, and is not fetched)` : "";
@@ -176,13 +178,14 @@ function readVouches(list: JsonValue | undefined): Verified<Vouch>[] {
   });
 }
 
-/** Offline only a DID's own first key is believed; what became of later ones is for the log. */
 function checkKeys(issuer: Did, keys: readonly MultibaseKey[], view: View | undefined): void {
-  const allowed = view?.keysOf(issuer) ?? [issuer.slice(8)];
-  hold(
-    keys.every((key) => allowed.includes(key)),
-    `a vouch of ${fingerprint(issuer)} is signed by a key that is not its own`,
-  );
+  const own = keys.every((key) => isKeyOf(issuer, key, view));
+  hold(own, `a vouch of ${fingerprint(issuer)} is signed by a key that is not its own`);
+}
+
+/** True if a key has ever stood behind a DID. Offline only the first one is known, of which the DID is made. */
+function isKeyOf(did: Did, key: MultibaseKey, view: View | undefined): boolean {
+  return (view?.keysOf(did) ?? [did.slice("did:key:".length)]).includes(key);
 }
 
 /** Every vouch is for the agent, or for somebody from whom others lead to it. */
