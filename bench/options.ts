@@ -26,7 +26,7 @@ Measures everything in one run and prints one report as Markdown; the big sizes 
   --only NAME,…         some sections only: ${sectionNames.join(", ")}
   --quick               a look at whether all of it works, in under two minutes; its figures say little
   --full                the big sizes too: logs and graphs of a million
-  --passes N            goes through all sections N times, 1 to 20 (3; 1 with --quick)
+  --passes N            goes through all sections N times, 1 to 20 (2; 1 with --quick)
   --json                the report as JSON, rounds included, on standard output
   --out PATH            writes FILE.md, FILE.json, or both into a folder
   --compare OLD.json    prints beside it what a run before measured, and marks what moved beyond both spreads
@@ -48,7 +48,7 @@ export function parseOptions(words: readonly string[]): Options {
   const failOnRegression = more["fail-on-regression"];
   if (failOnRegression && compare === undefined) throw new UsageError("--fail-on-regression needs --compare OLD.json");
   const size = quick ? "quick" : full ? "full" : "normal";
-  const count = passes === undefined ? (quick ? 1 : 3) : Number(passes);
+  const count = passes === undefined ? (quick ? 1 : 2) : Number(passes);
   if (!Number.isInteger(count) || count < 1 || count > 20) throw new UsageError("--passes takes a number from 1 to 20");
   return { only: names, size, passes: count, json, out, compare, with: against, failOnRegression, help: more.help };
 }

@@ -40,10 +40,12 @@ export const sections: Readonly<Record<string, SectionSource>> = {
   },
   sse: {
     title: "Live feed: many readers of one registry",
+    passes: 1,
     load: async () => (await import("./feed.ts")).benchFeed,
   },
   pages: {
     title: "Observatory: pages and map",
+    passes: 1,
     load: async () => (await import("./observatory.ts")).benchObservatory,
   },
   spiffe: {

@@ -223,7 +223,7 @@ describe("the report", () => {
 
 describe("npm run bench", () => {
   it("takes the words that its help names, and says what is wrong with others", () => {
-    expect(parseOptions([])).toMatchObject({ only: sectionNames, size: "normal", passes: 3, json: false });
+    expect(parseOptions([])).toMatchObject({ only: sectionNames, size: "normal", passes: 2, json: false });
     expect(parseOptions(["--only", "proofs,log", "--quick"])).toMatchObject({ only: ["proofs", "log"], passes: 1 });
     for (const [words, problem] of [
       [["--only", "proofs,prooofs"], "no such section: prooofs; there are proofs, admission"],

@@ -13,6 +13,9 @@ export interface Change {
   readonly verdict: "same" | "better" | "worse";
 }
 
+/** Of fewer rounds nobody knows the spread, so nothing is said to have moved. */
+const ROUNDS_TO_TELL = 3;
+
 /** What two reports say of each other. */
 export interface Comparison {
   readonly changes: readonly Change[];
@@ -48,7 +51,8 @@ function figuresOf({ sections }: Report): ReadonlyMap<string, Figure> {
 
 function changeOf(old: Figure, now: Figure): Change {
   const [before, after] = old.ratio && now.ratio ? [old.ratio, now.ratio] : [old, now];
-  const touches = before.low <= after.high && after.low <= before.high;
+  const isTold = Math.min(old.rounds.length, now.rounds.length) >= ROUNDS_TO_TELL;
+  const touches = !isTold || (before.low <= after.high && after.low <= before.high);
   const isMore = after.median > before.median;
   const verdict = touches ? "same" : isMore === (now.better === "more") ? "better" : "worse";
   return { id: now.id, old, now, factor: after.median / before.median, verdict };
