@@ -10,6 +10,9 @@ export interface CommunityData {
   readonly bridges: readonly Bridge[];
 }
 
+/** A name is wider than a small circle: of these, so many of the largest have theirs. */
+const MOST_LABELS = 12;
+
 /** A picture of communities: area is members, a line is vouches between two. A click looks into one. */
 export function communityChart(
   { communities, path }: { communities?: CommunityData; path: readonly AgentRef[] },
@@ -55,7 +58,7 @@ function circle(
   const community = [...path, first].map(({ did }) => did).join(",");
   const title = `${count(members, "agent")}, ${count(inner, "vouch", "vouches")} among them, around ${first.name ?? ""} z6Mk${head}…${tail}`;
   const label =
-    r < 26
+    r < 26 || (r < 44 && i >= MOST_LABELS)
       ? ""
       : html`<text class="name" x="${x}" y="${y - 2}"
             >${Array.from(first.name ?? `${head}…${tail}`)
