@@ -57,18 +57,9 @@ it("every piece of TypeScript on a page is right against the packages as they ar
   };
   host.fileExists = (path) => sources.has(resolve(path)) || base.fileExists(path);
   host.readFile = (path) => sources.get(resolve(path)) ?? base.readFile(path);
-  const program = ts.createProgram(
-    [...sources.keys()],
-    {
-      ...options,
-      composite: false,
-      incremental: false,
-      tsBuildInfoFile: undefined,
-      noUnusedLocals: false,
-      noEmit: true,
-    },
-    host,
-  );
+  delete options.tsBuildInfoFile;
+  const checked = { ...options, composite: false, incremental: false, noUnusedLocals: false, noEmit: true };
+  const program = ts.createProgram([...sources.keys()], checked, host);
   const complaints = [...sources.keys()].flatMap((path) => {
     const file = program.getSourceFile(path);
     const found = [...program.getSemanticDiagnostics(file), ...program.getSyntacticDiagnostics(file)];

@@ -117,6 +117,9 @@ describe("a key that rotates", () => {
     ]);
     expect(suspended.keyState(agent(1).did)).toMatchObject({ status: "suspended", since: t0 + 10 });
     expect(suspended.vouch(after.id)?.status).toBe("wrong-key");
+    const own = multibaseOf(agent(1).did);
+    expect(suspended.keyLostSince(agent(1).did, own)).toBe(t0 + 10);
+    expect(viewAt(t0 + 9, [[t0, init]]).keyLostSince(agent(1).did, own)).toBeUndefined();
     const resumed = await rotate(2, revoked, t0 + 30);
     const whole: Timeline = [
       [t0, init],
@@ -129,8 +132,10 @@ describe("a key that rotates", () => {
 
     const burn = await issueRevocation(agent(1), { revokes: "self", now: seconds(t0 + 5) });
     expect(viewAt(t0 + 40, [...whole, [t0 + 31, burn]]).keyState(agent(1).did).status).toBe("active");
-    const own = await issueRevocation(agent(2), { revokes: "self", now: seconds(t0 + 35) });
-    expect(viewAt(t0 + 40, [...whole, [t0 + 35, own]]).keyState(agent(1).did).status).toBe("burnt");
+    // Of one that goes on with another key, the first is a retired one.
+    expect(viewAt(t0 + 40, whole).keyLostSince(agent(1).did, own)).toBeUndefined();
+    const end = await issueRevocation(agent(2), { revokes: "self", now: seconds(t0 + 35) });
+    expect(viewAt(t0 + 40, [...whole, [t0 + 35, end]]).keyState(agent(1).did).status).toBe("burnt");
   });
 });
 

@@ -96,11 +96,13 @@ export class KeyHistory {
    */
   lostSince(key: MultibaseKey): number | undefined {
     const { status, since } = this.state;
-    const ended = status === "active" || since === undefined ? [] : [{ since, until: Number.POSITIVE_INFINITY }];
     const own = this.periods.filter((period) => period.key === key);
-    const lost = [...this.#compromised, ...ended].filter((loss) =>
+    const lost = this.#compromised.filter((loss) =>
       own.some(({ from, until }) => from < loss.until && loss.since < until),
     );
+    // What ended the agent, or suspended it, ended its key's period at that very second.
+    const isLast = own.some(({ until }) => since !== undefined && since <= until);
+    if (status !== "active" && since !== undefined && isLast) lost.push({ since, until: Number.POSITIVE_INFINITY });
     return lost.length === 0 ? undefined : Math.min(...lost.map((loss) => loss.since));
   }
 
