@@ -214,6 +214,11 @@ export const templates: readonly { readonly page: string; readonly holds: string
     because: "it names a public address and a DID; test/cli-registry.test.ts starts it with others",
   },
   {
+    page: "bench/README.md",
+    holds: "npm run bench",
+    because: "it takes minutes; test/bench.test.ts and test/slow/bench.test.ts run its parts and the whole",
+  },
+  {
     page: "docs/policy.md",
     holds: "--also cedar",
     because: "Cedar and OPA are other people's; test/policy-engines.test.ts asks them",

@@ -3,7 +3,6 @@ import { createRequire } from "node:module";
 import { Decrypter, Encrypter, identityToRecipient } from "age-encryption";
 import { describe, expect, it } from "vitest";
 import {
-  ageRecipient,
   checkSealedForm,
   generateIdentity,
   generateSeed,
@@ -15,7 +14,7 @@ import {
   verifyMessage,
   x25519PrivateKey,
 } from "@peerage/core";
-import { open, openingKey, seal } from "../cli/src/messages/age.ts";
+import { ageRecipient, open, openingKey, seal } from "../cli/src/messages/age.ts";
 import { messageId } from "../cli/src/messages/post.ts";
 import { x25519PublicKey } from "../core/src/sealed/x25519.ts";
 

@@ -1,5 +1,4 @@
 import {
-  ageRecipient,
   CALL_META,
   CALL_TYP,
   canonicalAudience,
@@ -60,6 +59,7 @@ import {
   View,
   WITNESS_TYPE,
 } from "@peerage/core";
+import { ageRecipient } from "../cli/src/messages/age.ts";
 import { formatVerifierKey, parseTime } from "@peerage/core";
 import { describe, expect, it } from "vitest";
 import { errorNumber, refusalReply } from "../mcp-middleware/src/guard/refusal.ts";

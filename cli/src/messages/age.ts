@@ -1,5 +1,6 @@
 import { webcrypto } from "node:crypto";
-import { ageRecipient, type MultibaseKey, x25519PrivateKey } from "@peerage/core";
+import { type MultibaseKey, parseMultibaseKey, x25519PrivateKey, x25519PublicKey } from "@peerage/core";
+import { bech32 } from "@scure/base";
 import { Decrypter, Encrypter } from "age-encryption";
 
 /** A private key that opens what was sealed to its public half; its bytes cannot be read out of it. */
@@ -7,6 +8,16 @@ export type OpeningKey = webcrypto.CryptoKey;
 
 // RFC 8410: a PKCS #8 X25519 key is this, and the 32 bytes.
 const PKCS8_HEAD = Buffer.from("302e020100300506032b656e04220420", "hex");
+
+/**
+ * The age recipient (`age1…`, 62 characters) to which a message for an Ed25519 key is sealed: Bech32 (BIP 173) of its
+ * X25519 form. Any age tool encrypts to it.
+ * @throws {PeerageError} ERR_DID_INVALID if the key is not acceptable
+ * @see https://age-encryption.org/v1
+ */
+export function ageRecipient(key: MultibaseKey): string {
+  return bech32.encodeFromBytes("age", x25519PublicKey(parseMultibaseKey(key)));
+}
 
 /** Seals bytes so that only who holds the private half of an Ed25519 key can open them. */
 export function seal(key: MultibaseKey, content: Uint8Array): Promise<Uint8Array> {

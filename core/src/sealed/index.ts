@@ -1,4 +1,3 @@
-export { ageRecipient } from "./age-recipient.ts";
 export { checkSealedForm, MAX_SEALED_BYTES } from "./form.ts";
 export {
   MAX_BODY_BYTES as MAX_MESSAGE_BODY_BYTES,
@@ -20,4 +19,4 @@ export {
   verifyDelivery,
   verifyInboxRequest,
 } from "./requests.ts";
-export { x25519PrivateKey } from "./x25519.ts";
+export { x25519PrivateKey, x25519PublicKey } from "./x25519.ts";
