@@ -28,8 +28,8 @@ type Resources = Readonly<Record<string, Reading["resources"]>>;
  * else is flat. A slope counts as far as it is beyond twice its standard error.
  */
 export const LIMITS = {
-  /** Below that there are too few points for a slope. */
-  judgedFromMinutes: 5,
+  /** Below that the warm-up is shorter than five minutes, in which code is compiled and caches fill. */
+  judgedFromMinutes: 20,
   /** Bytes of heap, and of resident memory, a statement, for those who follow the log. */
   heapPerStatement: 8 * 1024,
   rssPerStatement: 24 * 1024,

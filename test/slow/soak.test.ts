@@ -43,7 +43,7 @@ it("a soak fails for memory that grows, a latency that doubles, a wrong answer o
       const latency = { call: 5, page, write: 20 };
       return { minute: i / 6, readings: { bridge: reading }, latency, statements: 10, wrong };
     });
-    return judge({ samples, before: rest, after, minutes: 10 }).faults;
+    return judge({ samples, before: rest, after, minutes: 30 }).faults;
   };
   expect(judged(() => ({}))).toEqual([]);
   expect(judged((minute) => ({ heap: minute * LIMITS.heapPerMinute * 0.9 }))).toEqual([]);
