@@ -34,7 +34,7 @@ export class NameSource {
   async ofAll(view: View, dids: readonly Did[]): Promise<ReadonlyMap<Did, string>> {
     const cache = await this.#load();
     const wanted = dids.flatMap((did) => {
-      const digest = view.agent(did)?.profile?.statement.noteDigest;
+      const digest = view.profileOf(did)?.statement.noteDigest;
       return digest === undefined ? [] : [{ did, digest }];
     });
     const missing = this.#offline

@@ -1,5 +1,5 @@
 import type { html } from "hono/html";
-import type { Did, Digest, Score, View, VouchRecord } from "@peerage/core";
+import type { Did, Digest, View, VouchRecord } from "@peerage/core";
 import type { Frame } from "./frame.ts";
 import type { Links } from "./links.ts";
 import type { Layouts } from "./map/layouts.ts";
@@ -66,11 +66,6 @@ export class Elsewhere extends Error {
     super("the page is elsewhere");
     this.location = location;
   }
-}
-
-/** A score with the agent it is about. */
-export interface Scored extends AgentRef {
-  readonly score: Score;
 }
 
 export function vouchData(record: VouchRecord, asked: Asked): VouchData {

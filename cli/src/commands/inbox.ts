@@ -103,7 +103,7 @@ async function look(context: Context, reader: Reader, options: Options): Promise
   const snapshot = await freshSnapshot(context, options["maxAge"]);
   const { view, url } = snapshot;
   const { did, name } = reader.file;
-  if (!view.agent(did)?.profile) {
+  if (!view.profileOf(did)) {
     throw new CliError("ERR_NOT_FOUND", `${name} has not joined ${url}: nothing is kept for it there`, {
       hint: `peerage init ${name} --registry ${url}`,
     });

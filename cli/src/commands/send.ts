@@ -85,7 +85,7 @@ function currentKey(
   did: Did,
 ): MultibaseKey {
   if (did === me.did) throw usage("a message is for somebody else");
-  if (!view.agent(did)?.profile) {
+  if (!view.profileOf(did)) {
     throw new CliError("ERR_NOT_FOUND", `${fingerprint(did)} has not joined ${url}: nothing can be kept for it there`, {
       hint: `it runs: peerage init --registry ${url}`,
     });

@@ -44,7 +44,6 @@ export interface Manifest {
 }
 
 export const MAX_FILES = 20_000;
-export const MAX_MANIFEST_BYTES: number = 4 * 1_048_576;
 
 /** True for a path that stays inside its folder on every system and shows nothing else than it is. */
 export function isPortablePath(path: string): boolean {

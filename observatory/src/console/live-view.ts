@@ -1,4 +1,4 @@
-import { type Counts, lenses, type LiveData, windowMs, windows } from "./live-data.ts";
+import { type Counts, lenses, type LiveData, windows } from "./live-data.ts";
 import { h, type Node } from "./node.ts";
 import { paths } from "./paths.ts";
 import { callTable } from "./rows.ts";
@@ -195,9 +195,4 @@ function round(value: number): number {
 
 function day(at: string): string {
   return at.slice(0, 19).replace("T", " ");
-}
-
-/** Milliseconds between two bars. */
-export function barMs(window: LiveData["window"]): number {
-  return windowMs[window] / 60;
 }

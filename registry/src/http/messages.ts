@@ -144,14 +144,14 @@ function proofOptions({ keys, now, published: { view } }: Service): Parameters<t
 
 /** Who asks has joined this registry, and signed with the key that stands behind it now. */
 function checkKey({ published: { view } }: Service, { issuer, kid }: { issuer: Did; kid: KeyId }): void {
-  if (!view.agent(issuer)?.profile)
+  if (!view.profileOf(issuer))
     throw new PeerageError("ERR_PROOF_INVALID", "who signed this has not joined this registry: it has no profile here");
   checkSigningKey(kid, view.keyState(issuer));
 }
 
 /** A message is kept for who can come and fetch it. */
 function checkRecipient({ published: { view } }: Service, recipient: Did): void {
-  if (!view.agent(recipient)?.profile) throw notFound("the recipient has not joined this registry");
+  if (!view.profileOf(recipient)) throw notFound("the recipient has not joined this registry");
   const { status, current } = view.keyState(recipient);
   checkSigningKey(`${recipient}#${current}`, { status, current });
 }
