@@ -161,6 +161,8 @@ export const features: readonly Feature[] = [
     accepts: "an orbit as seen by anyone, at the same positions in SVG and on canvas; 100,000 agents load",
     tests: [
       "test/observatory-more.test.ts#U14 is the network by the agent's own scores",
+      "test/observatory-orbit.test.ts#U14 has one place for each agent",
+      "test/observatory-orbit.test.ts#U14 is drawn for any DID",
       "test/slow/observatory-large.test.ts#U14 shows everybody whom an agent has a score for",
       "test/slow/observatory-large.test.ts#U14 draws, tells who is under the pointer",
     ],
