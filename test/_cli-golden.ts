@@ -70,6 +70,7 @@ function steady(text: string, { home, empty, dids }: World): string {
       .replaceAll("\u001b", "\\e")
       .replaceAll(home.path, "~")
       .replaceAll(empty.path, "~")
+      .replace(/\$schema=\S*?(?=core\/schema)/, "$schema=…/")
       .replace(/eyJ[\w-]+\.[\w-]+\.[\w-]+/g, "eyJ….….…")
       .replace(new RegExp(KEY, "g"), (key) => (known.has(key) ? key : `z6Mk${"x".repeat(44)}`))
       .replace(/z6Mk[1-9A-HJ-NP-Za-km-z]{5}…[1-9A-HJ-NP-Za-km-z]{4}/g, (head) =>

@@ -133,7 +133,7 @@ describe("peerage registry serve", () => {
       profile: { noteDigest: string };
     };
     const { noteDigest } = agent.profile;
-    await home.ok(["note", "erase", noteDigest, "--registry", registry.url, "--identity", "amber-heron"]);
+    await home.ok(["note", "erase", noteDigest, "--yes", "--registry", registry.url, "--identity", "amber-heron"]);
     expect(await page()).not.toContain("amber-heron");
   });
 
