@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
-import { federationCommands, runFederation } from "../examples/federation/run.ts";
+import { federationCommands, runFederation } from "../../examples/federation/run.ts";
 
 describe("docs/operating.md", () => {
   it("A-LOG-06 gives a registry with a mirror and three witnesses, word for word, and heals it from a backup", async () => {
