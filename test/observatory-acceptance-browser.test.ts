@@ -1,11 +1,12 @@
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { explainTrust, formatVerifierKey, generateIdentity, issueVouch, type TrustGraph } from "../core/src/index.ts";
+import { explainTrust, formatVerifierKey, generateIdentity, issueVouch } from "../core/src/index.ts";
 import { scoreText } from "../observatory/src/ui/format.ts";
 import { openLogKeys } from "../registry/src/keys/log-keys.ts";
 import { launchBrowser } from "./_browser.ts";
-import { type ExampleNetwork, exampleNetwork } from "./_example-network.ts";
+import type { ExampleNetwork } from "./_example-network.ts";
+import { exampleSite, graphOf, trustedIn } from "./_example-site.ts";
 import { expectReachableByTab } from "./_keyboard.ts";
 import { startObservatory, type TestObservatory } from "./_observatory.ts";
 import { temporaryFolder } from "./_registry.ts";
@@ -20,20 +21,9 @@ let network: ExampleNetwork;
 let site: TestObservatory;
 
 beforeAll(async () => {
-  network = await exampleNetwork(40, new Date());
-  site = await startObservatory({ roots: network.roots, names: network.names });
-  await site.publish(...network.statements.map(({ statement }) => statement));
+  ({ network, site } = await exampleSite(40));
 });
 afterAll(async () => site[Symbol.asyncDispose]());
-
-const graph = (): TrustGraph => site.registry.view.graph("tools");
-/** An agent with several chains to it. */
-function trusted(): ExampleNetwork["identities"][number] {
-  return network.identities.find(({ did }) => {
-    const { score, contributions } = explainTrust(graph(), { roots: network.roots, target: did });
-    return contributions.length > 2 && score !== 1;
-  })!;
-}
 
 describe.skipIf(!browser)("in Chromium", () => {
   async function open(options: Parameters<Browser["newContext"]>[0] = {}): Promise<Page> {
@@ -41,7 +31,7 @@ describe.skipIf(!browser)("in Chromium", () => {
   }
 
   it("U1 an agent's page without scripts shows name, score, viewpoint, chains and vouches, and curl prints them", async () => {
-    const { did } = trusted();
+    const { did } = trustedIn(network, site);
     const data = await site.json(`/a/${did}.json`);
     const page = await open({ javaScriptEnabled: false });
     await page.goto(`${site.url}/a/${did}`);
@@ -49,7 +39,7 @@ describe.skipIf(!browser)("in Chromium", () => {
     expect(await page.locator("h1").innerText()).toContain(network.names(did)!);
     expect(text).toContain(scoreText(data.score));
     expect(text).toMatch(/as seen by 2 roots/i);
-    for (const { voucher } of explainTrust(graph(), { roots: network.roots, target: did }).contributions) {
+    for (const { voucher } of explainTrust(graphOf(site), { roots: network.roots, target: did }).contributions) {
       expect(
         await page.locator(`main svg a[href="/a/${voucher}"], .chainrows a[href="/a/${voucher}"]`).count(),
       ).toBeGreaterThan(0);
@@ -67,7 +57,7 @@ describe.skipIf(!browser)("in Chromium", () => {
   });
 
   it("U5 a form finds agents by name, DID and prefix, a vouch by its id and an entry by its number, without scripts", async () => {
-    const { did } = trusted();
+    const { did } = trustedIn(network, site);
     const vouch = network.statements.find(({ statement }) => statement.kind === "Vouch")!.statement.id;
     const page = await open({ javaScriptEnabled: false });
     for (const [typed, at] of [
@@ -191,7 +181,7 @@ describe.skipIf(!browser)("in Chromium", () => {
   });
 
   it("U12 every control of home and of an agent is reached by the Tab key, in the order of the page, and shows that it is", async () => {
-    const { did } = trusted();
+    const { did } = trustedIn(network, site);
     const page = await open({ viewport: { width: 1280, height: 800 } });
     for (const path of ["/", `/a/${did}`]) {
       await page.goto(site.url + path, { waitUntil: "load" });
@@ -201,7 +191,7 @@ describe.skipIf(!browser)("in Chromium", () => {
   });
 
   it("prints dark on white without what only a screen can use, whatever the theme", async () => {
-    const { did } = trusted();
+    const { did } = trustedIn(network, site);
     const page = await open({ colorScheme: "dark" });
     await page.goto(`${site.url}/a/${did}`);
     await page.emulateMedia({ media: "print", colorScheme: "dark" });

@@ -12,7 +12,8 @@ import { Layouts } from "../observatory/src/map/layouts.ts";
 import { belonging } from "../observatory/src/map/joints.ts";
 import { clustersOf } from "../observatory/src/pages/clusters.ts";
 import { scoreText } from "../observatory/src/ui/format.ts";
-import { type ExampleNetwork, exampleNetwork } from "./_example-network.ts";
+import type { ExampleNetwork } from "./_example-network.ts";
+import { exampleSite, graphOf, trustedIn } from "./_example-site.ts";
 import { HostileLog, saidVouch } from "./_hostile.ts";
 import { startObservatory, type TestObservatory } from "./_observatory.ts";
 import { sseEvents } from "./_sse.ts";
@@ -25,25 +26,14 @@ let network: ExampleNetwork;
 let site: TestObservatory;
 
 beforeAll(async () => {
-  network = await exampleNetwork(40, new Date());
-  site = await startObservatory({ roots: network.roots, names: network.names });
-  await site.publish(...network.statements.map(({ statement }) => statement));
+  ({ network, site } = await exampleSite(40));
 });
 afterAll(async () => site[Symbol.asyncDispose]());
-
-const graph = (): TrustGraph => site.registry.view.graph("tools");
-/** An agent with several chains to it. */
-function trusted(): ExampleNetwork["identities"][number] {
-  return network.identities.find(({ did }) => {
-    const { score, contributions } = explainTrust(graph(), { roots: network.roots, target: did });
-    return contributions.length > 2 && score !== 1;
-  })!;
-}
 
 describe("an answer", () => {
   it("U3 prints for every agent what its score falls to without the vouch that holds it up", async () => {
     let held = 0;
-    const vouches = [...graph().vouches()];
+    const vouches = [...graphOf(site).vouches()];
     for (const { did } of network.identities) {
       const page = await (await site.get(`/a/${did}`, html)).text();
       const said = /fall from\s*<b>([\d.]+)<\/b> to\s*<b>([\d.]+|unknown)<\/b>/.exec(page);
@@ -67,7 +57,7 @@ describe("an answer", () => {
   });
 
   it("has one address: others are not indexed and name it; it is sent once while nothing has changed", async () => {
-    const { did } = trusted();
+    const { did } = trustedIn(network, site);
     const root = network.roots[0]!;
     const vouch = network.statements.find(({ statement }) => statement.kind === "Vouch")!.statement.id;
     for (const path of [
@@ -95,7 +85,7 @@ describe("an answer", () => {
   });
 
   it("that is not there names the nearest agents, the likeliest first", async () => {
-    const { did } = trusted();
+    const { did } = trustedIn(network, site);
     for (const at of [20, 30, 40, 50]) {
       const typo = `${did.slice(0, at)}${did[at] === "x" ? "y" : "x"}${did.slice(at + 1)}`;
       const answer = await site.get(`/a/${typo}`, html);

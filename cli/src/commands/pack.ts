@@ -1,13 +1,14 @@
 import { basename, resolve } from "node:path";
 import { formatVerifierKey, Network, PackRecorder, PeerageError, toHex, type TrustPack } from "@peerage/core";
 import type { Context } from "../context.ts";
-import { describeError, usage } from "../errors.ts";
+import { usage } from "../errors.ts";
 import { writeNewFile } from "../files/new-file.ts";
 import { replaceFile } from "../files/safe-file.ts";
 import { compareWithLastTime, connect, maxAgeSeconds, pinRegistry } from "../network.ts";
 import type { Result } from "../output.ts";
 import { readPack, zipPack } from "../pack/file.ts";
 import { keptPath, type KnownLog, knownLog, openKept, openPack, type OpenedPack } from "../pack/known.ts";
+import { refusedResult } from "../refused.ts";
 import type { Args } from "../tree.ts";
 import { Progress } from "../ui/progress.ts";
 import type { Fact } from "../ui/terminal.ts";
@@ -61,14 +62,7 @@ export async function verifyPack(context: Context, { words: [path = ""], options
     pack = await readPack(resolve(context.io.cwd, path));
     opened = await open(context, pack, known);
   } catch (error) {
-    const { code, exit, message } = describeError(error);
-    if (exit !== 6) throw error;
-    return {
-      exit,
-      data: { error: { code, message } },
-      text: context.ui.facts([{ mark: "no", label: "pack", value: visible(message, 300) }]),
-      plain: [[code, message]],
-    };
+    return refusedResult(context, "pack", error);
   }
   const age = opened.network.ageSeconds();
   const facts: Fact[] = [...packFacts(opened, pack), keysFact(known), ageFact(age, maxAge)];

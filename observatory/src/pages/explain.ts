@@ -5,7 +5,7 @@ import type { AgentRef, Html, Page } from "../page.ts";
 import { agentLink, agentName, agentText } from "../ui/agent.ts";
 import { chainLine } from "../ui/chains.ts";
 import { count, digestText, fingerprintText, scoreText } from "../ui/format.ts";
-import { stateFields } from "../ui/layout.ts";
+import { askedFields, stateFields } from "../ui/layout.ts";
 import { scoreBar } from "../ui/score.ts";
 import { holdsUp, noViewpoint, wayIn } from "../ui/why.ts";
 import { factors, working, type Working } from "../working.ts";
@@ -133,16 +133,7 @@ function answer({ working: all, score }: ExplainData, frame: Frame): Html {
 function question({ target, scope }: ExplainData, frame: Frame): Html {
   return html`<form class="filter panel" action="/explain">
     <input type="hidden" name="to" value="${target.did}" />
-    ${stateFields(frame, ["as", "scope"])}
-    <label
-      >As seen by
-      <input
-        name="as"
-        value="${frame.links.state.as ?? ""}"
-        placeholder="the published roots, or a DID"
-        autocomplete="off"
-    /></label>
-    <label>Scope <input name="scope" value="${scope}" autocomplete="off" /></label>
+    ${stateFields(frame, ["as", "scope"])} ${askedFields(frame, scope)}
     <label
       >Threshold
       <input

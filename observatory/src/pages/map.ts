@@ -9,6 +9,7 @@ import { communityChart, type CommunityData } from "../ui/community-chart.ts";
 import { agentName, agentText } from "../ui/agent.ts";
 import { firstSteps } from "../ui/first-steps.ts";
 import { count } from "../ui/format.ts";
+import { askedFields } from "../ui/layout.ts";
 import { sky, skyData, type SkyData } from "../ui/sky.ts";
 import { type AgentsData, agentTable, listAgents } from "./agents.ts";
 
@@ -122,15 +123,7 @@ function question(data: MapData, frame: Frame): Html {
   return html`<form class="filter panel" action="/map">
     ${path.length === 0 ? "" : html`<input type="hidden" name="community" value="${path.map(({ did }) => did).join(",")}" />`}
     <label>Find <input name="q" value="${list.query}" placeholder="DID, prefix or name" autocomplete="off" /></label>
-    <label
-      >As seen by
-      <input
-        name="as"
-        value="${frame.links.state.as ?? ""}"
-        placeholder="the published roots, or a DID"
-        autocomplete="off"
-    /></label>
-    <label>Scope <input name="scope" value="${list.scope}" autocomplete="off" /></label>
+    ${askedFields(frame, list.scope)}
     <label
       >Colour
       <select name="lens">

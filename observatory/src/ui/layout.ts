@@ -101,6 +101,15 @@ export function stateFields({ links: { state } }: Frame, skip: readonly string[]
   return html`${field("as")}${field("scope")}${field("at")}`;
 }
 
+/** The field of a form that asks for a viewpoint, and the one that asks for a scope. */
+export function askedFields({ links: { state } }: Frame, scope: string): Html {
+  return html`<label
+      >As seen by
+      <input name="as" value="${state.as ?? ""}" placeholder="the published roots, or a DID" autocomplete="off"
+    /></label>
+    <label>Scope <input name="scope" value="${scope}" autocomplete="off" /></label>`;
+}
+
 /** The page's one address: the same, seen as everybody sees it, now. */
 function canonical({ path, query }: Frame): string {
   const rest = new URLSearchParams([...query].filter(([name]) => name !== "as" && name !== "at"));

@@ -1,8 +1,9 @@
 import { fieldsOf, type History } from "@peerage/core";
 import type { Context } from "../../context.ts";
-import { CliError, describeError } from "../../errors.ts";
+import { CliError } from "../../errors.ts";
 import { openHistory, readTokens } from "../../history-file.ts";
 import type { Result } from "../../output.ts";
+import { refusedResult } from "../../refused.ts";
 import type { Args } from "../../tree.ts";
 import { fieldLines } from "../../ui/field-lines.ts";
 import { count, rfc3339 } from "../../ui/time.ts";
@@ -71,14 +72,7 @@ export async function verify(context: Context, { words: [path = ""] }: Args): Pr
   try {
     history = await read(context, path);
   } catch (error) {
-    const { code, exit, message } = describeError(error);
-    if (exit !== 6) throw error;
-    return {
-      exit,
-      data: { error: { code, message } },
-      text: context.ui.facts([{ mark: "no", label: "history", value: visible(message, 300) }]),
-      plain: [[code, message]],
-    };
+    return refusedResult(context, "history", error);
   }
   const signers = new Set(history.entries.map(({ issuer }) => issuer));
   const { ui } = context;
