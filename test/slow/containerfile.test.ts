@@ -58,7 +58,10 @@ it.skipIf(!online)(
         void closed.then(() => reject(new Error(shown)));
       });
       for (const path of ["/healthz", "/readyz", "/"]) expect((await fetch(url + path)).status, path).toBe(200);
-      expect(await (await fetch(url)).text()).toMatch(/assets\/[\w-]+\.js/);
+      const page = await (await fetch(`${url}/try`)).text();
+    const scripts = [...page.matchAll(/src="(\/assets\/[^"]+\.js)"/g)].map(([, path = ""]) => path);
+    expect(scripts.some((path) => /try/.test(path)), String(scripts)).toBe(true);
+    for (const path of scripts) expect((await fetch(url + path)).status, path).toBe(200);
     } finally {
       child.kill(said.get("STOPSIGNAL") as NodeJS.Signals);
       await closed;
