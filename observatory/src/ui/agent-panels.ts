@@ -64,7 +64,7 @@ function vouchPanel(data: AgentData, direction: Direction, frame: Frame): Html {
   const none = received ? "Nobody has vouched for this agent yet." : "This agent has not vouched for anybody yet.";
   const more =
     data.only === undefined && all > listed.length
-      ? html`<p>
+      ? html`<p class="pages">
           <a href="${frame.links.same(frame.path, { vouches: direction })}">All ${all} vouches ${direction} →</a>
         </p>`
       : "";
