@@ -20,7 +20,8 @@ it.skipIf(process.platform === "win32")(
     expect(ran.code, ran.stderr).toBe(0);
     expect(told.at(-1)).toEqual({ ok: true });
     const samples = told.filter((line) => "readings" in line);
-    expect(samples).toHaveLength(6);
+    // One every ten seconds; a busy machine is late with some.
+    expect(samples.length).toBeGreaterThanOrEqual(3);
     for (const { readings } of samples)
       expect(Object.keys(readings as object)).toEqual(["public", "bridge", "guard", "server", "registry"]);
     for (const [what, , , slope, error] of (told.find((line) => "rows" in line) as { rows: string[][] }).rows)
