@@ -249,7 +249,11 @@ it("A-CALL-08 between bridge and guard: no call runs twice or otherwise than it 
   }
   network.spoil = undefined;
   network.drop();
-  expect(JSON.stringify(await send(1_000))).toContain('"text":"1000"');
+  // A connection that was dropped is found dead by the next call over it, and no call is sent twice to find out.
+  const healed: string[] = [];
+  while (healed.length < 5 && !healed.some((text) => text.includes('"result"')))
+    healed.push(JSON.stringify(await send(1_000 + healed.length)));
+  expect(healed.at(-1)).toContain(`"text":"${999 + healed.length}"`);
   expect(whole).toBeGreaterThan(10);
   for (const [n, times] of executed) {
     expect(sent, `${n} was never sent`).toContain(n);
