@@ -104,7 +104,11 @@ EOF`,
   {
     page: "docs/approvals.md",
     given: WAITING,
-    stands: { "7f3a91c2": "$(peerage approvals --plain | cut -f1 | head -n 1)" },
+    // Where nobody can be asked, the yes is given with the command.
+    stands: {
+      "approvals approve": "approvals approve --yes",
+      "7f3a91c2": "$(peerage approvals --plain | cut -f1 | head -n 1)",
+    },
     steps: [
       { command: /^peerage approvals$/, shows: /waits +bot +echo/ },
       { command: /show/, shows: /message +"hi"/ },

@@ -59,9 +59,12 @@ it.skipIf(!online)(
       });
       for (const path of ["/healthz", "/readyz", "/"]) expect((await fetch(url + path)).status, path).toBe(200);
       const page = await (await fetch(`${url}/try`)).text();
-    const scripts = [...page.matchAll(/src="(\/assets\/[^"]+\.js)"/g)].map(([, path = ""]) => path);
-    expect(scripts.some((path) => /try/.test(path)), String(scripts)).toBe(true);
-    for (const path of scripts) expect((await fetch(url + path)).status, path).toBe(200);
+      const scripts = [...page.matchAll(/src="(\/assets\/[^"]+\.js)"/g)].map(([, path = ""]) => path);
+      expect(
+        scripts.some((path) => /try/.test(path)),
+        String(scripts),
+      ).toBe(true);
+      for (const path of scripts) expect((await fetch(url + path)).status, path).toBe(200);
     } finally {
       child.kill(said.get("STOPSIGNAL") as NodeJS.Signals);
       await closed;
