@@ -112,7 +112,7 @@ EOF`,
     steps: [
       { command: /^peerage approvals$/, shows: /waits +bot +echo/ },
       { command: /show/, shows: /message +"hi"/ },
-      { command: /approve/, shows: /signed/ },
+      { command: /approve/ },
       { command: /watch/, stays: /waits/, stirred: AGAIN },
     ],
   },
