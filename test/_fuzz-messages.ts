@@ -27,7 +27,7 @@ import { mutateClaims, mutateJson } from "./_fuzz-mutations.ts";
 import type { Random } from "./_fuzz-random.ts";
 import { CALL_META, HISTORY_META, scene, stdio } from "./_guard.ts";
 
-const { guard, caller } = scene();
+let { guard, caller } = scene();
 const params: JsonObject = { name: "echo", arguments: { message: "é", n: 1, deep: [{ a: null }] } };
 const tools: JsonObject = {
   name: "echo",
@@ -132,15 +132,24 @@ function edited(bytes: Uint8Array): void {
   if (JSON.stringify(JSON.parse(again.data)) !== JSON.stringify(after)) throw new Disagreement("another answer");
 }
 
+let settledCalls = 0;
+
 async function settled(bytes: Uint8Array): Promise<void> {
+  // A guard remembers so many proofs of one caller in a minute, and no more.
+  if (++settledCalls % 2_000 === 0) ({ guard, caller } = scene());
   const admission = await guard.admit(await signedMessage("tools/list", {}), stdio());
-  if (!admission.admitted) throw new Error("the genuine call was refused");
-  const read = readMessage(bytes);
-  if (!read) {
-    guard.abandon(admission.decision, "cancelled");
-    return;
+  if (!admission.admitted) throw new Error(`the genuine call was refused: ${admission.reason}`);
+  // A call that is left open counts among those of its caller, of whom 256 are admitted at once.
+  let isEnded = false;
+  try {
+    const read = readMessage(bytes);
+    if (!read) return;
+    const text = await settleResponse(guard, admission.decision, read.text, read.message);
+    isEnded = true;
+    settledText(read.text, text);
+  } finally {
+    if (!isEnded) guard.abandon(admission.decision, "cancelled");
   }
-  settledText(read.text, await settleResponse(guard, admission.decision, read.text, read.message));
 }
 
 /** HTTP headers as Node hands them over: names and values in turn. */

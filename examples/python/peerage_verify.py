@@ -37,7 +37,10 @@ def parse_json(text):
             value.encode("utf-8")
         for part in value if isinstance(value, list) else [*value, *value.values()] if isinstance(value, dict) else []:
             walk(part, depth + isinstance(part, (list, dict)))
-    value = json.loads(text, object_pairs_hook=unique, parse_int=number, parse_float=number, parse_constant=constant)
+    try:
+        value = json.loads(text, object_pairs_hook=unique, parse_int=number, parse_float=number, parse_constant=constant)
+    except (RecursionError, ArithmeticError) as error:
+        raise ValueError("nested too deep, or no number") from error
     walk(value, int(isinstance(value, (list, dict))))
     return value
 
