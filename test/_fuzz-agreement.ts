@@ -148,8 +148,8 @@ for line in sys.stdin:
     try:
         own.check(question["section"], question["one"], vectors)
         print("yes", flush=True)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        print("no", error, flush=True)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        print("no", repr(error), flush=True)
 `;
 
 let python: { readonly child: ChildProcess; readonly lines: AsyncIterator<string> } | undefined;
@@ -164,7 +164,11 @@ async function pythonSays(section: string, one: object): Promise<string> {
   }
   python.child.stdin!.write(`${JSON.stringify({ section, one })}\n`);
   const { value } = (await python.lines.next()) as { value: string | undefined };
-  if (value === undefined) throw new Error("the verifier in Python has ended");
+  if (value === undefined) {
+    // The next question goes to a new one, so that a smaller input that ends it can be looked for.
+    python = undefined;
+    throw new Error("the verifier in Python has ended");
+  }
   return value;
 }
 

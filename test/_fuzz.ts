@@ -73,8 +73,11 @@ async function run(file: string, target: Target, ms: number): Promise<{ inputs: 
   const shapes: readonly Shape[] = ["bytes", ...(target.shapes ?? []), ...(target.shapes ?? [])];
   const random = new Random(seed, target.name);
   if (given !== undefined) {
-    await complain(file, target, Buffer.from(given, "base64"));
-    return { inputs: 1, read: 0 };
+    const input = Buffer.from(given, "base64");
+    const verdict = await verdictOf(target, input);
+    if (verdict !== "read" && verdict !== "refused") await complain(file, target, input, verdict);
+    console.info(`fuzz: ${target.name}: ${verdict}`);
+    return { inputs: 1, read: Number(verdict === "read") };
   }
   let read = 0;
   for (const sample of own) {
@@ -88,12 +91,12 @@ async function run(file: string, target: Target, ms: number): Promise<{ inputs: 
       }
       expect.fail(`${target.name}: a genuine sample was refused: ${String(reason)}`);
     }
-    if (verdict !== "read") await complain(file, target, sample);
+    if (verdict !== "read") await complain(file, target, sample, verdict);
   }
   const found = (target.found ?? []).map(bytesOf);
   for (const input of found) {
     const verdict = await verdictOf(target, input);
-    if (verdict !== "read" && verdict !== "refused") await complain(file, target, input);
+    if (verdict !== "read" && verdict !== "refused") await complain(file, target, input, verdict);
   }
   let inputs = own.length + found.length;
   for (const end = performance.now() + ms; performance.now() < end; inputs++) {
@@ -105,7 +108,7 @@ async function run(file: string, target: Target, ms: number): Promise<{ inputs: 
           : mutate(random.pick(own), shapes, random, own);
     const verdict = await verdictOf(target, bytes);
     if (verdict === "read") read++;
-    else if (verdict !== "refused") await complain(file, target, bytes);
+    else if (verdict !== "refused") await complain(file, target, bytes, verdict);
   }
   return { inputs, read };
 }
@@ -146,18 +149,18 @@ async function once(target: Target, bytes: Uint8Array): Promise<string> {
   }
 }
 
-/** Fails with the smallest input that is wrong in the same way, and the command that repeats it. */
-async function complain(file: string, target: Target, bytes: Uint8Array): Promise<void> {
-  const wrong = await verdictOf(target, bytes);
-  if (given !== undefined && (wrong === "read" || wrong === "refused")) {
-    console.info(`fuzz: ${target.name}: ${wrong}`);
-    return;
-  }
-  const small = await minimised(target, bytes, kindOf(wrong));
+/**
+ * Fails with the smallest input that is wrong in the same way, and the command that repeats it. One that is not wrong
+ * the second time is reported as it came.
+ */
+async function complain(file: string, target: Target, bytes: Uint8Array, wrong: string): Promise<void> {
+  const again = await verdictOf(target, bytes);
+  const small = again === wrong ? await minimised(target, bytes, kindOf(wrong)) : bytes;
   const config = file.includes("slow/") ? " --config vitest.slow.config.ts" : "";
   const input = Buffer.from(small).toString("base64");
   const repeat = `FUZZ_TARGET='${target.name}' FUZZ_INPUT='${input}' npx vitest run${config} ${file}`;
-  expect.fail(`${target.name}: ${await verdictOf(target, small)} (FUZZ_SEED=${seed}); repeat it by\n${repeat}`);
+  const found = again === wrong ? await verdictOf(target, small) : `${wrong}; asked again: ${again}`;
+  expect.fail(`${target.name}: ${found} (FUZZ_SEED=${seed}); repeat it by\n${repeat}`);
 }
 
 /** Two findings are one if they begin alike: the words after may name what was in the input. */
