@@ -120,6 +120,22 @@ allow:
     const unread = await hook(input, "--policy", join(home.path, "absent.yaml"));
     expect([unread.code, decisionOf(unread)]).toEqual([0, "deny"]);
     expect(unread.stdout).toContain("there is no policy");
+    // What the policy says is said as well where nothing can be recorded.
+    const policy = join(nobody.path, "policy.yaml");
+    await writeFile(policy, "apiVersion: peerage.dev/v1\nkind: Policy\nallow: []\n");
+    const undecided = await nobody.call(["hook", "--policy", policy], { input });
+    expect([undecided.code, decisionOf(undecided)]).toEqual([0, "deny"]);
+    expect(undecided.stderr).toContain("not recorded");
+    const { file } = await data(event("PreToolUse", { session_id: "unwritable" }));
+    await writeFile(file, '["no token"]', { mode: 0o600 });
+    const denied = await hook(event("PreToolUse", { session_id: "unwritable" }), "--policy", policy);
+    expect([denied.code, decisionOf(denied)]).toEqual([0, "deny"]);
+    // An agent whose arguments cannot be read gets by no policy: exit 2 blocks.
+    const odd = event("PreToolUse").replace("ls -l", "\\ud800");
+    for (const flags of [["--policy", policy], ["--require"]])
+      for (const bad of [odd, event("PreToolUse", { tool_name: "x".repeat(257) })])
+        expect(await hook(bad, ...flags)).toMatchObject({ code: 2, stdout: "" });
+    expect((await hook(odd)).code).toBe(1);
     // After the deed nothing can be denied: it is told.
     expect((await nobody.call(["hook", "--require"], { input: event("PostToolUse", after) })).code).toBe(1);
   });
@@ -154,7 +170,9 @@ allow:
     expect(settings.hooks.PreToolUse).toEqual([
       {
         matcher: "*",
-        hooks: [{ type: "command", command: "peerage hook --policy 'it'\\''s.yaml' --require", timeout: 10 }],
+        hooks: [
+          { type: "command", command: `peerage hook --policy '${home.path}/it'\\''s.yaml' --require`, timeout: 10 },
+        ],
       },
     ]);
     expect(Object.keys(settings.hooks)).toEqual(["PreToolUse", "PostToolUse"]);

@@ -1,4 +1,4 @@
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import {
   completeInput,
   decide,
@@ -42,11 +42,12 @@ interface Ruling {
  * agent's history, by the digest of its arguments; with `--policy` what the policy denies is denied. It answers in the
  * host's own form, and never allows anything that the host would have asked about.
  *
- * A fault of ours is told and blocks nothing (exit 1 is that to hosts, exit 2 would block), unless the owner asked for
- * it: with `--require` what cannot be recorded is denied, with `--policy` what cannot be decided, the reason beside it.
+ * A fault of ours is told and blocks nothing (exit 1 is that to hosts, exit 2 blocks), unless the owner asked for it:
+ * with `--require` what cannot be recorded is denied, with `--policy` what cannot be decided, and with either what cannot
+ * be read, the reason beside it. What the policy denies stays denied where it cannot be recorded.
  */
 export async function run(context: Context, { options }: Args): Promise<Result> {
-  const event = await readEvent(context);
+  const event = await readEvent(context, options["require"] === true || options["policy"] !== undefined);
   const before = event.hook_event_name === "PreToolUse";
   const ruling: Ruling = before ? await rule(context, options, event) : { decision: "none" };
   let recorded: RecordedStep | undefined;
@@ -56,9 +57,12 @@ export async function run(context: Context, { options }: Args): Promise<Result> 
   } catch (error) {
     const { message, hint } = describeError(error);
     fault = `not recorded: ${message}${hint === undefined ? "" : ` (${hint})`}`;
-    if (options["require"] !== true || !before) throw unblocking(error);
+    const isAnswered = before && (options["require"] === true || ruling.decision !== "none");
+    if (!isAnswered) throw unblocking(error);
+    context.warn(fault);
   }
-  const answer: Ruling = fault === undefined ? ruling : { decision: "deny", reason: `peerage: ${fault}` };
+  const answer: Ruling =
+    fault !== undefined && options["require"] === true ? { decision: "deny", reason: `peerage: ${fault}` } : ruling;
   return {
     data: {
       event: event.hook_event_name,
@@ -73,7 +77,7 @@ export async function run(context: Context, { options }: Args): Promise<Result> 
 
 /** `peerage hook settings`: how a host is told to run the hook, and where the steps of a session are kept. */
 export function settings(context: Context, { options }: Args): Promise<Result> {
-  const command = ["peerage hook", ...flagsOf(options)].join(" ");
+  const command = ["peerage hook", ...flagsOf(context, options)].join(" ");
   const hooks = [{ matcher: "*", hooks: [{ type: "command", command, timeout: 10 }] }];
   const document = { hooks: { PreToolUse: hooks, PostToolUse: hooks } };
   const { ui } = context;
@@ -98,14 +102,24 @@ export function settings(context: Context, { options }: Args): Promise<Result> {
   });
 }
 
-function flagsOf(options: Options): string[] {
+/** The policy is named whole: a host runs the hook in whatever folder its agent works in. */
+function flagsOf({ io }: Context, options: Options): string[] {
   const policy = options["policy"];
-  const quoted = typeof policy === "string" ? `--policy '${policy.replaceAll("'", "'\\''")}'` : "";
+  const quoted = typeof policy === "string" ? `--policy '${resolve(io.cwd, policy).replaceAll("'", "'\\''")}'` : "";
   return [quoted, options["require"] === true ? "--require" : ""].filter(Boolean);
 }
 
-/** @throws {CliError} ERR_REQUEST_INVALID, exit 1: a host that sends something else is not to be blocked by it */
-async function readEvent({ io }: Context): Promise<HookEvent> {
+/**
+ * An agent chooses its arguments, and so whether they can be read: what is not read passes by no policy.
+ * @param isAsked - true if the owner wants no call that was not looked at
+ * @throws {CliError} ERR_REQUEST_INVALID: exit 2, which blocks, if it is asked for, else exit 1
+ */
+async function readEvent({ io }: Context, isAsked: boolean): Promise<HookEvent> {
+  const unreadable = (why: string): CliError =>
+    new CliError("ERR_REQUEST_INVALID", `this is no hook of a tool call: ${why}`, {
+      exit: isAsked ? 2 : 1,
+      hint: "a host runs this command: peerage hook settings",
+    });
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of io.stdin) {
@@ -123,13 +137,6 @@ async function readEvent({ io }: Context): Promise<HookEvent> {
   const event = eventForm.safeParse(json);
   if (event.success) return event.data;
   throw unreadable(`its ${event.error.issues[0]?.path.join(".") || "form"} is none of a tool call's hook`);
-}
-
-function unreadable(why: string): CliError {
-  return new CliError("ERR_REQUEST_INVALID", `this is no hook of a tool call: ${why}`, {
-    exit: 1,
-    hint: "a host runs this command: peerage hook settings",
-  });
 }
 
 /** What the policy says of the call; a policy that cannot be read denies, since it was asked for. */
