@@ -229,6 +229,27 @@ it("A-APPR-05 an approval outlives its signer's rotation, and not the loss of th
   expect(await call("wire")).toBe("admitted");
 });
 
+it("A-APPR-05 an approval of a key that is lost later counts no more, though the guard had it before the loss", async () => {
+  const alice = await new Rotating().begin();
+  await using made = await scene([alice]);
+  const { call, at, time, network, store } = made;
+  const approve = async (n: number, seconds: number): Promise<void> => {
+    const item = store().show(store().list()[0]!.id);
+    const answer = await signAnswer(alice.key(n), item, "approved", { now: time(seconds), lifetimeSeconds: 7_200 });
+    store().submit(item.id, answer);
+  };
+  at(-100);
+  expect(await call("wire")).toBe("ERR_APPROVAL_REQUIRED");
+  await approve(0, -100);
+  await alice.rotate(time(-50));
+  await network.refresh();
+  expect(await call("wire")).toBe("ERR_APPROVAL_INVALID");
+  at(600);
+  expect(await call("wire")).toBe("ERR_APPROVAL_INVALID");
+  await approve(1, 600);
+  expect(await call("wire")).toBe("admitted");
+});
+
 it("A-APPR-05 asks for younger registry data where a person's approval decides", async () => {
   const alice = generateIdentity();
   const identity = generateIdentity();
