@@ -137,6 +137,23 @@ describe("a key that rotates", () => {
     const end = await issueRevocation(agent(2), { revokes: "self", now: seconds(t0 + 35) });
     expect(viewAt(t0 + 40, [...whole, [t0 + 35, end]]).keyState(agent(1).did).status).toBe("burnt");
   });
+
+  it("A-STMT-12 a suspended key stays lost when a recovery key burns the agent afterwards; a retired one is none", async () => {
+    const init = await start({ recovery: { threshold: 1, keys: [commitment(11)] } });
+    const rotated = await rotate(2, init, t0 + 5);
+    const revoked = await issueKeyRevoke(agent(2), { prev: rotated, now: seconds(t0 + 10) });
+    const burn = await issueRevocation(agent(11), { revokes: "self", now: seconds(t0 + 20) });
+    const view = viewAt(t0 + 30, [
+      [t0, init],
+      [t0 + 5, rotated],
+      [t0 + 10, revoked],
+      [t0 + 20, burn],
+    ]);
+    expect(view.keyState(agent(1).did)).toMatchObject({ status: "burnt", since: t0 + 20 });
+    const lostSince = (n: number): number | undefined =>
+      view.keyLostSince(agent(1).did, multibaseOf(identityFromSeed(seed(n)).did));
+    expect([lostSince(1), lostSince(2)]).toEqual([undefined, t0 + 10]);
+  });
 });
 
 describe("a thief of keys", () => {

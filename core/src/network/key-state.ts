@@ -95,14 +95,16 @@ export class KeyHistory {
    * retired one among them. A thief dates back, so a date before it needs another witness than the signature.
    */
   lostSince(key: MultibaseKey): number | undefined {
-    const { status, since } = this.state;
+    const { status, since, current } = this.state;
     const own = this.periods.filter((period) => period.key === key);
     const lost = this.#compromised.filter((loss) =>
       own.some(({ from, until }) => from < loss.until && loss.since < until),
     );
-    // What ended the agent, or suspended it, ended its key's period at that very second.
-    const isLast = own.some(({ until }) => since !== undefined && since <= until);
-    if (status !== "active" && since !== undefined && isLast) lost.push({ since, until: Number.POSITIVE_INFINITY });
+    const end = own.at(-1)?.until;
+    if (status !== "active" && since !== undefined && end !== undefined && (key === current || since <= end)) {
+      // The last key ended with the agent, or before it, where a recovery key burnt what was suspended already.
+      lost.push({ since: Math.min(since, end), until: Number.POSITIVE_INFINITY });
+    }
     return lost.length === 0 ? undefined : Math.min(...lost.map((loss) => loss.since));
   }
 
