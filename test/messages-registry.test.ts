@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { copyFileSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
@@ -8,6 +8,7 @@ import {
   type Identity,
   identityFromSeed,
   issueKeyInit,
+  issueKeyRevoke,
   issueKeyRotate,
   issueProfile,
   issueRevocation,
@@ -206,6 +207,80 @@ describe("messages at a registry", () => {
     await registry.publish((await issueRevocation(next, { revokes: "self", target: bob.did, now })).bytes);
     const burnt = await put(alice, bob, await sealedFor(alice, bob, "again"));
     expect([burnt.status, ((await burnt.json()) as { code: string }).code]).toEqual([409, "ERR_KEY_REVOKED"]);
+  });
+
+  it("P-MSG-5 neither come from nor go to nor are shown to an agent whose key is suspended or in dispute", async () => {
+    const [alice] = (await joined(1)) as [Identity];
+    const seeds = Array.from({ length: 4 }, generateSeed) as [Uint8Array, Uint8Array, Uint8Array, Uint8Array];
+    const first = identityFromSeed(seeds[0]);
+    const second = identityFromSeed(seeds[1], { did: first.did });
+    const commit = (seed: Uint8Array): ReturnType<typeof keyDigest> =>
+      keyDigest(multibaseOf(identityFromSeed(seed).did));
+    const tick = (): Date => (now = new Date(now.getTime() + 2_000));
+    const init = await issueKeyInit(first, { next: commit(seeds[1]), now });
+    for (const { bytes } of [init, await issueProfile(first, { role: "agent", now })]) await registry.publish(bytes);
+    const sealed = await sealedFor(alice, first);
+    const id = messageId(sealed);
+    expect((await put(alice, first, sealed)).status).toBe(201);
+    expect((await put(first, alice, await sealedFor(first, alice))).status).toBe(201);
+    /** What each of the five ways to its mail, and from it, is answered by. */
+    const codes = async (bob: Identity): Promise<unknown> => {
+      const answers = [
+        await put(alice, bob, await sealedFor(alice, bob)),
+        await put(bob, alice, await sealedFor(bob, alice)),
+        await ask(bob, "list"),
+        await ask(bob, "fetch", id),
+        await ask(bob, "erase", id),
+      ];
+      const said = (await Promise.all(answers.map((one) => one.json()))) as { code?: string }[];
+      return [...new Set(answers.map(({ status }, i) => `${status} ${said[i]?.code}`))];
+    };
+    const revoked = await issueKeyRevoke(first, { prev: init, now: tick() });
+    await registry.publish(revoked.bytes);
+    expect(await codes(first)).toEqual(["409 ERR_KEY_REVOKED"]);
+    const rotate = async (next: Uint8Array): Promise<void> => {
+      const rotation = await issueKeyRotate(second, { prev: revoked, next: commit(next), now: tick() });
+      await registry.publish(rotation.bytes);
+    };
+    await rotate(seeds[2]);
+    // With the one rotation its mail is its own again.
+    expect(await waiting(second)).toEqual([id]);
+    await rotate(seeds[3]);
+    expect(await codes(first)).toEqual(["409 ERR_KEY_DISPUTED"]);
+    // Which of the two rotations counts nobody can say, so what they brought is no key of its.
+    expect((await codes(second)).sort()).toEqual(["403 ERR_PROOF_MALFORMED", "409 ERR_KEY_DISPUTED"]);
+  });
+
+  it("A-LOG-06 are not touched by a registry whose log was restored from before a key was changed", async () => {
+    using other = temporaryFolder();
+    const start = (): Promise<TestRegistry> => startRegistry({ dataDir: other.path, now: () => now });
+    const seeds = [generateSeed(), generateSeed()] as const;
+    const thief = identityFromSeed(seeds[0]);
+    const owner = identityFromSeed(seeds[1], { did: thief.did });
+    const commit = keyDigest(multibaseOf(identityFromSeed(seeds[1]).did));
+    const listed = async ({ url, registry: { origin } }: TestRegistry, who: Identity): Promise<unknown> => {
+      const token = await signInboxRequest(who, { audience: origin, action: "list", now });
+      const answer = await fetch(`${url}/v1/messages`, { headers: headers(token) });
+      return [answer.status, ((await answer.json()) as { code?: string }).code];
+    };
+    const init = await issueKeyInit(thief, { next: commit, now });
+    {
+      await using running = await start();
+      for (const { bytes } of [init, await issueProfile(thief, { role: "agent", now })]) await running.publish(bytes);
+      expect(await listed(running, thief)).toEqual([200, undefined]);
+    }
+    const backup = join(other.path, "backup.db");
+    copyFileSync(join(other.path, "registry.db"), backup);
+    now = new Date(now.getTime() + 2_000);
+    {
+      await using running = await start();
+      await running.publish((await issueKeyRotate(owner, { prev: init, next: commit, now })).bytes);
+      expect(await listed(running, thief)).toEqual([409, "ERR_KEY_SUPERSEDED"]);
+      expect(await listed(running, owner)).toEqual([200, undefined]);
+    }
+    copyFileSync(backup, join(other.path, "registry.db"));
+    await using restored = await start();
+    for (const who of [thief, owner]) expect(await listed(restored, who)).toEqual([503, "ERR_REGISTRY_BUSY"]);
   });
 
   it("A-RATE-01 of strangers are few; who has a vouch from the owner, or was written to, is known to it", async () => {
