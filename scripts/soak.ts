@@ -8,7 +8,7 @@ import { parseArgs } from "node:util";
 import { machineLine } from "../bench/lib/machine.ts";
 import { table } from "./soak/figures.ts";
 import { judge, LIMITS, type Sample } from "./soak/judge.ts";
-import { rested, runLoad } from "./soak/run.ts";
+import { complaints, rested, runLoad } from "./soak/run.ts";
 import { startWorld } from "./soak/world.ts";
 
 const USAGE = `npm run soak -- [--minutes 30] [--every 10] [--json]
@@ -48,13 +48,14 @@ async function soak(minutes: number, everySeconds: number): Promise<readonly str
     );
     tell(sample, `${sample.minute.toFixed(1).padStart(5)} min  heap/rss MiB  ${figures.join("  ")}`);
   };
-  await runLoad({ ...load, minutes: warmUp, from: 0, onSample });
+  const wrong = await runLoad({ ...load, minutes: warmUp, from: 0, onSample });
   const before = await rested(world);
-  await runLoad({ ...load, minutes: minutes - warmUp, from: warmUp, onSample });
+  wrong.push(...(await runLoad({ ...load, minutes: minutes - warmUp, from: warmUp, onSample })));
   const after = await rested(world, before);
+  wrong.push(...(await complaints(world)));
   const files = await world.temporaryFiles();
   const ends = await world.stop();
-  const verdict = judge({ samples: samples.filter(({ minute }) => minute > warmUp), before, after, minutes });
+  const verdict = judge({ samples: samples.filter(({ minute }) => minute > warmUp), wrong, before, after, minutes });
   const head = ["", "first third", "last third", "slope a minute", "standard error", "limit"];
   tell(verdict, `\n${table(head, verdict.rows)}\n`);
   return [

@@ -9,8 +9,6 @@ export interface Sample {
   readonly latency: Latency;
   /** Logged since the last sample. */
   readonly statements: number;
-  /** What should not have been. */
-  readonly wrong: readonly string[];
 }
 
 /** Medians since the last sample, in milliseconds. */
@@ -50,7 +48,10 @@ export interface Verdict {
 }
 
 export interface Judged {
+  /** Those after the warm-up. */
   readonly samples: readonly Sample[];
+  /** What should not have been, at any time from the start on. */
+  readonly wrong: readonly string[];
   /** What was held at rest, after the warm-up and at the end. */
   readonly before: Resources;
   readonly after: Resources;
@@ -58,10 +59,11 @@ export interface Judged {
 }
 
 /** Compares what was measured with the limits. */
-export function judge({ samples, before, after, minutes }: Judged): Verdict {
+export function judge({ samples, wrong, before, after, minutes }: Judged): Verdict {
   const rows: (readonly string[])[] = [];
-  const faults = [...new Set(samples.flatMap(({ wrong }) => wrong))];
+  const faults = [...new Set(wrong)];
   const judged = minutes >= LIMITS.judgedFromMinutes;
+  if (judged && samples.length < 3) faults.push("too few readings to judge a slope: take them more often");
   const spanned = (samples.at(-1)?.minute ?? 0) - (samples[0]?.minute ?? 0);
   const written = samples.slice(1).reduce((sum, { statements }) => sum + statements, 0);
   const perMinute = spanned === 0 ? 0 : written / spanned;
@@ -75,7 +77,7 @@ export function judge({ samples, before, after, minutes }: Judged): Verdict {
       const { perUnit, error } = slopeOf(points);
       const { first, last } = driftOf(points.map(({ y }) => y));
       rows.push([`${name} ${kind}`, mib(first), mib(last), kib(perUnit), kib(error), kib(limit)]);
-      if (judged && perUnit - 2 * error > limit) {
+      if (judged && !(perUnit - 2 * error <= limit)) {
         faults.push(
           `${name}: its ${kind} grows by ${kib(perUnit)} ± ${kib(error)} a minute, the limit is ${kib(limit)}`,
         );

@@ -16,7 +16,10 @@ export interface LoadRun {
   readonly onSample: (sample: Sample) => void;
 }
 
-/** Loads the world for so long and reads its processes every few seconds. */
+/**
+ * Loads the world for so long and reads its processes every few seconds.
+ * @returns what should not have been, from the end of the load before on
+ */
 export async function runLoad({
   world,
   minutes,
@@ -24,10 +27,10 @@ export async function runLoad({
   callsPerSecond,
   everySeconds,
   onSample,
-}: LoadRun): Promise<void> {
+}: LoadRun): Promise<string[]> {
   const { caller, load } = world;
-  caller.report();
-  await load.ask<LoadReport>("report");
+  // Only the times of what was still under way belong to no window.
+  const wrong = await complaints(world);
   await load.ask("go");
   caller.go(callsPerSecond);
   const start = Date.now();
@@ -37,9 +40,17 @@ export async function runLoad({
     const readings = await readAll(world);
     const [calls, done] = [caller.report(), await load.ask<LoadReport>("report")];
     onSample({ minute: from + (Date.now() - start) / 60_000, readings, ...summary(calls, done) });
+    wrong.push(...calls.wrong, ...done.wrong);
   }
   await load.ask("rest");
   await caller.rest();
+  return wrong;
+}
+
+/** What should not have been since the last report: answers come in at rest as well, or never. */
+export async function complaints({ caller, load }: World): Promise<string[]> {
+  const { wrong } = caller.report();
+  return [...wrong, ...(await load.ask<LoadReport>("report")).wrong];
 }
 
 /**
@@ -76,9 +87,9 @@ async function readAll({ processes }: World): Promise<Record<string, Reading>> {
   return Object.fromEntries(await Promise.all(processes.map(async (one) => [one.name, await one.read()] as const)));
 }
 
-function summary({ calls, wrong }: CallReport, load: LoadReport): Pick<Sample, "latency" | "statements" | "wrong"> {
+function summary({ calls }: CallReport, load: LoadReport): Pick<Sample, "latency" | "statements"> {
   const latency: Latency = { call: median(calls), page: median(load.pages), write: median(load.writes) };
-  return { latency, statements: load.writes.length, wrong: [...wrong, ...load.wrong] };
+  return { latency, statements: load.writes.length };
 }
 
 function until(time: number): Promise<void> {

@@ -32,19 +32,19 @@ it.skipIf(process.platform === "win32")(
 it("a soak fails for memory that grows, a latency that doubles, a wrong answer or a handle that is left, and else passes", () => {
   const rest = { guard: { fds: 20, timers: 3 } };
   const judged = (
-    change: (minute: number) => Partial<{ heap: number; page: number; wrong: string[] }>,
-    after = rest,
+    change: (minute: number) => Partial<{ heap: number; page: number }>,
+    { after = rest, wrong = [] as string[], readings = 60 } = {},
   ) => {
-    const samples = Array.from({ length: 60 }, (_, i): Sample => {
-      const { heap = 0, page = 10, wrong = [] } = change(i / 6);
+    const samples = Array.from({ length: readings }, (_, i): Sample => {
+      const { heap = 0, page = 10 } = change(i / 6);
       // A little up and down, as there always is.
       const bytes = 40 * 2 ** 20 + (i % 3) * 20_000 + heap;
       const delay = { p50: 1, p99: 2, max: 3 };
       const reading = { rss: 3 * bytes, heap: bytes, external: 0, resources: {}, delay };
       const latency = { call: 5, page, write: 20 };
-      return { minute: i / 6, readings: { bridge: reading }, latency, statements: 10, wrong };
+      return { minute: i / 6, readings: { bridge: reading }, latency, statements: 10 };
     });
-    return judge({ samples, before: rest, after, minutes: 30 }).faults;
+    return judge({ samples, wrong, before: rest, after, minutes: 30 }).faults;
   };
   expect(judged(() => ({}))).toEqual([]);
   expect(judged((minute) => ({ heap: minute * LIMITS.heapPerMinute * 0.9 }))).toEqual([]);
@@ -52,8 +52,14 @@ it("a soak fails for memory that grows, a latency that doubles, a wrong answer o
     expect.stringMatching(/^bridge: its heap grows by /),
   ]);
   expect(judged((minute) => ({ page: 10 + 8 * minute }))).toEqual([expect.stringMatching(/^a page takes /)]);
-  expect(judged(() => ({ wrong: ["a call got nothing"] }))).toEqual(["a call got nothing"]);
-  expect(judged(() => ({}), { guard: { fds: 21, timers: 2 } })).toEqual([
+  expect(judged(() => ({}), { wrong: ["a call got nothing"] })).toEqual(["a call got nothing"]);
+  // What was not measured is no proof that nothing grew.
+  expect(judged(() => ({ heap: Number.NaN }))).toEqual([
+    expect.stringMatching(/^bridge: its heap grows by NaN/),
+    expect.stringMatching(/^bridge: its rss grows by NaN/),
+  ]);
+  expect(judged(() => ({}), { readings: 2 })).toEqual([expect.stringMatching(/^too few readings/)]);
+  expect(judged(() => ({}), { after: { guard: { fds: 21, timers: 2 } } })).toEqual([
     "guard holds 21 fds at rest, and held 20 after the warm-up",
   ]);
 });
