@@ -330,6 +330,8 @@ async function vouches(): Promise<Case[]> {
   const id = digest(open);
   const edit = (subject: JsonObject): string =>
     canonicalize({ ...document, credentialSubject: { ...(open["credentialSubject"] as JsonObject), ...subject } });
+  const rewritten = (value: (proof: JsonObject) => JsonValue): string =>
+    canonicalize({ ...document, proof: { ...(proof as JsonObject), proofValue: value(proof as JsonObject) } });
   const context = { ...(proof as JsonObject) };
   delete (context as Record<string, unknown>)["@context"];
   const bad: Record<string, [text: string, code?: string]> = {
@@ -350,6 +352,8 @@ async function vouches(): Promise<Case[]> {
     "signed by another": [await secured(intruder, vouch(), voucher.kid)],
     "another's key": [await secured(intruder, vouch()), "ERR_STATEMENT_INVALID"],
     "other spaces": [good.replace(":", ": ")],
+    "a proofValue with a zero before it": [rewritten(({ proofValue }) => `z1${(proofValue as string).slice(1)}`)],
+    "a proofValue in pieces": [rewritten(({ proofValue }) => [...(proofValue as string)])],
     "a proof without context": [canonicalize({ ...open, proof: context })],
     "a DID that signs anything": [
       await secured(voucher, vouch({ id: dids().find(({ id }) => id.includes("identity point"))!["did"] as string })),
