@@ -299,6 +299,27 @@ describe("messages at a registry", () => {
     expect(await send(mallory)).toBe(201);
   });
 
+  it("A-RATE-05 of one sender are so many an hour, and the one too many says how many, and when there are more", async () => {
+    const [alice, ...others] = (await joined(3)) as [Identity, Identity, Identity];
+    for (const one of others) expect((await put(one, alice, await sealedFor(one, alice))).status).toBe(201);
+    const [hour] = messageLimits.sender;
+    const send = async (i: number): Promise<Response> => {
+      const to = others[i % 2]!;
+      return put(alice, to, await sealedFor(alice, to));
+    };
+    for (let i = 0; i < hour!.most; i++) expect((await send(i)).status).toBe(201);
+    const refused = await send(0);
+    expect(refused.status).toBe(429);
+    expect(refused.headers.get("ratelimit-policy")).toBe(`"issuer";q=${hour!.most};w=${hour!.seconds}`);
+    const wait = Number(refused.headers.get("retry-after"));
+    expect(refused.headers.get("ratelimit")).toBe(`"issuer";r=0;t=${wait}`);
+    // Not a second before, and then.
+    now = new Date(now.getTime() + (wait - 1) * 1_000);
+    expect((await send(0)).status).toBe(429);
+    now = new Date(now.getTime() + 1_000);
+    expect((await send(0)).status).toBe(201);
+  });
+
   it("leave no word, sender or recipient in the files of the registry, nor in its log", async () => {
     const [alice, bob] = (await joined(2)) as [Identity, Identity];
     const secret = "the-vault-opens-at-midnight";
