@@ -3,6 +3,7 @@ import type { Context } from "../context.ts";
 import type { Snapshot } from "../network.ts";
 import { fetchNote } from "../notes.ts";
 import type { Fact } from "../ui/terminal.ts";
+import { visible } from "../ui/visible.ts";
 import { ProvenBook } from "./book.ts";
 import { type PlaceCheckOptions, standingAt, type Standing } from "./check.ts";
 import { checkClaims } from "./web.ts";
@@ -50,7 +51,7 @@ export async function placesOf(
 /** A claimed place as people read it. */
 export function placeFact({ place, kind, status, checkedAt, provenAt, why }: ClaimedPlace): Fact {
   const before = provenAt === null ? "" : `; proven ${provenAt}`;
-  const reason = why === undefined ? "" : `: ${why}`;
+  const reason = why === undefined ? "" : `: ${visible(why, 300)}`;
   switch (status) {
     case "proven":
       return { mark: "ok", label: kind, value: `${place} proven, checked ${checkedAt ?? ""}` };

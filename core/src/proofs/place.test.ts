@@ -48,6 +48,8 @@ describe("parsePlace", () => {
       "github.com/owner",
     ],
     ...["github.com/a/b/c", "github.com:8443/a/b", "github.com/../b", "github.com/a/%2e%2e", "github.com/a/b\u202e"],
+    // Of a merge request, which anybody may open, and of a branch: what stands there is not the repository's word.
+    ...["gitlab.com/a/b/-/raw/refs/merge-requests/1/head", "gitlab.com/a/b/-/raw/main", "gitlab.com/a/b/raw/x"],
     `${"a".repeat(300)}.org`,
   ])("refuses %j", (text) => {
     let code: unknown;

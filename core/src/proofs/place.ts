@@ -26,6 +26,14 @@ const forges: ReadonlyMap<string, (path: string) => string> = new Map([
   ["codeberg.org", (path: string) => `https://codeberg.org/api/v1/repos/${path}/raw/${REPOSITORY_PROOF_FILE}`],
 ]);
 
+/**
+ * What no group or project of GitLab is called: behind it stands a branch, a job or a merge request, which others may
+ * write, and not a repository.
+ * @see https://docs.gitlab.com/user/reserved_names/
+ */
+const gitlabRoute =
+  /^(-|badges|blame|blob|builds|commits|create|create_dir|edit|files|find_file|new|preview|raw|refs|tree|update|wikis)$/i;
+
 /** The hosts of repositories that can be named. */
 export const forgeHosts: readonly string[] = [...forges.keys()];
 
@@ -77,8 +85,10 @@ function repository(url: URL, fileAt: (path: string) => string): Place {
   if (url.port !== "") throw notAPlace("host", "a forge is at its usual port");
   const path = url.pathname.replace(/^\/+|\/+$/g, "").replace(/\.git$/, "");
   const parts = path.split("/");
-  const most = url.hostname === "gitlab.com" ? 8 : 2;
-  if (parts.length < 2 || parts.length > most || !parts.every((part) => /^(?!\.+$)[A-Za-z0-9._-]{1,100}$/.test(part)))
+  const isGitlab = url.hostname === "gitlab.com";
+  const isName = (part: string): boolean =>
+    /^(?!\.+$)[A-Za-z0-9._-]{1,100}$/.test(part) && !(isGitlab && gitlabRoute.test(part));
+  if (parts.length < 2 || parts.length > (isGitlab ? 8 : 2) || !parts.every(isName))
     throw notAPlace("path", `a repository is written ${url.hostname}/owner/name`);
   return { kind: "repository", url: `https://${url.hostname}/${path}`, file: fileAt(path) };
 }
