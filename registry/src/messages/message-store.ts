@@ -29,7 +29,7 @@ export interface MessageStoreOptions {
   /** Called within a transaction, before what it counts may change: for databases that run several at a time. */
   readonly serialize?: (transaction: Transaction<MessageTables>) => Promise<void>;
   /** Called when something was erased, to make the database forget its bytes too. */
-  readonly afterErasure?: () => void;
+  readonly afterErasure?: () => Promise<void>;
 }
 
 /**
@@ -137,7 +137,7 @@ export class MessageStore implements AsyncDisposable {
       .where("id", "=", id)
       .where("body", "is not", null)
       .execute();
-    this.#options.afterErasure?.();
+    await this.#options.afterErasure?.();
     return true;
   }
 
@@ -153,7 +153,7 @@ export class MessageStore implements AsyncDisposable {
         ]),
       )
       .executeTakeFirst();
-    if (gone.numDeletedRows > 0n) this.#options.afterErasure?.();
+    if (gone.numDeletedRows > 0n) await this.#options.afterErasure?.();
   }
 
   /** Who was written to may answer. */

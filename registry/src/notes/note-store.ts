@@ -25,11 +25,11 @@ const PAGE = 512;
 export class NoteStore implements AsyncDisposable {
   readonly #db: Kysely<NoteTables>;
   readonly #reads: LogReads;
-  readonly #afterErasure: (() => void) | undefined;
+  readonly #afterErasure: (() => Promise<void>) | undefined;
   readonly #names = new NoteNames([]);
   #reading: Promise<void> | undefined;
 
-  private constructor(db: Kysely<NoteTables>, reads: LogReads, afterErasure: (() => void) | undefined) {
+  private constructor(db: Kysely<NoteTables>, reads: LogReads, afterErasure: (() => Promise<void>) | undefined) {
     this.#db = db;
     this.#reads = reads;
     this.#afterErasure = afterErasure;
@@ -43,7 +43,7 @@ export class NoteStore implements AsyncDisposable {
   static async open(
     db: Kysely<NoteTables>,
     reads: LogReads,
-    options: { readonly afterErasure?: () => void } = {},
+    options: { readonly afterErasure?: () => Promise<void> } = {},
   ): Promise<NoteStore> {
     const { schema } = db;
     await schema
@@ -104,7 +104,7 @@ export class NoteStore implements AsyncDisposable {
       )
       .execute();
     this.#names.delete(digest);
-    this.#afterErasure?.();
+    await this.#afterErasure?.();
   }
 
   /**
