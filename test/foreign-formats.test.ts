@@ -256,6 +256,10 @@ describe("peerage verify, given what other systems signed", () => {
       jws(key, { alg: "EdDSA" }, { ...attest, sub: "4a42c211-8a3c-497d-8a1f-6459fe038301" }),
     ];
     for (const one of tampered) expect(await verify(one)).toMatchObject({ code: 6, type: "Vouchsafe token" });
+    // It says what it likes, and by that is signed by nobody else.
+    const posing = jws(key, { alg: "EdDSA" }, { ...attest, issuer: other.did, signer: other.did });
+    expect(await verify(posing)).toMatchObject({ code: 0 });
+    expect(await verify(posing, "--by", other.did)).toMatchObject({ code: 6, checks: { by: "no" } });
     expect(await verify(jws(key, { alg: "EdDSA" }, { ...attest, exp: now - 60 }))).toMatchObject({
       code: 3,
       checks: { time: "no" },
@@ -374,7 +378,7 @@ describe("peerage verify, given what other systems signed", () => {
       validFrom: "2026-01-01T00:00:00Z",
       credentialSubject: { id: "did:example:bob", degree: "none" },
     };
-    const secure = (document: Record<string, Json>, signer: Key, named = signer): Json => {
+    const secure = (document: Record<string, Json>, signer: Key, named = signer, more: object = {}): Json => {
       const config = {
         "@context": context,
         type: "DataIntegrityProof",
@@ -382,6 +386,7 @@ describe("peerage verify, given what other systems signed", () => {
         created: "2026-01-01T00:00:00Z",
         verificationMethod: named.did.includes("#") ? named.did : `${named.did}#${named.did.slice(8)}`,
         proofPurpose: "assertionMethod",
+        ...more,
       };
       const hashes = Buffer.concat([sha256(jcs(config)), sha256(jcs(document))]);
       return { ...document, proof: { ...config, proofValue: `z${base58(sign(null, hashes, signer.private))}` } };
@@ -401,8 +406,32 @@ describe("peerage verify, given what other systems signed", () => {
       secure({ ...credential, issuer: "did:key:" }, key),
     ];
     for (const one of tampered) expect(await verify(one)).toMatchObject({ code: 6 });
-    const ended = secure({ ...credential, validUntil: "2026-02-01T00:00:00Z" }, key);
-    expect(await verify(ended)).toMatchObject({ code: 3, checks: { signature: "ok", time: "no" } });
+    // A key that is given makes nobody the issuer whose own name says another key.
+    const otherKey = ["--key", await file({ kty: "OKP", crv: "Ed25519", x: other.x })];
+    expect(await verify(secure(credential, other), ...otherKey)).toMatchObject({ code: 6, checks: { issuer: "no" } });
+    // Nor is one without an issuer that can be read anybody's.
+    for (const issuer of [null, [key.did], { id: [key.did] }, 7])
+      expect(await verify(secure({ ...credential, issuer }, key))).toMatchObject({ code: 6, checks: { issuer: "no" } });
+    // A document need not name one, and is not another's for a name before its key.
+    const plain = { "@context": context, type: ["Note"], text: "hello" };
+    const posing = { ...key, did: `${key.did}#${other.did.slice(8)}` };
+    expect(await verify(secure(plain, key), "--by", key.did)).toMatchObject({ code: 0, type: "signed document" });
+    for (const flags of [[], ["--by", key.did], [...otherKey, "--by", key.did]])
+      expect(await verify(secure(plain, other, posing), ...flags)).toMatchObject({ code: 6 });
+    const { issuer: _, ...nobodys } = credential;
+    expect(await verify(secure(nobodys, key))).toMatchObject({ code: 6, checks: { issuer: "no" } });
+    // What ends at a time that cannot be read has ended.
+    for (const validUntil of ["2026-02-01T00:00:00Z", "2026-02-01", "2099-01-01", "soon", 4_070_908_800, null])
+      expect(await verify(secure({ ...credential, validUntil }, key)), String(validUntil)).toMatchObject({
+        code: 3,
+        checks: { signature: "ok", time: "no" },
+      });
+    expect(await verify(secure({ ...credential, validFrom: "2099-01-01T00:00:00Z" }, key))).toMatchObject({ code: 3 });
+    expect(await verify(secure(credential, key, key, { expires: "2026-02-01T00:00:00Z" }))).toMatchObject({ code: 3 });
+    const lasting = secure({ ...credential, validUntil: "2099-01-01T00:00:00Z" }, key);
+    expect(await verify(lasting)).toMatchObject({ code: 0, checks });
+    expect(await verify(lasting, "--by", key.did)).toMatchObject({ code: 0 });
+    expect(await verify(lasting, "--by", other.did)).toMatchObject({ code: 6, checks: { by: "no" } });
   });
 
   describe("signed HTTP requests", () => {

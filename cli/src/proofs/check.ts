@@ -100,7 +100,7 @@ function judge(proof: Verified<PlaceProof>, now: Date, view: View | undefined): 
     return { holds: false, code: "ERR_STATEMENT_NOT_YET_VALID", why, agent: issuer };
   }
   const defect = keyDefect({ issuer, key }, issued, view);
-  if (defect !== undefined) return { holds: false, code: "ERR_KEY_SUPERSEDED", why: defect, agent: issuer };
+  if (defect) return { holds: false, code: defect.code, why: `its key ${defect.message}`, agent: issuer };
   // A place speaks for an agent of today: one that is burnt or suspended cannot be met there.
   const status = view?.keyState(issuer).status ?? "active";
   if (status !== "active")

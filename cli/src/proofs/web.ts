@@ -76,9 +76,9 @@ export async function wantedSigner(context: Context, by: string | undefined): Pr
 
 /** A verdict with the check that the one who signed is the one who should have. */
 export function signedBy(verdict: Verdict, wanted: Did): Verdict {
-  const issuer = (verdict.data as { readonly issuer?: unknown } | undefined)?.issuer;
-  if (issuer === wanted) return { ...verdict, checks: [...verdict.checks, passed("by", "the one you named")] };
-  const text = typeof issuer === "string" ? `not ${wanted}, the one you named` : "who signed it cannot be told";
+  const { signer } = verdict;
+  if (signer === wanted) return { ...verdict, checks: [...verdict.checks, passed("by", "the one you named")] };
+  const text = signer === undefined ? "who signed it cannot be told" : `not ${wanted}, the one you named`;
   return {
     ...verdict,
     checks: [...verdict.checks, failed("by", text, "ERR_PROOF_MISMATCH")],

@@ -1,3 +1,4 @@
+import type { Did } from "@peerage/core";
 import { describeError } from "../errors.ts";
 
 /** One check of a signed thing. `none` was not made, and `text` says why. */
@@ -21,7 +22,9 @@ export interface Verdict {
    * not what it pretends to be.
    */
   readonly verdict: "valid" | "not-now" | "invalid";
-  /** What it says, for `--json`. */
+  /** Whose key signed it, where a check made sure of that; never what the thing says of itself. */
+  readonly signer?: Did | undefined;
+  /** What it says, for `--json`: anything, where others made it. */
   readonly data?: object;
 }
 

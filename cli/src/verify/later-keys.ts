@@ -1,5 +1,7 @@
-import { type Did, type Entry, type MultibaseKey, SKEW_SECONDS, type View } from "@peerage/core";
+import { type Did, type Entry, type MultibaseKey, PeerageError, SKEW_SECONDS, type View } from "@peerage/core";
 import type { Snapshot } from "../network.ts";
+import { rfc3339 } from "../ui/time.ts";
+import { type Check, notChecked, passed, thrown } from "./check.ts";
 
 /**
  * The log by which keys are judged, where there is one to ask. Offline a DID's first key is believed; what a later one
@@ -20,23 +22,47 @@ export async function viewFor(text: string, snapshot: () => Promise<Snapshot | u
  * a change counts for both keys; and a signer's clock may be a little behind the log's when it takes up a new one.
  */
 export function keyStood(view: View, { issuer, kid, issuedAt }: Pick<Entry, "issuer" | "kid" | "issuedAt">): boolean {
-  const key = kid.slice(kid.indexOf("#") + 1) as MultibaseKey;
+  const key = keyIn(kid);
   return [issuedAt, issuedAt - 1, issuedAt + SKEW_SECONDS].some((time) => view.keyStoodAt(issuer, key, time));
 }
 
+/** Who signed something, by which of its keys. */
+export interface Signed {
+  readonly issuer: Did;
+  readonly key: MultibaseKey;
+}
+
 /**
- * Why the key that signed a document cannot speak for its issuer at the time it names; undefined where it can. Offline
- * that is a DID's own first key.
+ * Why the key that signed something cannot speak for its issuer at the time it names; undefined where it can. Offline that
+ * is a DID's own first key. What a lost key signed speaks for nobody, whatever its date: a thief dates back, and a reader
+ * who has it from a file alone did not see it before.
  */
-export function keyDefect(
-  { issuer, key }: { readonly issuer: Did; readonly key: MultibaseKey },
-  issuedAt: number,
-  view: View | undefined,
-): string | undefined {
-  if (!view) return issuer === `did:key:${key}` ? undefined : "not the DID's own key, and no log to ask";
-  return keyStood(view, { issuer, kid: `${issuer}#${key}`, issuedAt })
-    ? undefined
-    : "did not stand behind the DID when it signed, by the log";
+export function keyDefect({ issuer, key }: Signed, issuedAt: number, view: View | undefined): PeerageError | undefined {
+  if (!view) {
+    const isOwn = issuer === `did:key:${key}`;
+    return isOwn ? undefined : new PeerageError("ERR_KEY_SUPERSEDED", "is not the DID's own, and no log to ask");
+  }
+  const lost = view.keyLostSince(issuer, key);
+  if (lost !== undefined) {
+    const text = `is lost since ${rfc3339(lost)}, by the log: a thief could have signed this, with any date`;
+    return new PeerageError("ERR_KEY_REVOKED", text);
+  }
+  if (keyStood(view, { issuer, kid: `${issuer}#${key}`, issuedAt })) return undefined;
+  return new PeerageError("ERR_KEY_SUPERSEDED", "did not stand behind the DID when it signed, by the log");
+}
+
+/** {@link keyDefect} as a check. */
+export function keyCheck(signed: Signed, issuedAt: number, view: View | undefined): Check {
+  const defect = keyDefect(signed, issuedAt, view);
+  if (defect) return thrown("key", defect);
+  return view
+    ? passed("key", "stood behind the DID when it signed, by the log")
+    : notChecked("key", "no log to ask: by the DID's own key (offline)");
+}
+
+/** The key of a verification method. */
+export function keyIn(kid: string): MultibaseKey {
+  return kid.slice(kid.indexOf("#") + 1) as MultibaseKey;
 }
 
 /** True if some signature in a text names a key that is not its DID's first. */

@@ -6,7 +6,7 @@ import { type Manifest, verifyManifest } from "../manifest/manifest.ts";
 import { count } from "../ui/time.ts";
 import { visible } from "../ui/visible.ts";
 import { type Check, failed, notChecked, passed, type Verdict, verdictOf } from "./check.ts";
-import { keyDefect } from "./later-keys.ts";
+import { keyCheck } from "./later-keys.ts";
 
 /** What somebody asked about when its manifest was found: a folder, or the file of this name. */
 export type Asked = { readonly folder: true } | { readonly file: string };
@@ -74,6 +74,7 @@ export async function verifyManifestFile(
     checks,
     verdict,
     summary: verdict === "valid" ? "Unchanged since it was signed." : "Not as it was signed.",
+    signer: manifest.issuer,
     data: {
       issuer: manifest.issuer,
       issued: manifest.issued,
@@ -83,14 +84,6 @@ export async function verifyManifestFile(
       ...found,
     },
   };
-}
-
-function keyCheck(manifest: Manifest, issuedAt: number, view: View | undefined): Check {
-  const defect = keyDefect(manifest, issuedAt, view);
-  if (defect !== undefined) return failed("key", defect, "ERR_KEY_SUPERSEDED");
-  return view
-    ? passed("key", "stood behind the DID when it signed, by the log")
-    : notChecked("key", "no log to ask: by the DID's own key (offline)");
 }
 
 function filesCheck({ files, covers }: Manifest, { changed, missing, extra }: Differences): Check {

@@ -42,7 +42,8 @@ export async function verifyStatementText(bytes: Uint8Array, now: Date, logs: Lo
     ...(await logChecks(statement, logs)),
   ];
   const { kind, id, issuer } = statement;
-  return verdict(kind, checks, ["time", "log", "status"], { kind, id, issuer, document: statement.document });
+  const data = { kind, id, issuer, document: statement.document };
+  return { ...verdict(kind, checks, ["time", "log", "status"], data), signer: issuer };
 }
 
 function timeText(statement: Statement): string {

@@ -21,7 +21,7 @@ import { fingerprint } from "../ui/agent.ts";
 import { rfc3339, span } from "../ui/time.ts";
 import { visible } from "../ui/visible.ts";
 import { type Check, check, failed, notChecked, passed, thrown, type Verdict, verdictOf } from "./check.ts";
-import { keyStood } from "./later-keys.ts";
+import { keyCheck, keyIn } from "./later-keys.ts";
 
 /** What a user gives beside the thing to verify. */
 export interface Given {
@@ -39,14 +39,8 @@ function keysOf({ view }: Given): KeyOptions {
   return view ? { keysOf: (did) => view.keysOf(did) } : {};
 }
 
-/** Whether a key that is not its DID's first stood behind it when it signed. */
-function keyChecks(signed: Pick<Entry, "issuer" | "kid" | "issuedAt">, { view }: Given): Check[] {
-  if (!view) return [notChecked("key", "no log to ask: by the DID's own key (offline)")];
-  return [
-    keyStood(view, signed)
-      ? passed("key", "stood behind the DID when it signed, by the log")
-      : failed("key", "did not stand behind the DID when it signed, by the log", "ERR_KEY_SUPERSEDED"),
-  ];
+function keyCheckOf({ issuer, kid, issuedAt }: Pick<Entry, "issuer" | "kid" | "issuedAt">, { view }: Given): Check {
+  return keyCheck({ issuer, key: keyIn(kid) }, issuedAt, view);
 }
 
 /** A call proof: signature, audience, time, and the message it covers. */
@@ -60,7 +54,7 @@ export async function verifyCallProof(token: string, given: Given): Promise<Verd
   const seconds = given.now.getTime() / 1000;
   const checks = [
     passed("signature", `${fingerprint(proof.issuer)} signed these bytes`),
-    ...keyChecks(proof, given),
+    keyCheckOf(proof, given),
     given.audience === undefined
       ? notChecked("audience", `it is for ${visible(proof.audience, 200)}; --audience says whether that is right`)
       : proof.audience === given.audience
@@ -75,7 +69,8 @@ export async function verifyCallProof(token: string, given: Given): Promise<Verd
     notChecked("replay", "only the guard it is for knows whether it was used"),
   ];
   const verdict = verdictOf(checks, ["audience", "time"]);
-  return { type: "call proof", checks, verdict, summary: summaryOf(verdict), data: { ...proof, token: undefined } };
+  const data = { ...proof, token: undefined };
+  return { type: "call proof", checks, verdict, summary: summaryOf(verdict), signer: proof.issuer, data };
 }
 
 /** One entry of a history: a receipt if a server wrote it, else a step or an approval. */
@@ -89,7 +84,7 @@ export async function verifyEntry(token: string, given: Given): Promise<Verdict>
   const type = entry.step === "tool_call" ? "receipt" : entry.step === "human_approval" ? "approval" : "history entry";
   const checks: Check[] = [
     passed("signature", `${fingerprint(entry.issuer)} signed these bytes at ${rfc3339(entry.issuedAt)}`),
-    ...keyChecks(entry, given),
+    keyCheckOf(entry, given),
     passed(
       "says",
       `${visible(entry.step)} ${visible(entry.result)}${entry.tool === undefined ? "" : `, tool ${visible(entry.tool)}`}`,
@@ -105,7 +100,8 @@ export async function verifyEntry(token: string, given: Given): Promise<Verdict>
     );
   }
   const verdict = verdictOf(checks, ["time"]);
-  return { type, checks, verdict, summary: summaryOf(verdict), data: { ...entry, token: undefined } };
+  const data = { ...entry, token: undefined };
+  return { type, checks, verdict, summary: summaryOf(verdict), signer: entry.issuer, data };
 }
 
 async function receiptChecks(entry: Entry, given: Given): Promise<Check[]> {
@@ -167,8 +163,8 @@ export async function verifyWholeHistory(tokens: readonly JsonValue[], given: Gi
     if (!history) throw new Error("an empty list is no history");
     for (const entry of history.entries) {
       names.add(fingerprint(entry.issuer));
-      const [key] = keyChecks(entry, given);
-      if (key?.state === "no")
+      const key = keyCheckOf(entry, given);
+      if (key.state === "no")
         throw new PeerageError("ERR_KEY_SUPERSEDED", `entry ${entry.digest}: its key ${key.text}`);
     }
     tips = history.tips;
@@ -216,8 +212,11 @@ export async function verifyCallRecord(record: JsonObject, given: Given): Promis
   // Over stdio the caller signed for the server's DID, so the proof itself says who had to answer.
   const expected = given.server ?? (call.audience.startsWith("did:") ? (call.audience as Did) : undefined);
   const answer = await verifyEntry(receipt, { ...given, call, server: expected, result: result ?? undefined });
+  const key = keyCheckOf(call, given);
   const checks = [
-    passed("caller", `${fingerprint(call.issuer)} signed the call at ${rfc3339(call.issuedAt)}`),
+    key.state === "no"
+      ? { ...key, name: "caller", text: `its key ${key.text}` }
+      : passed("caller", `${fingerprint(call.issuer)} signed the call at ${rfc3339(call.issuedAt)}`),
     await check("request", `${what(call)} with exactly these arguments`, () =>
       checkCallMessage(call, subjectOf(request)),
     ),

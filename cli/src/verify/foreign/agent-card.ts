@@ -75,7 +75,7 @@ export function verifyAgentCard(card: JsonObject, given: CardGiven): Verdict {
     invalid: "Not authentic.",
   }[verdict];
   const data = { name: card["name"], signer: signer.did ?? null, vouchChain: isJsonObject(params) ? params : null };
-  return { type: "A2A agent card", checks, verdict, summary, data };
+  return { type: "A2A agent card", checks, verdict, summary, signer: signer.did, data };
 }
 
 /** The first of its signatures that holds (A2A 1.0, section 8.4.3). */
@@ -217,7 +217,7 @@ function signerCheck(subject: Did, { did, key }: CardSigner, params: JsonObject,
   if (Number.isNaN(created))
     return failed("signer", "the chain does not say when it was put together", "ERR_PROOF_INVALID");
   const defect = keyDefect({ issuer: did, key }, created, view);
-  if (defect !== undefined) return failed("signer", `its key is ${defect}`, "ERR_KEY_SUPERSEDED");
+  if (defect) return failed("signer", `its key ${defect.message}`, defect.code);
   return did === subject
     ? passed("signer", "is the agent itself")
     : notChecked("signer", `${fingerprint(did)} speaks about another agent, ${fingerprint(subject)}`);

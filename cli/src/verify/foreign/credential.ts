@@ -1,10 +1,10 @@
 import type { KeyObject } from "node:crypto";
 import {
+  type Did,
   equalBytes,
   isJsonObject,
   type JsonObject,
   type JsonValue,
-  type MultibaseKey,
   parseDid,
   parseMultibaseKey,
   verifySecuredDocument,
@@ -12,7 +12,7 @@ import {
 } from "@peerage/core";
 import { visible } from "../../ui/visible.ts";
 import { type Check, check, failed, notChecked, passed, type Verdict, verdictOf } from "../check.ts";
-import { keyDefect } from "../later-keys.ts";
+import { keyDefect, keyIn } from "../later-keys.ts";
 import { ed25519Keys } from "./keys.ts";
 import { hold, instant, look, secondsOf } from "./report.ts";
 
@@ -33,16 +33,29 @@ export async function verifyCredential(document: JsonObject, given: CredentialGi
   const checks: Check[] = [
     signature.state === "ok" ? { ...signature, text: `${visible(method, 120)} signed it` } : signature,
   ];
+  const types: readonly JsonValue[] = Array.isArray(document["type"]) ? document["type"] : [];
+  const isCredential = types.includes("VerifiableCredential");
+  const from = timeAt(document, "validFrom", "issuanceDate");
+  let signer: Did | undefined;
   let isUnknown = false;
   if (signature.state === "ok") {
     const issuer = issuerOf(document["issuer"]);
-    const one = issuerCheck(issuer, method, timeAt(document, "validFrom", "issuanceDate"), given);
+    const own = look("key", () => {
+      signer = signerOf(method, from, given);
+      return "the signer's own";
+    });
+    if (own.state === "no" && (given.keys.length === 0 || given.view)) checks.push(own);
+    const one =
+      issuer === undefined && (isCredential || document["issuer"] !== undefined)
+        ? failed("issuer", "it does not say who issued it", "ERR_STATEMENT_INVALID")
+        : issuerCheck(issuer, method, given);
     isUnknown = one.state === "no" && given.keys.length === 0 && issuer !== undefined && !issuer.startsWith("did:key:");
     checks.push(one);
   }
-  const types: readonly JsonValue[] = Array.isArray(document["type"]) ? document["type"] : [];
-  const isCredential = types.includes("VerifiableCredential");
-  if (isCredential) checks.push(timeCheckOf(document, given.now), statusCheck(document["credentialStatus"]));
+  const until = timeAt(document, "validUntil", "expirationDate");
+  const proofUntil = isJsonObject(document["proof"]) ? timeAt(document["proof"], "expires") : undefined;
+  if (isCredential || proofUntil !== undefined) checks.push(timeCheckOf(given.now, from, [until, proofUntil]));
+  if (isCredential) checks.push(statusCheck(document["credentialStatus"]));
   checks.push(notChecked("content", "not a statement of ours: nothing that it says was looked at"));
   // Whose key it is, where nobody here can tell, takes nothing from the signature.
   const verdict = verdictOf(checks, isUnknown ? ["time", "issuer"] : ["time"]);
@@ -51,31 +64,37 @@ export async function verifyCredential(document: JsonObject, given: CredentialGi
     "not-now": "Its signature holds, but not all of it is known or good now.",
     invalid: "Not authentic.",
   }[verdict];
-  return { type: isCredential ? "W3C credential" : "signed document", checks, verdict, summary };
+  const type = isCredential ? "W3C credential" : "signed document";
+  return { type, checks, verdict, summary, signer };
 }
 
-/** Whether the key that signed is the issuer's: by the issuer's name, by the log, or by the key that the user gave. */
-function issuerCheck(issuer: string | undefined, method: string, issuedAt: number, given: CredentialGiven): Check {
-  const [did = "", fragment = did.slice("did:key:".length)] = method.split("#");
-  const key = fragment as MultibaseKey;
+/** The DID of a verification method, if its key can speak for it. What names no time was signed, as far as is known, now. */
+function signerOf(method: string, from: number | undefined, { now, view }: CredentialGiven): Did {
+  const signer = parseDid(method.split("#")[0]);
+  const defect = keyDefect({ issuer: signer, key: keyIn(method) }, from ?? now.getTime() / 1000, view);
+  if (defect) throw defect;
+  return signer;
+}
+
+/** Whether it is the issuer who signed: by the issuer's name, or by the key that the user gave. */
+function issuerCheck(issuer: string | undefined, method: string, given: CredentialGiven): Check {
+  const [did, key] = method.split("#");
+  // A did:key says itself whose it is: no key that is given makes another one of it.
+  if (issuer !== undefined && issuer !== did && issuer.startsWith("did:key:"))
+    return failed("issuer", `it names ${visible(issuer, 80)} as issuer`, "ERR_STATEMENT_INVALID");
   const known = ed25519Keys(given.keys);
   if (known.length > 0)
     return known.some(({ bytes }) => equalBytes(bytes, parseMultibaseKey(key).bytes))
       ? passed("issuer", "signed it by the key given")
       : failed("issuer", "it is signed by another key than the one given", "ERR_PROOF_INVALID");
   if (issuer === undefined) return notChecked("issuer", "it names no issuer");
-  if (issuer !== did && issuer.startsWith("did:key:"))
-    return failed("issuer", `it names ${visible(issuer, 80)} as issuer`, "ERR_STATEMENT_INVALID");
-  if (issuer !== did)
-    return failed(
-      "issuer",
-      `whether this key is that of ${visible(issuer, 80)} is not in it: --key <file>`,
-      "ERR_DID_INVALID",
-    );
-  const defect = keyDefect({ issuer: parseDid(did), key }, issuedAt, given.view);
-  return defect === undefined
+  return issuer === did
     ? passed("issuer", "the issuer signed it itself")
-    : failed("issuer", `the key that signed is ${defect}`, "ERR_KEY_SUPERSEDED");
+    : failed(
+        "issuer",
+        `whether this key is that of ${visible(issuer, 80)} is not in it: --key <file>`,
+        "ERR_DID_INVALID",
+      );
 }
 
 function issuerOf(issuer: JsonValue | undefined): string | undefined {
@@ -83,21 +102,22 @@ function issuerOf(issuer: JsonValue | undefined): string | undefined {
   return typeof named === "string" ? named : undefined;
 }
 
-/** From when until when it is valid: as version 2 of the data model names it, or version 1. */
-function timeCheckOf(document: JsonObject, now: Date): Check {
+/** From when until when it is valid: as version 2 of the data model names it, or version 1, and by its proof. */
+function timeCheckOf(now: Date, from: number | undefined, ends: readonly (number | undefined)[]): Check {
   return look("time", () => {
     const seconds = now.getTime() / 1000;
-    const from = timeAt(document, "validFrom", "issuanceDate");
-    const until = timeAt(document, "validUntil", "expirationDate");
-    hold(Number.isNaN(from) || from <= seconds, `it is not valid before ${instant(from)}`);
-    hold(Number.isNaN(until) || seconds < until, `it expired at ${instant(until)}`);
-    return Number.isNaN(until) ? "it names no end" : `good until ${instant(until)}`;
+    const until = Math.min(...ends.map((end) => end ?? Number.POSITIVE_INFINITY));
+    hold(!Number.isNaN(until) && !Number.isNaN(from), "its time is no time");
+    hold(from === undefined || from <= seconds, `it is not valid before ${instant(from ?? 0)}`);
+    hold(seconds < until, `it expired at ${instant(until)}`);
+    return Number.isFinite(until) ? `good until ${instant(until)}` : "it names no end";
   });
 }
 
-/** Unix seconds of the first of two members that is there; not a number without. */
-function timeAt(document: JsonObject, ...names: readonly string[]): number {
+/** Unix seconds of the first of some members that is there, undefined without; not a number for what is no time. */
+function timeAt(document: JsonObject, ...names: readonly string[]): number | undefined {
   const value = names.map((name) => document[name]).find((one) => one !== undefined);
+  if (value === undefined) return undefined;
   return typeof value === "string" ? secondsOf(value) : Number.NaN;
 }
 

@@ -68,7 +68,8 @@ export function verifyHttpRequest(
     );
   }
   const { issuer, scheme, binding } = caller ?? {};
-  return foreignVerdict(scheme ? names[scheme] : "HTTP request", checks, { issuer, scheme, binding });
+  const verdict = foreignVerdict(scheme ? names[scheme] : "HTTP request", checks, { issuer, scheme, binding });
+  return { ...verdict, signer: issuer };
 }
 
 function keyOf(keys: readonly KeyObject[]): (thumbprint: string) => KeyId | undefined {
