@@ -24,6 +24,8 @@ export interface ServerSigner extends AsyncDisposable {
   readonly receipts: ReceiptStore;
   /** The receipts that were kept since, in order, where there is a history to which they are added. */
   readonly received: readonly string[];
+  /** The receipt that was verified and kept last. */
+  readonly newest: string | undefined;
   readonly pins: FilePinStore;
   /** For connections by mutual TLS. */
   readonly agent: Agent | undefined;
@@ -43,8 +45,10 @@ export async function signerFor(
   const identity = await context.signer({ passphraseFile: options["passphraseFile"], unattended: true });
   const file = new FileReceiptStore(join(context.paths.data, "receipts.ndjson"));
   const received: string[] = [];
+  let newest: string | undefined;
   const receipts: ReceiptStore = {
     append: (receipt) => {
+      newest = receipt.token;
       // A proxy runs for months: what nobody will ask for is in the file only.
       if (entries !== undefined) received.push(receipt.token);
       file.append(receipt);
@@ -78,10 +82,24 @@ export async function signerFor(
     await receipts.flush();
     await spiffe?.[Symbol.asyncDispose]();
   };
-  return { signer, identity, receipts, received, pins, agent: spiffe?.agent, [Symbol.asyncDispose]: close };
+  return {
+    signer,
+    identity,
+    receipts,
+    received,
+    get newest() {
+      return newest;
+    },
+    pins,
+    agent: spiffe?.agent,
+    [Symbol.asyncDispose]: close,
+  };
 }
 
-/** Reads the log when a server signs by another key than the first of its DID; the next time only what is new of it. */
+/**
+ * Reads the log when a server signs by another key than the first of its DID; the next time only what is new of it. A key
+ * that was lost is none: what it signs just now is not the server's.
+ */
 function keysFromRegistry(
   context: Context,
   url: string | undefined,
@@ -92,7 +110,8 @@ function keysFromRegistry(
     const { connect } = await import("./network.ts");
     if (network) await network.refresh();
     else network = await Network.open({ reader: await connect(context, url), now: context.io.now });
-    return network.view.keysOf(did);
+    const { view } = network;
+    return view.keysOf(did).filter((key) => view.keyLostSince(did, key) === undefined);
   };
 }
 

@@ -58,7 +58,7 @@ export async function run(context: Context, { words, rest, options }: Args): Pro
   const server = pins.get(
     "url" in endpoint ? canonicalAudience(endpoint.url) : commandEndpoint(endpoint.command, endpoint.args),
   )?.did;
-  const outcome = judge(reply, alarms);
+  const outcome = judge(reply, alarms, made.newest);
   if (path !== undefined && entries !== undefined && received.length > 0) {
     const grown = [...entries, ...received];
     await openHistory(context, grown);
@@ -139,9 +139,8 @@ function recorder(signer: CallSigner): { signer: CallSigner; token: () => string
     get did() {
       return signer.did;
     },
-    get presentsHistory() {
-      return signer.presentsHistory;
-    },
+    // A bridge looks at such a signer's receipts at once and not after it has answered: here the answer says what they are.
+    presentsHistory: true,
     get audience() {
       return signer.audience;
     },
@@ -168,8 +167,10 @@ interface Outcome {
   readonly receiptHolds: boolean;
 }
 
-function judge(reply: Reply, alarms: readonly string[]): Outcome {
-  const receiptHolds = !alarms.some((text) => text.startsWith("ERR_RECEIPT_INVALID"));
+/** @param verified - the receipt that was verified last: any other that came along does not hold */
+function judge(reply: Reply, alarms: readonly string[], verified: string | undefined): Outcome {
+  const isAlarmed = alarms.some((text) => text.startsWith("ERR_RECEIPT_INVALID"));
+  const holds = (receipt: string | undefined): boolean => !isAlarmed && (receipt === undefined || receipt === verified);
   if ("error" in reply) {
     const { message, data } = reply.error;
     const reason = member(data, "reason");
@@ -178,7 +179,7 @@ function judge(reply: Reply, alarms: readonly string[]): Outcome {
     const base = {
       admitted: typeof reason !== "string",
       message: told,
-      receiptHolds,
+      receiptHolds: holds(receipt),
       ...(receipt === undefined ? {} : { receipt }),
     };
     if (typeof reason !== "string") return { ...base, exit: 1 };
@@ -192,6 +193,7 @@ function judge(reply: Reply, alarms: readonly string[]): Outcome {
   const meta = result["_meta"];
   const refusal = member(member(meta, REFUSAL_META), "reason");
   const receipt = text(member(meta, RECEIPT_META));
+  const receiptHolds = holds(receipt);
   const base = { result, receiptHolds, ...(receipt === undefined ? {} : { receipt }) };
   if (typeof refusal === "string") {
     const { content } = result;

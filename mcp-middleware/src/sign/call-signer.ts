@@ -232,11 +232,25 @@ class EndpointSigner implements CallSigner {
       const now = this.#now().getTime();
       if (this.#server !== undefined && now - this.#keysAskedAt >= KEYS_ASKED_EVERY_MS) {
         this.#keysAskedAt = now;
-        this.#serverKeys = (await this.#options.keysOf?.(this.#server)) ?? [];
+        this.#serverKeys = await this.#keysOf(this.#server);
       }
       this.#keepReceipt(sent, message);
     } catch (cause) {
       this.#notKept(cause);
+    }
+  }
+
+  /** A receipt that cannot be checked is no valid one, whatever keeps it from being so. */
+  async #keysOf(server: Did): Promise<readonly MultibaseKey[]> {
+    try {
+      return (await this.#options.keysOf?.(server)) ?? [];
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : "unknown";
+      throw new PeerageError(
+        "ERR_RECEIPT_INVALID",
+        `the receipt's key is not the first of its server, and what others there are cannot be read: ${why}`,
+        { detail: "kid", cause },
+      );
     }
   }
 
@@ -260,9 +274,10 @@ class EndpointSigner implements CallSigner {
   }
 
   async #history(method: string): Promise<PresentedHistory | undefined> {
+    // To say hello, or to ask what there is, is no step of a run. Without a history no receipt is waited for.
+    if (!this.presentsHistory || (this.#run && !isStep(method))) return undefined;
     await this.#keeping;
-    // To say hello, or to ask what there is, is no step of a run.
-    if (this.#run) return isStep(method) ? await this.#run.present() : undefined;
+    if (this.#run) return await this.#run.present();
     if (this.#chain?.full) {
       this.#report(
         new PeerageError("ERR_HISTORY_TOO_LONG", "the history is full: a new run begins with the next call"),
