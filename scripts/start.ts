@@ -98,7 +98,7 @@ try {
   const guardPort = await freePort(7070);
   const guardUrl = `http://127.0.0.1:${guardPort}/mcp`;
   const guard = peerage(
-    ...["guard", "--identity", "gate", "--root", "operator", "--policy", policyPath, "--refresh", "1"],
+    ...["guard", "--identity", "gate", "--root", "operator", "--policy", policyPath, "--refresh", "0.2"],
     ...["--http", String(guardPort), "--upstream", upstream],
   );
   await answers(guardUrl, guard);
