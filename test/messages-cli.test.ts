@@ -2,7 +2,20 @@ import { spawn } from "node:child_process";
 import { cpSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { type Did, type Identity, multibaseOf, signDelivery, signMessage, utf8 } from "@peerage/core";
+import {
+  type Did,
+  generateSeed,
+  type Identity,
+  identityFromSeed,
+  issueKeyInit,
+  issueKeyRotate,
+  issueProfile,
+  keyDigest,
+  multibaseOf,
+  signDelivery,
+  signMessage,
+  utf8,
+} from "@peerage/core";
 import { SigningAgent } from "../cli/src/agent/agent.ts";
 import { loadKeyFile } from "../cli/src/files/key-file.ts";
 import { seal } from "../cli/src/messages/age.ts";
@@ -258,6 +271,41 @@ describe("a message", () => {
     expect((await through("send", dids["alice"]!, "not allowed")).code).toBe(3);
     const opened = await through("inbox");
     expect([opened.code, opened.stderr]).toEqual([4, expect.stringMatching(/opens\s+nothing/)]);
+  });
+
+  it("of a sender whose key is in dispute is not believed, unless it was here before; and nothing is sent to it", async () => {
+    const seeds = Array.from({ length: 4 }, generateSeed) as [Uint8Array, Uint8Array, Uint8Array, Uint8Array];
+    const dora = identityFromSeed(seeds[0]);
+    const next = identityFromSeed(seeds[1], { did: dora.did });
+    const commit = (seed: Uint8Array): ReturnType<typeof keyDigest> =>
+      keyDigest(multibaseOf(identityFromSeed(seed).did));
+    const publish = async ({ bytes }: { bytes: Uint8Array }): Promise<void> => {
+      await registry.registry.published((await registry.registry.submit(bytes)).index);
+    };
+    const write = async (signer: Identity, text: string): Promise<string> => {
+      const content = await signMessage(signer, { recipient: dids["bob"]!, body: utf8(text) });
+      return handIn(await seal(multibaseOf(dids["bob"]!), content));
+    };
+    const init = await issueKeyInit(dora, { next: commit(seeds[1]) });
+    await publish(init);
+    await publish(await issueProfile(dora, { role: "agent" }));
+    const early = await write(dora, "before");
+    expect((await inbox()).map(({ id, status }) => [id, status])).toEqual([[early, "authentic"]]);
+    cameBefore(early, 60);
+    for (const seed of [seeds[2], seeds[3]])
+      await publish(await issueKeyRotate(next, { prev: init, next: commit(seed) }));
+    const late = [await write(dora, "by the first key"), await write(next, "by the one that both rotations bring")];
+    const cases = Object.fromEntries((await inbox()).map(({ id, status, error }) => [id, error?.code ?? status]));
+    expect(cases).toEqual({
+      [early]: "authentic",
+      [late[0]!]: "ERR_KEY_DISPUTED",
+      [late[1]!]: "ERR_PROOF_MALFORMED",
+    });
+    const refused = await alice!.call(["send", dora.did, "hello", "--identity", "alice", "--json"]);
+    expect([refused.code, JSON.parse(refused.stdout)]).toMatchObject([
+      3,
+      { data: { error: { code: "ERR_KEY_DISPUTED" } } },
+    ]);
   });
 
   it("without its registry, ends with 7: nothing is sent, fetched or judged", async () => {
