@@ -9,8 +9,8 @@ import {
   type VouchEdge,
 } from "../core/src/index.ts";
 import { Layouts } from "../observatory/src/map/layouts.ts";
-import { belonging } from "../observatory/src/map/joints.ts";
-import { clustersOf } from "../observatory/src/pages/clusters.ts";
+import { belonging, jointsOf } from "../observatory/src/map/joints.ts";
+import { Seen } from "../observatory/src/seen.ts";
 import { scoreText } from "../observatory/src/ui/format.ts";
 import type { ExampleNetwork } from "./_example-network.ts";
 import { exampleSite, graphOf, trustedIn } from "./_example-site.ts";
@@ -187,11 +187,12 @@ describe("thin clusters", () => {
     const { view } = log;
     using layouts = new Layouts();
     const layout = await layouts.of(view);
-    const of = belonging(layout, view);
+    const of = belonging(layout);
+    const seen = new Seen(view, { kind: "none", roots: [] }, "tools");
     let [found, wrong] = [0, 0];
-    for (const { first } of clustersOf(layout, view, { ref: (did) => ({ did }) }).filter(({ thin }) => thin)) {
+    for (const { community } of jointsOf(layout, seen).filter(({ thin }) => thin)) {
       for (const [did, group] of of) {
-        if (group !== of.get(first.did)) continue;
+        if (group !== community) continue;
         if (ringOf.has(did)) found++;
         else wrong++;
       }

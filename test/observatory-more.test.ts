@@ -76,6 +76,37 @@ describe("the past", () => {
     expect(map.absent).toHaveLength(site.registry.view.agentCount - agents.length);
   });
 
+  it("U16 is the same whichever page was asked first, and asking leaves the present as it is", async () => {
+    const size = 20;
+    const grown = async (upTo: number): Promise<TestObservatory> => {
+      let now = network.statements[0]!.at;
+      const at = await startObservatory({ roots: network.roots, names: network.names, now: () => now });
+      for (let i = 0; i < upTo; i += 10) {
+        const batch = network.statements.slice(i, Math.min(upTo, i + 10));
+        now = batch.at(-1)!.at;
+        await at.publish(...batch.map(({ statement }) => statement));
+      }
+      return at;
+    };
+    await using fresh = await grown(network.statements.length);
+    await using then = await grown(size);
+    // The first to ask for the communities looks back, and the first to ask for the agents of that time was at home.
+    const { clusters } = await fresh.json(`/clusters.json?at=${size}`);
+    const [past, real] = [await fresh.json(`/index.json?at=${size}`), await then.json("/index.json")];
+    expect([past.agents, past.vouches, past.entries]).toEqual([real.agents, real.vouches, size]);
+    expect(past.feed.map(({ index }: { index: number }) => index)).toEqual(
+      real.feed.map(({ index }: { index: number }) => index),
+    );
+    expect(past.sky.agents.length).toBe(real.agents);
+    expect((await fresh.json(`/agents.json?at=${size}`)).found).toBe(real.agents);
+    const columns = await fresh.json("/map.json");
+    expect(columns.from).toHaveLength(fresh.registry.view.vouchesInForce().length);
+    expect(columns.absent).toEqual([]);
+    const members = (all: { members: number }[]): number => all.reduce((sum, { members }) => sum + members, 0);
+    expect(members(clusters)).toBeLessThanOrEqual(real.agents);
+    expect(members((await fresh.json("/clusters.json")).clusters)).toBeGreaterThan(members(clusters));
+  });
+
   it("says so on every page, keeps the links in it, is not indexed, and knows days", async () => {
     const did = network.roots[0]!;
     const page = await (await site.get(`/a/${did}?at=60`, html)).text();

@@ -136,6 +136,20 @@ function notCounted(received: readonly VouchRecord[], scope: string): NotCounted
   return reasons.flatMap(([vouch, reason]) => (reason === undefined ? [] : [{ vouch: vouch.statement, reason }]));
 }
 
+const received = new WeakMap<TrustGraph, ReadonlyMap<Did, number>>();
+
+/** How many vouches of a view's graph each agent received: those who received some, counted once. */
+export function receivedIn(graph: TrustGraph): ReadonlyMap<Did, number> {
+  let known = received.get(graph);
+  if (!known) {
+    const counts = new Map<Did, number>();
+    for (const { subject } of graph.vouches()) counts.set(subject, (counts.get(subject) ?? 0) + 1);
+    known = counts;
+    received.set(graph, known);
+  }
+  return known;
+}
+
 /** An agent in lists: what one pass over the vouches in force tells. */
 export interface AgentRow {
   readonly did: Did;
@@ -152,7 +166,7 @@ export function agentRows(view: View, past?: Past): readonly AgentRow[] {
   let known = rows.get(view);
   if (!known) {
     known = countAgents(view);
-    if (past) known = known.filter(({ did }) => (view.agent(did)?.first.time ?? Infinity) <= past.time);
+    if (past) known = known.filter(({ did }) => (view.statements.agent(did)?.first.time ?? Infinity) <= past.time);
     rows.set(view, known);
   }
   return known;

@@ -60,6 +60,7 @@ export class View implements ViewHead {
   readonly note: string;
   readonly #set: StatementSet;
   readonly #graphs = new Map<string, TrustGraph>();
+  #scopes: ReadonlyMap<string, number> | undefined;
   #inForce: { readonly vouches: readonly VouchRecord[]; readonly changesAt: number } | undefined;
 
   constructor(set: StatementSet, head: ViewHead) {
@@ -203,11 +204,8 @@ export class View implements ViewHead {
 
   /** The scopes in which vouches are in force, with their numbers, most used first. */
   scopes(): ReadonlyMap<string, number> {
-    const counts = new Map<string, number>();
-    for (const { scopes } of this.#judged().vouches) {
-      for (const scope of scopes) counts.set(scope, (counts.get(scope) ?? 0) + 1);
-    }
-    return new Map([...counts].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1)));
+    // Pages ask for it again and again, and it takes a pass over all vouches.
+    return (this.#scopes ??= this.#countScopes());
   }
 
   /** The vouches in force at this view's time, in log order. */
@@ -248,6 +246,14 @@ export class View implements ViewHead {
       records.push({ ...report, ...(withdrawnBy ? { withdrawnBy } : {}) });
     }
     return records;
+  }
+
+  #countScopes(): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>();
+    for (const { scopes } of this.#judged().vouches) {
+      for (const scope of scopes) counts.set(scope, (counts.get(scope) ?? 0) + 1);
+    }
+    return new Map([...counts].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1)));
   }
 
   #judged(): { readonly vouches: readonly VouchRecord[]; readonly changesAt: number } {

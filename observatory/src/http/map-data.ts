@@ -36,7 +36,7 @@ export async function mapColumns(asked: Asked): Promise<MapColumns | object> {
     y: Array.from(arranged.y),
     community: Array.from(arranged.community),
     communities: groupsOf(layout).groups.length,
-    thin: jointsOf(layout, seen.view).flatMap(({ thin, members }) => (thin ? [members] : [])),
+    thin: jointsOf(layout, seen).flatMap(({ thin, members }) => (thin ? [members] : [])),
     in: received,
     score: dids.map((did) => {
       const score = nobody ? "nobody" : vector.score(did);

@@ -1,4 +1,5 @@
 import type { Did, View } from "@peerage/core";
+import { agentRows, type Seen } from "../seen.ts";
 import { groupsOf } from "./chart.ts";
 import type { Layout } from "./layouts.ts";
 
@@ -32,17 +33,18 @@ export const MOST_BRIDGES = 12;
 const kept = new WeakMap<Layout, { readonly view: View; readonly joints: readonly Joint[] }>();
 
 /** The joints of the communities of a layout that have five members and more. Found once for a view. */
-export function jointsOf(layout: Layout, view: View): readonly Joint[] {
+export function jointsOf(layout: Layout, seen: Seen): readonly Joint[] {
   let known = kept.get(layout);
-  if (known?.view !== view) {
-    known = { view, joints: findJoints(layout, view) };
+  if (known?.view !== seen.view) {
+    known = { view: seen.view, joints: findJoints(layout, seen) };
     kept.set(layout, known);
   }
   return known.joints;
 }
 
-function findJoints(layout: Layout, view: View): Joint[] {
-  const of = belonging(layout, view);
+function findJoints(layout: Layout, { view, past }: Seen): Joint[] {
+  const of = belonging(layout);
+  const had = past && new Set(agentRows(view, past).map(({ did }) => did));
   const sums = groupsOf(layout).groups.map((_, community) => ({
     community,
     members: [] as number[],
@@ -51,7 +53,7 @@ function findJoints(layout: Layout, view: View): Joint[] {
     to: 0,
     bridges: [] as ReturnType<View["vouchesInForce"]>[number][],
   }));
-  for (const [i, did] of layout.dids.entries()) sums[of.get(did) ?? -1]?.members.push(i);
+  for (const [i, did] of layout.dids.entries()) if (had?.has(did) ?? true) sums[of.get(did) ?? -1]?.members.push(i);
   for (const vouch of view.vouchesInForce()) {
     const [a, b] = [of.get(vouch.statement.issuer), of.get(vouch.statement.subject)];
     if (a === undefined || b === undefined) continue;
@@ -69,31 +71,44 @@ function findJoints(layout: Layout, view: View): Joint[] {
     .map((sum) => ({ ...sum, thin: sum.inner >= sum.members.length * LEAST_INNER && sum.from < sum.inner * THIN }));
 }
 
+const belongings = new WeakMap<Layout, ReadonlyMap<Did, number>>();
+
 /**
  * The community of each agent: that which most of its vouches come from and go to. The search for communities weighs how
  * large they are, and puts a few agents on the wrong side of a joint; whatever is said of them would look like bridges.
+ * Found once for a layout, as positions are.
  */
-export function belonging({ dids, arranged }: Layout, view: View): Map<Did, number> {
-  let of = new Map(dids.map((did, i) => [did, arranged.community[i] ?? -1]));
+export function belonging(layout: Layout): ReadonlyMap<Did, number> {
+  let known = belongings.get(layout);
+  if (!known) {
+    const of = moved(layout);
+    known = new Map(layout.dids.map((did, i) => [did, of[i] ?? 0]));
+    belongings.set(layout, known);
+  }
+  return known;
+}
+
+function moved({ dids, from, to, arranged }: Layout): Uint32Array {
+  const peers = dids.map((): number[] => []);
+  for (const [n, a] of from.entries()) {
+    const b = to[n] ?? 0;
+    peers[a]?.push(b);
+    peers[b]?.push(a);
+  }
+  let of = arranged.community;
   for (let pass = 0; pass < PASSES; pass++) {
-    const shares = new Map(dids.map((did) => [did, new Map<number, number>()]));
-    const count = (did: Did, other: Did): void => {
-      const group = of.get(other);
-      const share = shares.get(did);
-      if (group !== undefined) share?.set(group, (share.get(group) ?? 0) + 1);
-    };
-    for (const { statement } of view.vouchesInForce()) {
-      count(statement.subject, statement.issuer);
-      count(statement.issuer, statement.subject);
-    }
-    const next = new Map(of);
-    for (const [did, share] of shares) {
-      let best = of.get(did) ?? -1;
+    const before = of;
+    of = before.map((own, i) => {
+      const share = new Map<number, number>();
+      for (const peer of peers[i] ?? []) {
+        const group = before[peer] ?? 0;
+        share.set(group, (share.get(group) ?? 0) + 1);
+      }
+      let best = own;
       // In doubt it stays where it is.
       for (const [group, n] of share) if (n > (share.get(best) ?? 0)) best = group;
-      next.set(did, best);
-    }
-    of = next;
+      return best;
+    });
   }
   return of;
 }

@@ -1,5 +1,5 @@
 import type { Did, View } from "@peerage/core";
-import { agentRows } from "../seen.ts";
+import { agentRows, type Past, type Seen } from "../seen.ts";
 import { communities } from "./communities.ts";
 import { fit, layoutGraph, type Link, type Point } from "./layout.ts";
 
@@ -34,17 +34,17 @@ export interface Sky {
 const kept = new WeakMap<View, Sky>();
 
 /** The picture of a view: drawn once, the same for everybody. */
-export function skyOf(view: View): Sky {
+export function skyOf({ view, past }: Seen): Sky {
   let sky = kept.get(view);
   if (!sky) {
-    sky = draw(view);
+    sky = draw(view, past);
     kept.set(view, sky);
   }
   return sky;
 }
 
-function draw(view: View): Sky {
-  const shown = [...agentRows(view)].sort((a, b) => b.received - a.received).slice(0, STILL_AGENTS);
+function draw(view: View, past: Past | undefined): Sky {
+  const shown = [...agentRows(view, past)].sort((a, b) => b.received - a.received).slice(0, STILL_AGENTS);
   const number = new Map(shown.map(({ did }, i) => [did, i]));
   const pairs = new Map<string, SkyEdge>();
   for (const { statement } of view.vouchesInForce()) {

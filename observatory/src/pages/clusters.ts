@@ -1,9 +1,9 @@
 import { html } from "hono/html";
-import { type Digest, PeerageError, type View } from "@peerage/core";
+import { type Digest, PeerageError } from "@peerage/core";
 import type { Frame } from "../frame.ts";
 import type { Layout } from "../map/layouts.ts";
 import { groupsOf } from "../map/chart.ts";
-import { jointsOf, MOST_BRIDGES } from "../map/joints.ts";
+import { type Joint, jointsOf, MOST_BRIDGES } from "../map/joints.ts";
 import type { AgentRef, Asked, Html, Page } from "../page.ts";
 import { patiently } from "../patience.ts";
 import { agentLink, agentText } from "../ui/agent.ts";
@@ -36,16 +36,25 @@ export interface ClustersData {
 /** Communities and what joins each to the rest: facts, the thinly joined first. */
 export const clusters: Page<ClustersData> = {
   async load(asked) {
-    const { seen, layouts, query } = asked;
+    const { seen, newest, layouts, query } = asked;
     const text = query.get("from") ?? "0";
     if (!/^\d{1,7}$/.test(text))
       throw new PeerageError("ERR_REQUEST_INVALID", "`from` is how many clusters to pass over");
     const from = Number(text);
-    const layout = seen.view.agentCount === 0 ? undefined : await patiently(layouts.of(seen.view));
+    // As on the map, communities are those of now, whatever the time is whose vouches are counted.
+    const layout = newest.agentCount === 0 ? undefined : await patiently(layouts.of(newest));
     if (!layout) return { total: 0, thin: 0, from: 0, clusters: [] };
-    const found = clustersOf(layout, seen.view, asked);
-    const thin = found.filter((cluster) => cluster.thin).length;
-    return { size: layout.size, total: found.length, thin, from, clusters: found.slice(from, from + PAGE) };
+    // Those first that little joins.
+    const joints = jointsOf(layout, seen).toSorted(
+      (a, b) => a.from / (a.inner || 1) - b.from / (b.inner || 1) || b.members.length - a.members.length,
+    );
+    return {
+      size: layout.size,
+      total: joints.length,
+      thin: joints.filter(({ thin }) => thin).length,
+      from,
+      clusters: joints.slice(from, from + PAGE).map((joint) => clusterOf(joint, layout, asked)),
+    };
   },
   title: () => "Clusters · Peerage",
   html: (data, frame) =>
@@ -109,25 +118,21 @@ function pages({ from, total }: ClustersData, { links, path }: Frame): Html {
   </p>`;
 }
 
-/** Communities of five members and more, by how little joins them. */
-export function clustersOf(
+function clusterOf(
+  { community, members, bridges, inner, from, to, thin }: Joint,
   layout: Layout,
-  view: View,
   { ref }: Pick<Asked, "ref">,
-): ClustersData["clusters"][number][] {
-  const groups = groupsOf(layout).groups;
-  return jointsOf(layout, view)
-    .flatMap(({ community, members, bridges, inner, from, to, thin }) => {
-      const first = groups[community]?.first;
-      if (!first) return [];
-      const shown = bridges
-        .slice(0, thin ? MOST_BRIDGES : SOME_BRIDGES)
-        .map(({ statement: { id, issuer, subject } }) => ({
-          id,
-          from: ref(issuer),
-          to: ref(subject),
-        }));
-      return [{ first: ref(first), members: members.length, inner, from, to, thin, bridges: shown }];
-    })
-    .sort((a, b) => a.from / (a.inner || 1) - b.from / (b.inner || 1) || b.members - a.members);
+): ClustersData["clusters"][number] {
+  const { first } = groupsOf(layout).groups[community] as { first: AgentRef["did"] };
+  return {
+    first: ref(first),
+    members: members.length,
+    inner,
+    from,
+    to,
+    thin,
+    bridges: bridges
+      .slice(0, thin ? MOST_BRIDGES : SOME_BRIDGES)
+      .map(({ statement: { id, issuer, subject } }) => ({ id, from: ref(issuer), to: ref(subject) })),
+  };
 }

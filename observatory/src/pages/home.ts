@@ -1,7 +1,8 @@
 import { html } from "hono/html";
 import { type EntryData, readEntries } from "../entries.ts";
 import { type Frame, viewpointText } from "../frame.ts";
-import type { AgentRef, Asked, Html, Page } from "../page.ts";
+import type { Asked, Html, Page } from "../page.ts";
+import { agentRows, receivedIn } from "../seen.ts";
 import { agentText } from "../ui/agent.ts";
 import { entryText, feedList } from "../ui/entry.ts";
 import { firstSteps } from "../ui/first-steps.ts";
@@ -31,11 +32,11 @@ export const home: Page<HomeData> = {
   async load(asked) {
     const { seen, ref } = asked;
     const { view } = seen;
-    const newest = await readEntries(Math.max(0, view.size - FEED_LINES), view.size, asked);
+    const newest = await readEntries(Math.max(0, seen.size - FEED_LINES), seen.size, asked);
     return {
-      agents: view.agentCount,
+      agents: agentRows(view, seen.past).length,
       vouches: view.vouchesInForce().length,
-      entries: view.size,
+      entries: seen.size,
       scopes: Array.from(view.scopes(), ([scope, vouches]) => ({ scope, vouches })).slice(0, 6),
       scope: seen.scope,
       viewpoint: viewpointText(seen.viewpoint.kind, seen.viewpoint.roots.map(ref)),
@@ -144,12 +145,15 @@ function panels(data: HomeData, frame: Frame): Html {
 }
 
 function reliedOn({ seen, ref }: Asked): HomeData["reliedOn"] {
-  const received = new Map<AgentRef["did"], number>();
-  for (const { subject } of seen.graph.vouches()) received.set(subject, (received.get(subject) ?? 0) + 1);
   const { vector } = seen;
   // A ring of made-up agents vouches for itself as often as it likes: who is unknown from here comes last.
-  const known = (did: AgentRef["did"]): number => Number(vector.score(did) !== "unknown");
-  const first = [...received].sort(([a, n], [b, m]) => known(b) - known(a) || m - n || (a < b ? -1 : 1));
-  const most = first.slice(0, RELIED_ON);
-  return most.map(([did, n]) => ({ ...ref(did), score: vector.score(did), received: n }));
+  return Array.from(receivedIn(seen.graph), ([did, received]) => ({ did, received, score: vector.score(did) }))
+    .sort(
+      (a, b) =>
+        Number(a.score === "unknown") - Number(b.score === "unknown") ||
+        b.received - a.received ||
+        (a.did < b.did ? -1 : 1),
+    )
+    .slice(0, RELIED_ON)
+    .map((agent) => ({ ...agent, ...ref(agent.did) }));
 }

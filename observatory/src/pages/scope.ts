@@ -2,6 +2,7 @@ import { html } from "hono/html";
 import { type Did, PeerageError, type Score } from "@peerage/core";
 import { viewpointText } from "../frame.ts";
 import type { AgentRef, Page } from "../page.ts";
+import { receivedIn } from "../seen.ts";
 import { agentLink, agentText } from "../ui/agent.ts";
 import { count, scoreText } from "../ui/format.ts";
 import { type ReliedOn, reliedOnTable } from "../ui/relied-on.ts";
@@ -23,37 +24,37 @@ export interface ScopeData {
   readonly vouchers: readonly (AgentRef & { readonly score: Score; readonly given: number })[];
 }
 
+interface Scored {
+  readonly did: Did;
+  readonly n: number;
+  readonly score: Score;
+}
+
 /** Who is relied on for a scope. The address names the scope, and links keep it. */
 export const scope: Page<ScopeData> = {
   load({ seen, ref }) {
     const { graph, vector } = seen;
-    const received = new Map<Did, number>();
-    const given = new Map<Did, number>();
-    for (const { issuer, subject } of graph.vouches()) {
-      received.set(subject, (received.get(subject) ?? 0) + 1);
-      given.set(issuer, (given.get(issuer) ?? 0) + 1);
-    }
+    const received = receivedIn(graph);
     if (received.size === 0) {
       throw new PeerageError("ERR_NOT_FOUND", `no vouch in force is for the scope ${seen.scope}`);
     }
-    const rank = (did: Did): number => {
-      const score = vector.score(did);
-      return score === "unknown" ? -1 : score;
-    };
-    const first = [...received].sort(([a, n], [b, m]) => rank(b) - rank(a) || m - n || (a < b ? -1 : 1));
+    const given = new Map<Did, number>();
+    for (const { issuer } of graph.vouches()) given.set(issuer, (given.get(issuer) ?? 0) + 1);
+    const scored = ([did, n]: [Did, number]): Scored => ({ did, n, score: vector.score(did) });
+    const rank = ({ score }: Scored): number => (score === "unknown" ? -1 : score);
+    const byNumber = (a: Scored, b: Scored): number => b.n - a.n || (a.did < b.did ? -1 : 1);
+    const first = Array.from(received, scored).sort((a, b) => rank(b) - rank(a) || byNumber(a, b));
     // Whoever has no score here says nothing that counts, however often.
-    const counts = (did: Did): number => Number(rank(did) >= 0);
-    const busiest = [...given].sort(([a, n], [b, m]) => counts(b) - counts(a) || m - n || (a < b ? -1 : 1));
+    const counts = (one: Scored): number => Number(rank(one) >= 0);
+    const busiest = Array.from(given, scored).sort((a, b) => counts(b) - counts(a) || byNumber(a, b));
     return {
       scope: seen.scope,
       viewpoint: viewpointText(seen.viewpoint.kind, seen.viewpoint.roots.map(ref)),
-      vouches: [...graph.vouches()].length,
+      vouches: graph.vouchCount,
       agents: received.size,
-      reached: first.filter(([did]) => rank(did) >= 0).length,
-      reliedOn: first.slice(0, MOST).map(([did, n]) => ({ ...ref(did), score: vector.score(did), received: n })),
-      vouchers: busiest
-        .slice(0, MOST_VOUCHERS)
-        .map(([did, n]) => ({ ...ref(did), score: vector.score(did), given: n })),
+      reached: first.filter(counts).length,
+      reliedOn: first.slice(0, MOST).map(({ did, n, score }) => ({ ...ref(did), score, received: n })),
+      vouchers: busiest.slice(0, MOST_VOUCHERS).map(({ did, n, score }) => ({ ...ref(did), score, given: n })),
     };
   },
   title: ({ scope: name }) => `${name} · Peerage`,

@@ -1,6 +1,7 @@
 import { html } from "hono/html";
 import { viewpointText } from "../frame.ts";
 import type { AgentRef, Page } from "../page.ts";
+import { receivedIn } from "../seen.ts";
 import { agentLink, agentText } from "../ui/agent.ts";
 import { count } from "../ui/format.ts";
 
@@ -27,9 +28,7 @@ export const scopes: Page<ScopesData> = {
       viewpoint: viewpointText(seen.viewpoint.kind, seen.viewpoint.roots.map(ref)),
       total: all.size,
       scopes: shown.map(([scope, vouches]) => {
-        const received = new Map<AgentRef["did"], number>();
-        for (const { subject } of seen.view.graph(scope).vouches())
-          received.set(subject, (received.get(subject) ?? 0) + 1);
+        const received = receivedIn(seen.view.graph(scope));
         const leading = [...received].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1)).slice(0, 3);
         return { scope, vouches, agents: received.size, leading: leading.map(([did]) => ref(did)) };
       }),

@@ -24,7 +24,7 @@ export interface SkyData {
 
 /** The picture of a view with the scores of a viewpoint. */
 export function skyData({ seen, ref }: Pick<Asked, "seen" | "ref">): SkyData {
-  const { form, nodes, edges } = skyOf(seen.view);
+  const { form, nodes, edges } = skyOf(seen);
   const { vector } = seen;
   const roots = new Set(seen.viewpoint.roots);
   const agents = nodes.map((node) => ({
