@@ -102,11 +102,11 @@ async function handIn(sealed: Uint8Array): Promise<string> {
   return message;
 }
 
-/** As if Bob had fetched a message so many seconds earlier. */
-function cameBefore(id: string, seconds: number): void {
+/** As if a message had come to Bob, or to the registry, so many seconds later, or earlier if below zero. */
+function cameLater(id: string, when: "fetched" | "received", seconds: number): void {
   const path = join(kept(), `${id.slice(7)}.json`);
-  const about = JSON.parse(readFileSync(path, "utf8")) as { fetched: number };
-  writeFileSync(path, JSON.stringify({ ...about, fetched: about.fetched - seconds }));
+  const about = JSON.parse(readFileSync(path, "utf8")) as Record<typeof when, number>;
+  writeFileSync(path, JSON.stringify({ ...about, [when]: about[when] + seconds }));
 }
 
 /** Signed by one, sealed to Bob's key. */
@@ -273,7 +273,7 @@ describe("a message", () => {
     expect([opened.code, opened.stderr]).toEqual([4, expect.stringMatching(/opens\s+nothing/)]);
   });
 
-  it("of a sender whose key is in dispute is not believed, unless it was here before; and nothing is sent to it", async () => {
+  it("of a key that was retired, or is in dispute, is not believed, unless it was here before; and nothing is sent to it", async () => {
     const seeds = Array.from({ length: 4 }, generateSeed) as [Uint8Array, Uint8Array, Uint8Array, Uint8Array];
     const dora = identityFromSeed(seeds[0]);
     const next = identityFromSeed(seeds[1], { did: dora.did });
@@ -291,9 +291,16 @@ describe("a message", () => {
     await publish(await issueProfile(dora, { role: "agent" }));
     const early = await write(dora, "before");
     expect((await inbox()).map(({ id, status }) => [id, status])).toEqual([[early, "authentic"]]);
-    cameBefore(early, 60);
-    for (const seed of [seeds[2], seeds[3]])
-      await publish(await issueKeyRotate(next, { prev: init, next: commit(seed) }));
+    const rotate = async (seed: Uint8Array): Promise<void> =>
+      publish(await issueKeyRotate(next, { prev: init, next: commit(seed) }));
+    await rotate(seeds[2]);
+    // What a retired key signed, dated as one likes, counts only if the registry had it while the key was the sender's.
+    expect(await inbox()).toMatchObject([{ id: early, status: "authentic" }]);
+    cameLater(early, "received", 60);
+    expect(await inbox()).toMatchObject([{ id: early, error: { code: "ERR_KEY_SUPERSEDED" } }]);
+    cameLater(early, "received", -60);
+    cameLater(early, "fetched", -60);
+    await rotate(seeds[3]);
     const late = [await write(dora, "by the first key"), await write(next, "by the one that both rotations bring")];
     const cases = Object.fromEntries((await inbox()).map(({ id, status, error }) => [id, error?.code ?? status]));
     expect(cases).toEqual({
@@ -376,7 +383,7 @@ describe("a message", () => {
     const late = await sealed("mallory", "from Mallory, or not");
     const early = await data<{ id: string }>(alice!, "send", dids["bob"]!, "earlier", "--identity", "mallory");
     await inbox();
-    cameBefore(early.id, 60);
+    cameLater(early.id, "fetched", -60);
     await ok(alice!, "key", "revoke", "--identity", "mallory", "--yes");
     const carol = await identity(alice!, "carol");
     const id = messageId(late);

@@ -224,7 +224,7 @@ describe("messages at a registry", () => {
     expect((await put(alice, first, sealed)).status).toBe(201);
     expect((await put(first, alice, await sealedFor(first, alice))).status).toBe(201);
     /** What each of the five ways to its mail, and from it, is answered by. */
-    const codes = async (bob: Identity): Promise<unknown> => {
+    const codes = async (bob: Identity): Promise<string[]> => {
       const answers = [
         await put(alice, bob, await sealedFor(alice, bob)),
         await put(bob, alice, await sealedFor(bob, alice)),
