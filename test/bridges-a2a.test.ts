@@ -2,9 +2,11 @@ import { generateKeyPairSync, sign } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
+  addProof,
   canonicalize,
   generateIdentity,
   type Identity,
+  issueRevocation,
   issueVouch,
   type JsonObject,
   toBase64url,
@@ -160,6 +162,67 @@ describe("an A2A agent card", () => {
       "--json",
     ]);
     expect(JSON.parse(again.stdout).data.card.capabilities.extensions).toHaveLength(2);
+  });
+
+  it("keeps what a card demands of its callers, signed, and says where others' signatures leave that out", async () => {
+    const { signatures: _, ...plain } = await exported(...own);
+    const demanding = {
+      ...plain,
+      securitySchemes: { tls: { mtlsSecurityScheme: {} }, key: { apiKeySecurityScheme: { name: "k", location: "h" } } },
+      securityRequirements: [{ schemes: { tls: { list: [] } } }, { schemes: { key: {} } }],
+    };
+    const sealed = ["--self", "--identity", "bot", "--card", await file(demanding), "--json"];
+    const { card } = JSON.parse(await ok("export", "a2a", ...sealed)).data;
+    expect(card.securitySchemes).toEqual(demanding.securitySchemes);
+    expect(card.securityRequirements).toEqual([{ schemes: { tls: {} } }, { schemes: { key: {} } }]);
+    expect(card.signatures).toHaveLength(2);
+    const [whole, bare] = card.signatures;
+    const first = await verify({ ...card, signatures: [whole] });
+    expect(first).toMatchObject({ code: 0, checks: { signature: "ok" } });
+    expect(first.checks["security"]).toBeUndefined();
+    const said = await verify({ ...card, signatures: [bare] });
+    expect(said).toMatchObject({ code: 0, checks: { signature: "ok", security: "none" } });
+    for (const securityRequirements of [[], [{ schemes: { key: {} } }], [{ schemes: {} }]])
+      expect(await verify({ ...card, securityRequirements, signatures: [whole] })).toMatchObject({
+        code: 6,
+        checks: { signature: "no" },
+      });
+  });
+
+  it("counts for nothing by a key that is lost: neither its own, nor one that vouches, whatever the date", async () => {
+    const [agent, friend] = [generateIdentity(), generateIdentity()];
+    const vouch = (await issueVouch(friend, { subject: agent.did, scope: ["tools"], confidence: 80 })).document;
+    const { signatures: _, ...plain } = await exported(...own);
+    const chain = { subject: agent.did, scope: "tools", created: "2026-01-01T00:00:00Z" };
+    const bare = async (signer: Identity): Promise<JsonObject> => {
+      const card: Json = structuredClone(plain);
+      card.capabilities = { streaming: true };
+      const header = toBase64url(utf8(canonicalize({ alg: "EdDSA", kid: signer.kid })));
+      const signature = signer.sign(utf8(`${header}.${toBase64url(utf8(canonicalize(card)))}`));
+      return { ...card, signatures: [{ protected: header, signature: toBase64url(signature) }] };
+    };
+    const cards = {
+      shown: await signAgentCard(plain, { ...chain, vouches: [vouch] }, agent),
+      alone: await signAgentCard(plain, { ...chain, vouches: [] }, friend),
+      bare: await bare(friend),
+    };
+    const asked = ["--registry", registry.url];
+    for (const card of Object.values(cards)) expect(await verify(card, ...asked)).toMatchObject({ code: 0 });
+    const document = { "@context": ["https://www.w3.org/ns/credentials/v2"], type: "Note", issuer: friend.did };
+    const made = { verificationMethod: friend.kid, created: "2026-01-01T00:00:00Z" };
+    const note = { ...document, proof: await addProof(friend, document, made) };
+    expect(await verify(note, ...asked)).toMatchObject({ code: 0, checks: { issuer: "ok" } });
+
+    const { bytes } = await issueRevocation(friend, { revokes: "self" });
+    const posted = await fetch(`${registry.url}/v1/statements`, { method: "POST", body: bytes });
+    expect(posted.status, await posted.text()).toBeLessThan(300);
+    await registry.registry.published(5);
+    expect(await verify(cards.shown, ...asked)).toMatchObject({ code: 6, checks: { signature: "ok", vouches: "no" } });
+    expect(await verify(cards.alone, ...asked)).toMatchObject({ code: 6, checks: { signer: "no" } });
+    const last = await verify(cards.bare, ...asked);
+    expect(last).toMatchObject({ code: 6, checks: { signer: "no" } });
+    expect(last.texts["signer"]).toContain("a thief could have signed this");
+    expect(await verify(note, ...asked)).toMatchObject({ code: 6, checks: { key: "no" } });
   });
 
   it("A-CLI-07 prints nothing that a terminal would obey, and the same card", async () => {

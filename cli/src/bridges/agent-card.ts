@@ -73,9 +73,10 @@ export function vouchChainIn(card: JsonObject): JsonValue | undefined {
 }
 
 /**
- * The card with a vouch chain and one signature (A2A 1.0, section 8.4), in place of those it had: they would no longer
+ * The card with a vouch chain and its signature (A2A 1.0, section 8.4), in place of those it had: they would no longer
  * hold. Members that have their default are left out, so that every reader canonicalizes the card to the same bytes,
- * whether it removes all defaults, as the SDKs do, or only some, as the specification says.
+ * whether it removes all defaults, as the SDKs do, or only some, as the specification says. What a card demands of its
+ * callers stays in it also where the SDKs remove it: then a second signature is over what they leave.
  * @throws {PeerageError} ERR_REQUEST_INVALID if the card lacks what A2A 1.0 requires
  */
 export async function signAgentCard(card: JsonObject, chain: VouchChain, signer: Signer): Promise<JsonObject> {
@@ -88,12 +89,16 @@ export async function signAgentCard(card: JsonObject, chain: VouchChain, signer:
   const others = extensionsOf(card).filter((one) => !isJsonObject(one) || one["uri"] !== VOUCH_CHAIN_URI);
   const { signatures: _, ...rest } = card;
   const capabilities = isJsonObject(card["capabilities"]) ? card["capabilities"] : {};
-  const whole = bare({ ...rest, capabilities: { ...capabilities, extensions: [...others, extension] } });
+  const whole = tidy({ ...rest, capabilities: { ...capabilities, extensions: [...others, extension] } });
   if (!isJsonObject(whole)) throw invalid("it is empty");
   checkRequired(whole);
   const header = toBase64url(utf8(canonicalize({ alg: "EdDSA", kid: signer.kid, typ: "JOSE" })));
-  const signature = await signer.sign(utf8(`${header}.${toBase64url(utf8(canonicalize(whole)))}`));
-  return { ...whole, signatures: [{ protected: header, signature: toBase64url(signature) }] };
+  const signatures: JsonObject[] = [];
+  for (const form of new Set([canonicalize(whole), bareForm(whole)])) {
+    const signature = await signer.sign(utf8(`${header}.${toBase64url(utf8(form))}`));
+    signatures.push({ protected: header, signature: toBase64url(signature) });
+  }
+  return { ...whole, signatures };
 }
 
 /**
@@ -102,8 +107,13 @@ export async function signAgentCard(card: JsonObject, chain: VouchChain, signer:
  */
 export function signedForms(card: JsonObject): readonly string[] {
   const { signatures: _, ...rest } = card;
-  const forms = [rest, withoutDefaults(rest), bare(rest) ?? {}].map((form) => canonicalize(form));
-  return [...new Set(forms)];
+  return [...new Set([canonicalize(rest), canonicalize(withoutDefaults(rest)), bareForm(rest)])];
+}
+
+/** True if a signature over this form of the card leaves out what the card demands of its callers, as the SDKs' does. */
+export function isSilentOnSecurity(card: JsonObject, form: string): boolean {
+  const { signatures: _, ...rest } = card;
+  return form === bareForm(rest) && form !== canonicalize(tidy(rest) ?? {});
 }
 
 /** Names of members that A2A requires somewhere, so that they stand in a card also when they are empty. */
@@ -116,38 +126,62 @@ const required: ReadonlySet<string> = new Set(
 /** Members of which A2A knows whether they were set. */
 const optional: ReadonlySet<string> = new Set(["documentationUrl", "iconUrl"]);
 
-function withoutDefaults(value: JsonObject): JsonObject {
+/** Where a value stands: the name of its member, and of the one around it. */
+interface At {
+  readonly name?: string;
+  readonly around?: string | undefined;
+}
+
+/** True for the entries of a map and for the choice of one kind of scheme: there an empty value says something. */
+function isTelling({ name = "", around }: At): boolean {
+  // `security` is what A2A 0.3 had for the schemes of requirements.
+  return ["schemes", "security", "securitySchemes"].includes(name) || around === "securitySchemes";
+}
+
+function withoutDefaults(value: JsonObject, at: At = {}): JsonObject {
   const kept: [string, JsonValue][] = [];
   for (const [name, member] of Object.entries(value)) {
     const isFree = name === "params" || name === "header";
-    const cleaned = isFree ? member : cleanedMember(member);
+    const cleaned = isFree ? member : cleanedMember(member, { name, around: at.name });
     // A card and a skill must have a description; an extension and a security scheme need not.
     const isRequired =
       required.has(name) ||
       (name === "description" && (Object.hasOwn(value, "tags") || Object.hasOwn(value, "version")));
     const isFlag = name === "required" || name === "pkceRequired";
-    if (isRequired || optional.has(name) || !(isEmpty(cleaned) || (isFlag && cleaned === false)))
-      kept.push([name, cleaned]);
+    const isDefault = isEmpty(cleaned) || (isFlag && cleaned === false);
+    if (isTelling(at) || isRequired || optional.has(name) || !isDefault) kept.push([name, cleaned]);
   }
   return Object.fromEntries(kept);
 }
 
-function cleanedMember(member: JsonValue): JsonValue {
-  if (Array.isArray(member)) return member.map((one: JsonValue) => (isJsonObject(one) ? withoutDefaults(one) : one));
-  return isJsonObject(member) ? withoutDefaults(member) : member;
+function cleanedMember(member: JsonValue, at: At): JsonValue {
+  if (Array.isArray(member))
+    return member.map((one: JsonValue) => (isJsonObject(one) ? withoutDefaults(one, at) : one));
+  return isJsonObject(member) ? withoutDefaults(member, at) : member;
 }
 
-/** A value without anything empty in it; undefined if nothing is left. */
-function bare(value: JsonValue, name = ""): JsonValue | undefined {
-  if (isEmpty(value) || (value === false && (name === "required" || name === "pkceRequired"))) return undefined;
+/** The card as the SDKs canonicalize it. */
+function bareForm(card: JsonObject): string {
+  return canonicalize(bare(card, () => false) ?? {});
+}
+
+/** The card without anything empty that says nothing. */
+function tidy(card: JsonObject): JsonValue | undefined {
+  return bare(card, isTelling);
+}
+
+/** A value without anything empty in it, but for what is kept; undefined if nothing is left. */
+function bare(value: JsonValue, keeps: (at: At) => boolean, at: At = {}): JsonValue | undefined {
+  const isFlag = at.name === "required" || at.name === "pkceRequired";
+  if (isEmpty(value) || (value === false && isFlag)) return undefined;
   if (Array.isArray(value)) {
-    const kept = value.map((one: JsonValue) => bare(one)).filter((one) => one !== undefined);
+    const kept = value.map((one: JsonValue) => bare(one, keeps, at)).filter((one) => one !== undefined);
     return kept.length > 0 ? kept : undefined;
   }
   if (!isJsonObject(value)) return value;
-  const kept = Object.entries(value).flatMap(([key, member]) => {
-    const cleaned = bare(member, key);
-    return cleaned === undefined ? [] : [[key, cleaned] as const];
+  const kept = Object.entries(value).flatMap(([name, member]) => {
+    const cleaned = bare(member, keeps, { name, around: at.name }) ?? (keeps(at) ? {} : undefined);
+    return cleaned === undefined ? [] : [[name, cleaned] as const];
   });
   return kept.length > 0 ? Object.fromEntries(kept) : undefined;
 }

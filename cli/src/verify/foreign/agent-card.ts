@@ -20,7 +20,7 @@ import {
   type View,
   type Vouch,
 } from "@peerage/core";
-import { signedForms, vouchChainIn } from "../../bridges/agent-card.ts";
+import { isSilentOnSecurity, signedForms, vouchChainIn } from "../../bridges/agent-card.ts";
 import { fingerprint } from "../../ui/agent.ts";
 import { count } from "../../ui/time.ts";
 import { visible } from "../../ui/visible.ts";
@@ -48,6 +48,8 @@ export interface CardGiven {
 interface CardSigner {
   readonly did?: Did;
   readonly key?: MultibaseKey;
+  /** The form of the card that was signed. */
+  readonly form?: string;
 }
 
 /** An A2A agent card: its signature, and the chain of vouches that it carries for the agent. */
@@ -65,8 +67,11 @@ export function verifyAgentCard(card: JsonObject, given: CardGiven): Verdict {
     return "";
   });
   if (declared.state === "no") checks.push(declared);
-  else if (params === undefined) checks.push(notChecked("vouches", "it declares no vouch chain"));
+  else if (params === undefined)
+    checks.push(...ownKeyCheck(signer, given), notChecked("vouches", "it declares no vouch chain"));
   else checks.push(...chainChecks(params, signer, given));
+  if (signer.form !== undefined && isSilentOnSecurity(card, signer.form))
+    checks.push(notChecked("security", "what it demands of callers is signed by nobody: A2A's SDKs leave it out"));
   checks.push(notChecked("says", "what the card says of the agent's address and skills is its signer's own word"));
   const verdict = verdictOf(checks, ["time", "log"]);
   const summary = {
@@ -83,11 +88,11 @@ function cardSigner(card: JsonObject, given: CardGiven): CardSigner {
   const signatures = card["signatures"];
   hold(Array.isArray(signatures) && signatures.length > 0, "it carries no signature: anybody could have written it");
   const list = (signatures as JsonValue[]).slice(0, MAX_SIGNATURES);
-  const payloads = signedForms(card).map((form) => toBase64url(utf8(form)));
+  const forms = signedForms(card);
   let why: unknown;
   for (const one of list) {
     try {
-      return signerOf(one, payloads, given);
+      return signerOf(one, forms, given);
     } catch (error) {
       why ??= error;
     }
@@ -95,7 +100,7 @@ function cardSigner(card: JsonObject, given: CardGiven): CardSigner {
   throw why;
 }
 
-function signerOf(signature: JsonValue, payloads: readonly string[], { keys, view }: CardGiven): CardSigner {
+function signerOf(signature: JsonValue, forms: readonly string[], { keys, view }: CardGiven): CardSigner {
   if (!isJsonObject(signature)) throw new TypeError("a signature is no object");
   const protectedPart = textAt(signature, "protected");
   const header = parseJson(fromUtf8(fromBase64url(protectedPart)));
@@ -103,16 +108,19 @@ function signerOf(signature: JsonValue, payloads: readonly string[], { keys, vie
   hold(header["crit"] === undefined, "its signature has critical members that are not known here");
   const [alg, kid] = [textAt(header, "alg"), textAt(header, "kid")];
   const bytes = fromBase64url(textAt(signature, "signature"));
-  const covered = payloads.map((payload) => utf8(`${protectedPart}.${payload}`));
+  const signedBy = (holds: (covered: Uint8Array) => boolean): string => {
+    const form = forms.find((one) => holds(utf8(`${protectedPart}.${toBase64url(utf8(one))}`)));
+    if (form === undefined) throw new TypeError("its signature does not hold");
+    return form;
+  };
   if (kid.startsWith("did:key:")) {
     hold(alg === "EdDSA" || alg === "Ed25519", "its algorithm does not fit its key");
     const [did = "", fragment = did.slice(8)] = kid.split("#");
     const key = fragment as MultibaseKey;
-    const holds = covered.some((one) => verifySignature(parseMultibaseKey(key), one, bytes));
-    hold(holds, "its signature does not hold");
+    const form = signedBy((covered) => verifySignature(parseMultibaseKey(key), covered, bytes));
     const signer = parseDid(did);
     hold(isKeyOf(signer, key, view), `the key that signed is not one of ${fingerprint(signer)}`);
-    return { did: signer, key };
+    return { did: signer, key, form };
   }
   const fitting = keys.filter((key) => fits(alg, key));
   const from = typeof header["jku"] === "string" ? ` (${visible(header["jku"], 120)} has it, and is not fetched)` : "";
@@ -120,11 +128,7 @@ function signerOf(signature: JsonValue, payloads: readonly string[], { keys, vie
     fitting.length > 0,
     `the key ${visible(kid, 60)} is not at hand: --key <file> with a key for ${visible(alg, 10)}${from}`,
   );
-  hold(
-    fitting.some((key) => covered.some((one) => holdsBy(alg, key, one, bytes))),
-    "its signature does not hold",
-  );
-  return {};
+  return { form: signedBy((covered) => fitting.some((key) => holdsBy(alg, key, covered, bytes))) };
 }
 
 function fits(alg: string, key: KeyObject): boolean {
@@ -149,7 +153,7 @@ function chainChecks(params: JsonValue, signer: CardSigner, given: CardGiven): C
     subject = parseDid(params["subject"]);
     scope = textAt(params, "scope");
     vouches = readVouches(params["vouches"]);
-    for (const { issuer, keys } of vouches) checkKeys(issuer, keys, given.view);
+    for (const vouch of vouches) checkKeys(vouch, given.view);
     checkLeads(vouches, subject, scope);
     const direct = vouches.filter((one) => one.subject === subject).length;
     if (vouches.length === 0) return `nobody is shown to vouch for it in ${visible(scope, 64)}`;
@@ -178,9 +182,15 @@ function readVouches(list: JsonValue | undefined): Verified<Vouch>[] {
   });
 }
 
-function checkKeys(issuer: Did, keys: readonly MultibaseKey[], view: View | undefined): void {
+/** Of a vouch that the log has, the log tells whether its key counts; of another, its date and its key must. */
+function checkKeys({ id, issuer, keys, issuedAt }: Verified<Vouch>, view: View | undefined): void {
   const own = keys.every((key) => isKeyOf(issuer, key, view));
   hold(own, `a vouch of ${fingerprint(issuer)} is signed by a key that is not its own`);
+  if (!view || view.vouch(id)) return;
+  for (const key of keys) {
+    const defect = keyDefect({ issuer, key }, issuedAt, view);
+    hold(!defect, `a vouch of ${fingerprint(issuer)} is in no log, and its key ${defect?.message ?? ""}`);
+  }
 }
 
 /** True if a key has ever stood behind a DID. Offline only the first one is known, of which the DID is made. */
@@ -211,16 +221,23 @@ function leadingTo(vouches: readonly Vouch[], subject: Did): ReadonlySet<Did> {
   return reached;
 }
 
-function signerCheck(subject: Did, { did, key }: CardSigner, params: JsonObject, { view }: CardGiven): Check {
-  if (did === undefined || key === undefined) return notChecked("signer", "is not known by a DID");
+function signerCheck(subject: Did, signer: CardSigner, params: JsonObject, given: CardGiven): Check {
+  if (signer.did === undefined) return notChecked("signer", "is not known by a DID");
   const created = typeof params["created"] === "string" ? secondsOf(params["created"]) : Number.NaN;
   if (Number.isNaN(created))
     return failed("signer", "the chain does not say when it was put together", "ERR_PROOF_INVALID");
-  const defect = keyDefect({ issuer: did, key }, created, view);
-  if (defect) return failed("signer", `its key ${defect.message}`, defect.code);
-  return did === subject
+  const [defect] = ownKeyCheck(signer, given, created);
+  if (defect) return defect;
+  return signer.did === subject
     ? passed("signer", "is the agent itself")
-    : notChecked("signer", `${fingerprint(did)} speaks about another agent, ${fingerprint(subject)}`);
+    : notChecked("signer", `${fingerprint(signer.did)} speaks about another agent, ${fingerprint(subject)}`);
+}
+
+/** What is wrong with the key that signed; a card says nowhere when it was signed, and without a chain that is now. */
+function ownKeyCheck({ did, key }: CardSigner, { view, now }: CardGiven, at = now.getTime() / 1000): Check[] {
+  if (did === undefined || key === undefined) return [];
+  const defect = keyDefect({ issuer: did, key }, at, view);
+  return defect ? [failed("signer", `its key ${defect.message}`, defect.code)] : [];
 }
 
 function timeOf(vouches: readonly Verified<Vouch>[], now: Date): Check {
