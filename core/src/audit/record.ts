@@ -97,6 +97,8 @@ export interface DecisionBody {
   readonly method: string;
   readonly target?: string;
   readonly req?: Digest;
+  /** The request as it was signed, and as its receipt names it, where what the guard had asked came back in it. */
+  readonly signed?: Digest;
   /** `jti` of the call, and the run it belongs to: the correlation ids that the receipt repeats. */
   readonly call?: string;
   readonly run?: string;

@@ -5,6 +5,9 @@ import { generateIdentity, type Identity, type JsonObject, member, requestDigest
 import { afterEach, describe, expect, it } from "vitest";
 import { http, policyOf, replyOf, scene, signed, stdio, verdict } from "../../../test/_guard.ts";
 import { AuditLog } from "../audit/audit-log.ts";
+import { AuditReader } from "../audit/reader.ts";
+import { checkKeptReceipt } from "../audit/receipts.ts";
+import { verifyAudit } from "../audit/verify.ts";
 import { PROTOCOL_VERSION_META } from "../guard/message.ts";
 import type { Admission, Context, JsonRpcMessage } from "../guard/types.ts";
 import { ApprovalStore } from "./approval-store.ts";
@@ -66,7 +69,7 @@ function dataOf(reply: JsonRpcMessage | undefined): JsonObject {
 
 describe("a modern caller that can open URLs", () => {
   it("is asked by input_required and admitted by a retry that carries the state, which goes no further", async () => {
-    const { guard, caller, approve } = desk();
+    const { guard, caller, path, approve } = desk();
     const ask = async (params: JsonObject): Promise<JsonObject> =>
       signed(caller, guard.did, "tools/call", params, { meta: modern });
     const first = resultOf(await replyOf(guard.admit(await ask(call()), stdio())));
@@ -85,6 +88,12 @@ describe("a modern caller that can open URLs", () => {
     await approve();
     const admitted = await guard.admit(await ask(retry), stdio());
     expect(admitted.admitted && admitted.message["params"]).toEqual({ ...call(), _meta: modern });
+    if (admitted.admitted) await guard.settle(admitted.decision, { jsonrpc: "2.0", id: 1, result: { content: [] } });
+    // The record speaks of the request, the receipt of what was signed: it is the call's own all the same.
+    using reader = new AuditReader(path);
+    const results = [...reader.calls()].map((one) => checkKeptReceipt(reader.receipt(one)!, guard.did, one).result);
+    expect(results).toEqual(["executed", "pending", "pending"]);
+    expect((await verifyAudit(path)).defect).toBeUndefined();
   });
 
   it("A-APPR-06 gets nothing by saying accept, however often; after three rounds the answer is plain", async () => {

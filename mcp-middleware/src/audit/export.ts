@@ -20,8 +20,8 @@ import { type AuditDefect, type AuditReport, recordRows, type VerifyAuditOptions
 
 /**
  * The lines of an export, without line ends: a header, then each record exactly as it was hashed, then the signed
- * checkpoints, the signed entries that records name and are still kept, the receipts, and the policies that ruled. Whoever has the file
- * can verify it with {@link verifyExport} and needs to trust nobody.
+ * checkpoints, the signed entries that records name and are still kept, the receipts, and the policies that ruled. Whoever
+ * has the file can verify it with {@link verifyExport} and needs to trust nobody.
  * @param options.to - records before this place only; a signed checkpoint should be of that size
  */
 export function* exportLines(reader: AuditReader, options: { readonly to?: number } = {}): Generator<string> {
@@ -39,12 +39,13 @@ export function* exportLines(reader: AuditReader, options: { readonly to?: numbe
     if (record.kind === "decision" || (record.kind === "start" && record.policy)) policies.add(record.policy as Digest);
   }
   for (const note of reader.checkpoints(options.to)) yield JSON.stringify({ kind: "checkpoint", note });
+  const given = new Set<Digest>();
   for (const name of entries) {
-    for (const token of withAncestors(reader, name, entries)) yield JSON.stringify({ kind: "entry", token });
+    for (const token of withAncestors(reader, name, given)) yield JSON.stringify({ kind: "entry", token });
   }
   for (const { token } of reader.receipts(options.to)) {
-    // One that was presented since stands among the entries.
-    if (!entries.has(tokenDigest(token))) yield JSON.stringify({ kind: "entry", token });
+    // One that was presented since may stand among the entries, for as long as those are kept.
+    if (!given.has(tokenDigest(token))) yield JSON.stringify({ kind: "entry", token });
   }
   for (const name of policies) {
     const document = reader.policy(name);
@@ -100,13 +101,12 @@ function namedEntries(record: AuditRecord): readonly Digest[] {
   return [...evidence, ...spent, ...(input?.history ?? []), ...(input?.held ?? [])];
 }
 
-/** The tokens of an entry and of what it refers to, each after that, but for those that are named elsewhere. */
-function* withAncestors(reader: AuditReader, name: Digest, done: Set<Digest>, isNamed = true): Generator<string> {
-  if (!isNamed && done.has(name)) return;
-  done.add(name);
-  const token = reader.entry(name);
+/** The tokens of an entry and of what it refers to, each after that, as far as they are kept and were not given yet. */
+function* withAncestors(reader: AuditReader, name: Digest, given: Set<Digest>): Generator<string> {
+  const token = given.has(name) ? undefined : reader.entry(name);
   if (token === undefined) return;
-  for (const prev of parseCarriedEntry(token).prev) yield* withAncestors(reader, prev, done, false);
+  given.add(name);
+  for (const prev of parseCarriedEntry(token).prev) yield* withAncestors(reader, prev, given);
   yield token;
 }
 

@@ -1,7 +1,18 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Did, generateIdentity, type Identity, type JsonObject, parseEntry, tokenDigest } from "@peerage/core";
+import {
+  type Did,
+  generateIdentity,
+  generateSeed,
+  HISTORY_META,
+  type Identity,
+  identityFromSeed,
+  type JsonObject,
+  parseEntry,
+  signEntry,
+  tokenDigest,
+} from "@peerage/core";
 import Database from "better-sqlite3";
 import { afterAll, describe, expect, it } from "vitest";
 import { permissive, policyOf, replyOf, scene, signed, signedEcho, stdio, unsigned } from "../../../test/_guard.ts";
@@ -103,6 +114,53 @@ describe("a guard keeps the receipts that it signs", () => {
     change(path, "DELETE FROM receipt WHERE seq = ?", first);
     expect((await verifyAudit(path)).defect).toBeUndefined();
     expect(kept(path)[0]!.token).toBeUndefined();
+  });
+
+  it("A-HIST-07 and takes no other key's word for a refusal, nor another receipt of its own, nor one that no record names", async () => {
+    await using guarded = recording({ policy: policyOf([{ tools: "echo", agents: "*" }]) });
+    await guarded.call();
+    const executed = kept(guarded.path)[0]!;
+    await guarded.call(await signed(guarded.caller, guarded.guard, "tools/call", { name: "other", arguments: {} }));
+    const { call, token } = kept(guarded.path)[1]!;
+    const { seq } = call.decision;
+    expect((await verifyAudit(guarded.path)).defect).toBeUndefined();
+    const refused = (detail: string): unknown => expect.objectContaining({ code: "ERR_RECEIPT_INVALID", detail });
+    const { run, result, req, audience: aud, call: jti, tool, sub } = parseEntry(token);
+    const forger = identityFromSeed(generateSeed(), { did: guarded.guard });
+    const claims = { run, prev: [], step: "tool_call", result, req, aud, call: jti, tool, sub };
+    const forged = await signEntry(forger, { ...claims, result: "refused" });
+    for (const [other, detail] of [
+      [forged, "signature"],
+      [executed.token!, "call"],
+    ] as const) {
+      change(guarded.path, "UPDATE receipt SET token = ? WHERE seq = ?", other, seq);
+      expect(() => checkKeptReceipt(other, guarded.guard, call)).toThrow(refused(detail));
+      expect((await verifyAudit(guarded.path)).defect).toEqual({ seq, kind: "entry" });
+    }
+    // The receipt of an execution, where the record says that nothing was executed.
+    const { outcome: _outcome, ...decided } = executed.call;
+    expect(() => checkKeptReceipt(executed.token!, guarded.guard, decided)).toThrow(refused("outcome"));
+    change(guarded.path, "UPDATE receipt SET token = ? WHERE seq = ?", token!, seq);
+    expect((await verifyAudit(guarded.path)).defect).toBeUndefined();
+    // The first record says that the guard began: it has no receipt.
+    change(guarded.path, "INSERT INTO receipt VALUES (0, ?)", token!);
+    expect((await verifyAudit(guarded.path)).defect).toEqual({ seq: 0, kind: "entry" });
+  });
+
+  it("and exports those that were presented since, also when the entries of histories are kept no more", async () => {
+    await using guarded = recording();
+    const { path, caller, guard } = guarded;
+    const first = (await guarded.call())!;
+    const more = { meta: { [HISTORY_META]: [first] }, head: [tokenDigest(first)] };
+    await guarded.call(await signed(caller, guard, "tools/call", { name: "echo", arguments: {} }, more));
+    const wanted = kept(path).map(({ token }) => JSON.stringify({ kind: "entry", token }));
+    const entries = (): string[] =>
+      exportOf(path)
+        .split("\n")
+        .filter((line) => line.startsWith('{"kind":"entry"'));
+    expect(entries().toSorted()).toEqual(wanted.toSorted());
+    change(path, "DELETE FROM entry");
+    expect(entries()).toEqual(wanted);
   });
 
   it("and archives them with their records, where they verify", async () => {

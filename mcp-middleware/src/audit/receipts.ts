@@ -1,16 +1,16 @@
 import {
   type Did,
-  type Digest,
   type Entry,
   member,
   parseCarriedEntry,
+  parseEntry,
   PeerageError,
   tokenDigest,
   type Verified,
 } from "@peerage/core";
 import type Database from "better-sqlite3";
 import type { GuardDatabase } from "./database.ts";
-import type { DecisionBody, OutcomeBody } from "./record.ts";
+import type { AuditRecord, DecisionBody, OutcomeBody } from "./record.ts";
 
 /** A receipt that a guard issued and kept. */
 export interface KeptReceipt {
@@ -55,7 +55,8 @@ export function* keptReceipts(
 
 /**
  * Checks that a kept receipt is this guard's word on this very call: its signature, and that guard, caller, call, request,
- * policy and result are those that were recorded.
+ * policy, result and outcome are those that were recorded. Where the record does not name the receipt, only the DID's own
+ * key signed it for the guard: nothing else here tells which others there were.
  * @throws {PeerageError} ERR_RECEIPT_INVALID
  */
 export function checkKeptReceipt(
@@ -68,32 +69,38 @@ export function checkKeptReceipt(
       detail,
       cause,
     });
-  if (outcome?.receipt !== undefined && outcome.receipt !== tokenDigest(token)) throw invalid("bytes");
+  const named = outcome?.receipt;
+  if (named !== undefined && named !== tokenDigest(token)) throw invalid("bytes");
   let receipt: Verified<Entry>;
   try {
-    receipt = parseCarriedEntry(token);
+    receipt = named === undefined ? parseEntry(token) : parseCarriedEntry(token);
   } catch (cause) {
     throw invalid("signature", cause);
   }
   if (receipt.issuer !== guard) throw invalid("issuer");
   if (receipt.audience !== decision.caller?.did) throw invalid("caller");
   if (receipt.call !== decision.call) throw invalid("call");
-  if (receipt.req !== decision.req) throw invalid("req");
-  if (member(receipt.sub, "policy") !== decision.policy) throw invalid("policy");
+  if (receipt.req !== (decision.signed ?? decision.req)) throw invalid("req");
+  const isPending = receipt.result === "pending";
+  const isEnd = outcome ? receipt.result === outcome.outcome : isPending || receipt.result === "refused";
+  if (!isEnd) throw invalid("outcome");
+  // A policy may have taken another's place while a person was asked; the item names the one that asked.
+  if (!isPending && member(receipt.sub, "policy") !== decision.policy) throw invalid("policy");
   // What a refusal says is no result of the call, and is not recorded.
   if (outcome && member(receipt.sub, "res") !== outcome.res) throw invalid("result");
   return receipt;
 }
 
-/** True if a kept receipt is the one that its record names; a record that names none leaves that to the signature. */
-export function isNamedReceipt({ token }: KeptReceipt, named: Digest | undefined): boolean {
-  return named === undefined ? isSigned(token) : named === tokenDigest(token);
-}
-
-function isSigned(token: string): boolean {
+/**
+ * True if a kept receipt is the one that its record names; beside a decision, if it is the guard's word on it.
+ * @param record - undefined if it is archived: then the receipt came late, and is the guard's
+ */
+export function isReceiptOf(record: AuditRecord | undefined, token: string, guard: Did): boolean {
+  if (record?.kind === "outcome") return record.receipt === tokenDigest(token);
   try {
-    parseCarriedEntry(token);
-    return true;
+    if (record === undefined) return parseEntry(token).issuer === guard;
+    if (record.kind === "decision") checkKeptReceipt(token, guard, { decision: record });
+    return record.kind === "decision";
   } catch {
     return false;
   }

@@ -12,7 +12,7 @@ import {
 } from "@peerage/core";
 import { auditKey, auditOrigin, checkpointPath } from "./checkpointer.ts";
 import { type AuditBase, type GuardDatabase, onDisk, openGuardDatabase, readBase } from "./database.ts";
-import { isNamedReceipt, keptReceipts } from "./receipts.ts";
+import { isReceiptOf, keptReceipts } from "./receipts.ts";
 import { type AuditRecord, recordHash } from "./record.ts";
 
 /** What is wrong with a log, and from which record on it does not prove anything. */
@@ -71,7 +71,7 @@ export async function verifyAudit(path: string, options: VerifyAuditOptions = {}
     // One snapshot, since the guard may be writing.
     return onDisk(() =>
       database.transaction(() => {
-        defects.push(...receiptDefects(database));
+        defects.push(...receiptDefects(database, guard));
         return walk(sourceOf(database, guard), checkpoints, defects);
       })(),
     );
@@ -184,13 +184,11 @@ function sourceOf(database: GuardDatabase, guard: Did): RecordSource {
   return { guard, base, rows, head };
 }
 
-/** The first kept receipt that is not the one its record names. */
-function receiptDefects(database: GuardDatabase): readonly AuditDefect[] {
+/** The first kept receipt that is not that of its record. */
+function receiptDefects(database: GuardDatabase, guard: Did): readonly AuditDefect[] {
   const body = database.prepare<[number], { body: string }>("SELECT body FROM record WHERE seq = ?");
-  for (const kept of keptReceipts(database)) {
-    const record = readRecord(body.get(kept.seq)?.body ?? "");
-    const named = record?.kind === "outcome" ? record.receipt : undefined;
-    if (!isNamedReceipt(kept, named)) return [{ seq: kept.seq, kind: "entry" }];
+  for (const { seq, token } of keptReceipts(database)) {
+    if (!isReceiptOf(readRecord(body.get(seq)?.body ?? ""), token, guard)) return [{ seq, kind: "entry" }];
   }
   return [];
 }

@@ -138,6 +138,7 @@ export class Recorder {
       method: record.method.slice(0, MAX_NAME),
       ...present("target", target?.slice(0, MAX_NAME)),
       ...present("req", req),
+      ...(record.proof === undefined || record.proof.req === req ? {} : { signed: record.proof.req }),
       ...present("call", record.proof?.jti),
       ...present("run", record.run),
       ...present("trace", traceId),
