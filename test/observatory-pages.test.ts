@@ -122,12 +122,15 @@ describe("every page", () => {
     const { roots, statements } = network;
     await using other = await startObservatory({ roots });
     await other.publish(...statements.slice(0, 60).map(({ statement }) => statement));
-    for (const source of [site, other]) {
-      const tag = (await source.get("/agents", html)).headers.get("etag")!;
-      expect((await source.get("/agents", { ...html, "if-none-match": tag })).status).toBe(304);
-      // Another form of the same address is another answer.
-      expect((await source.get("/agents", { accept: "application/json", "if-none-match": tag })).status).toBe(200);
+    const agent = `/a/${roots[0]!}`;
+    for (const path of ["/agents", "/map.json", `${agent}/orbit.svg`, `${agent}/orbit/map.json`]) {
+      const tag = (await other.get(path, html)).headers.get("etag")!;
+      expect([path, (await other.get(path, { ...html, "if-none-match": tag })).status]).toEqual([path, 304]);
+      expect((await other.get("/log", { ...html, "if-none-match": tag })).status).toBe(200);
     }
+    // Another form of the same address is another answer.
+    const page = (await other.get("/agents", html)).headers.get("etag")!;
+    expect((await other.get("/agents", { accept: "application/json", "if-none-match": page })).status).toBe(200);
     const tag = (await other.get("/agents", html)).headers.get("etag")!;
     await other.publish(statements[60]!.statement);
     expect((await other.get("/agents", { ...html, "if-none-match": tag })).status).toBe(200);

@@ -3,7 +3,7 @@ import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { type Did, isPeerageError, parseDid, PeerageError, toHex } from "@peerage/core";
 import { Frame } from "./frame.ts";
-import { assetAt, assetsVersion, loadIslands } from "./http/assets.ts";
+import { assetAt, loadIslands } from "./http/assets.ts";
 import { compress } from "./http/compress.ts";
 import { type Format, negotiate, splitSuffix } from "./http/format.ts";
 import { securityHeaders } from "./http/headers.ts";
@@ -102,11 +102,7 @@ export function createObservatory(options: ObservatoryOptions): Hono {
       const svg = await picture(name, await request(c, { ...options, ref, layouts }, "did"));
       // Shown on pages elsewhere: it holds nothing that runs, and nothing that is not public.
       c.header("cross-origin-resource-policy", "cross-origin");
-      return c.body(svg, 200, {
-        "content-type": "image/svg+xml; charset=utf-8",
-        "cache-control": "max-age=60",
-        etag: `W/"${hash(svg)}"`,
-      });
+      return once(c, svg, { "content-type": "image/svg+xml; charset=utf-8", "cache-control": "max-age=60" });
     });
   }
 
@@ -120,8 +116,6 @@ export function createObservatory(options: ObservatoryOptions): Hono {
     const read = await request(c, { ...options, ref, layouts }, parameterAt);
     const asked = sent === undefined ? read : { ...read, form: sent };
     const { format, seen, links, path, query } = asked;
-    const tag = options.names || source.note || sent ? undefined : entityTag(asked, options);
-    if (tag !== undefined && c.req.header("if-none-match") === tag) return c.body(null, 304, { etag: tag });
     let data: D;
     try {
       data = await page.load(asked);
@@ -140,9 +134,7 @@ export function createObservatory(options: ObservatoryOptions): Hono {
     });
     const body = await render(page, data, frame, format);
     if (sent) return c.body(body, 200, { ...formHeaders(format, asked.negotiated), "cache-control": "no-store" });
-    const etag = tag ?? `W/"${hash(body)}"`;
-    if (c.req.header("if-none-match") === etag) return c.body(null, 304, { etag });
-    return c.body(body, 200, { ...formHeaders(format, asked.negotiated), etag });
+    return once(c, body, formHeaders(format, asked.negotiated));
   }
 
   const pages: readonly (readonly [string, Page<never>])[] = [
@@ -169,7 +161,7 @@ export function createObservatory(options: ObservatoryOptions): Hono {
     app.get(path, async (c) => {
       const asked = await request(c, { ...options, ref, layouts }, parameterAt);
       const body = `${JSON.stringify(await load(asked))}\n`;
-      return c.body(body, 200, { ...formHeaders("json", false), etag: `W/"${hash(body)}"` });
+      return once(c, body, formHeaders("json", false));
     });
   }
   for (const suffix of ["", ".json", ".txt"]) {
@@ -326,10 +318,11 @@ function formHeaders(format: Format, negotiated: boolean): Record<string, string
   };
 }
 
-/** The same log, time, roots, address and program give the same page. */
-function entityTag({ seen, format }: Request, { roots, banner, registryUrl }: ObservatoryOptions): string {
-  const { size, time, root } = seen.view;
-  return `W/"${hash([size, time, toHex(root), format, roots.join(), banner ?? "", registryUrl, assetsVersion()].join(" "))}"`;
+/** Sends a body, unless the client says that it has this very one. */
+function once(c: Context, body: string, headers: Record<string, string>): Response {
+  const etag = `W/"${hash(body)}"`;
+  if (c.req.header("if-none-match") === etag) return c.body(null, 304, { etag });
+  return c.body(body, 200, { ...headers, etag });
 }
 
 function hash(text: string): string {

@@ -45,14 +45,6 @@ export function assetAt(path: string): Asset | undefined {
   return assets.get(path);
 }
 
-/** One short word that changes with any asset. */
-export function assetsVersion(): string {
-  return createHash("sha256")
-    .update([...assets.keys()].join())
-    .digest("hex")
-    .slice(0, 8);
-}
-
 /** Reads what `scripts/build-islands.ts` built. Called again when a site is made, as it may have been built since. */
 export function loadIslands(): void {
   const folder = new URL("../../assets/", import.meta.url);

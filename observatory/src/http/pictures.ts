@@ -1,7 +1,7 @@
 import { parseDid, PeerageError } from "@peerage/core";
 import { viewpointText } from "../frame.ts";
 import { nearest, orbitOf } from "../map/orbit.ts";
-import type { Asked, Html } from "../page.ts";
+import type { Asked } from "../page.ts";
 import { badge, type BadgeData, card } from "../ui/badge.ts";
 import { chainsEmbed, orbitEmbed, type Theme } from "../ui/embeds.ts";
 import { orbitAgents } from "../ui/orbit.ts";
@@ -24,6 +24,11 @@ export async function picture(name: PictureName, asked: Asked): Promise<string> 
   const did = parseDid(parameter);
   const record = seen.view.agent(did);
   if (!record) throw new PeerageError("ERR_NOT_FOUND", "the log has never named this agent", { detail: did });
+  if (name === "orbit.svg") {
+    const near = nearest(orbitOf(seen, did), AROUND);
+    const shown = { around: orbitAgents(near, AROUND, asked), least: near.least };
+    return String(await orbitEmbed({ agent: ref(did), scope: seen.scope }, shown, themeOf(query)));
+  }
   const explanation = seen.explain(did);
   const data: BadgeData = {
     agent: ref(did),
@@ -34,16 +39,10 @@ export async function picture(name: PictureName, asked: Asked): Promise<string> 
     vouches: record.received.filter(({ status }) => status === "in-force").length,
     chains: explanation.independentVouchers,
   };
-  const draw: Readonly<Record<PictureName, () => Html>> = {
-    "badge.svg": () => badge(data),
-    "card.svg": () => card(data),
-    "orbit.svg": () => {
-      const near = nearest(orbitOf(seen, did), AROUND);
-      return orbitEmbed(data, { around: orbitAgents(near, AROUND, asked), least: near.least }, themeOf(query));
-    },
-    "chains.svg": () => chainsEmbed(data, working(explanation, asked).terms, themeOf(query)),
-  };
-  return String(await draw[name]());
+  if (name === "chains.svg") {
+    return String(await chainsEmbed(data, working(explanation, asked).terms, themeOf(query)));
+  }
+  return String(await (name === "badge.svg" ? badge(data) : card(data)));
 }
 
 function themeOf(query: URLSearchParams): Theme {

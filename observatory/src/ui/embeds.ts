@@ -29,7 +29,7 @@ const ORBIT = { size: 420, foot: 44 } as const;
 
 /** The nearest of the network as an agent sees it, for a page elsewhere. It needs no style sheet and runs nothing. */
 export function orbitEmbed(
-  data: BadgeData,
+  data: Pick<BadgeData, "agent" | "scope">,
   { around, least }: Pick<OrbitPicture, "around" | "least">,
   theme: Theme,
 ): Html {
@@ -155,7 +155,7 @@ function nodeOf({ agent: { did, name }, x, y, radius, end }: ChainNode, { ink, m
     >`;
 }
 
-function print({ agent: { did } }: BadgeData): string {
+function print({ agent: { did } }: Pick<BadgeData, "agent">): string {
   const { head, tail } = fingerprint(did);
   return `z6Mk${head}…${tail}`;
 }
