@@ -1,8 +1,9 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { generateIdentity } from "@peerage/core";
+import { fromBase64url, generateIdentity, identityFromSeed } from "@peerage/core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { newAgentCard, signAgentCard } from "../cli/src/bridges/agent-card.ts";
 import { act, type Job, openJob, readAction, type Stepped } from "./_action.ts";
 import { runProcess } from "./_cli.ts";
 
@@ -53,6 +54,24 @@ describe("the action", () => {
     expect([verified.code, verified.outputs["answer"]]).toEqual([0, "yes"]);
     const foreign = await run({ mode: "verify", path: "skill", signer: stranger });
     expect([foreign.code, foreign.outputs["answer"]]).toEqual([6, "invalid"]);
+  });
+
+  it("takes nothing signed for a signed file that is none, whatever it holds", async () => {
+    const signer = identityFromSeed(fromBase64url((JSON.parse(job.key) as { seed: string }).seed));
+    const form = { name: "x", description: "x", version: "1", url: "https://a.example", binding: "JSONRPC" };
+    const chain = { subject: signer.did, scope: "tools", created: "2026-01-01T00:00:00Z", vouches: [] };
+    const claims = { data: { type: "manifest", verdict: "valid" } };
+    const card = await signAgentCard(newAgentCard({ ...form, scope: "tools" }), { ...chain, ...claims }, signer);
+    await writeFile(join(workspace, "card.json"), JSON.stringify(card));
+    const { code, outputs, stdout } = await act(
+      workspace,
+      { mode: "verify", path: "card.json", signer: did },
+      INSTALLED,
+    );
+    expect(JSON.parse(outputs["result"]!)).toMatchObject({ exit: 0, data: { type: "A2A agent card" } });
+    expect([code, outputs["answer"]]).toEqual([6, "invalid"]);
+    expect(stdout).toContain("no file or folder with a manifest");
+    await rm(join(workspace, "card.json"));
   });
 
   it("gates on the trust in an agent: admits at the threshold, and refuses below it and a stranger", async () => {

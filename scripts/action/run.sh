@@ -95,13 +95,15 @@ peerage() {
     node "$GITHUB_ACTION_PATH/cli/bin/peerage.js" "$@" --no-input)
 }
 
+manifest='{"v":1,"ok":true,"command":"verify","answer":"yes","exit":0,"data":{"type":"manifest",'
 status=0
 for candidate in "${candidates[@]}"; do
   asked=("${arguments[@]}" ${candidate:+--by "$candidate"})
   status=0
   result=$(peerage "${asked[@]}" --json 2>"$work/problem") || status=$?
-  # A signed statement where a signed file should be is authentic, and not what was asked for.
-  if ((status == 0)) && [[ $INPUT_MODE == verify && $result != *'"data":{"type":"manifest",'* ]]; then
+  # A signed statement where a signed file should be is authentic, and not what was asked for. What it holds is somebody's
+  # own text: only how the answer begins tells what it is of.
+  if ((status == 0)) && [[ $INPUT_MODE == verify && $result != "$manifest"* ]]; then
     printf '::error title=Peerage::%s\n' "what stands at 'path' is signed, but it is no file or folder with a manifest"
     status=6
   fi
