@@ -171,6 +171,35 @@ describe("peerage watch", () => {
     expect(verifyWebhook(parseWebhookSecret("another key, long enough"), given, body)).toBe(false);
   });
 
+  it("holds some of a long log at a time, however long nobody takes any, and tells of all of it in order", async () => {
+    await using to = await receiver();
+    const bob = generateIdentity();
+    const cursor = join(home.path, "long.json");
+    const issued = await Promise.all(
+      Array.from({ length: 120 }, () =>
+        issueVouch(generateIdentity(), { subject: bob.did, scope: ["tools"], confidence: 1 }),
+      ),
+    );
+    const places = await Promise.all(issued.map(({ bytes }) => registry.registry.submit(bytes)));
+    await registry.registry.published(Math.max(...places.map(({ index }) => index)));
+    const ordered = issued.map(({ id }, i) => [places[i]!.index, id] as const).sort(([one], [other]) => one - other);
+    const argv = ["watch", bob.did, "--once", "--json", "--cursor", cursor, "--webhook", to.url];
+    const watch = (...more: string[]): ReturnType<Home["call"]> =>
+      home.call([...argv, "--webhook-secret", join(home.path, "key"), ...more]);
+    to.status = 400;
+    for (const more of [["--from", "0"], []]) {
+      const { code, stderr } = await watch(...more);
+      expect([code, stderr]).toEqual([7, expect.stringContaining("100 events not delivered")]);
+      expect(JSON.parse(await readFile(cursor, "utf8"))).toMatchObject({ seq: 0, size: ordered[100]![0] });
+    }
+    to.status = 200;
+    const { code, stdout, stderr } = await watch();
+    expect(code, stderr).toBe(0);
+    const { events } = JSON.parse(stdout).data as { events: { seq: number; statement: string }[] };
+    expect(events.map(({ seq, statement }) => [seq, statement])).toEqual(ordered.map(([, id], i) => [i, id]));
+    expect(to.deliveries.map(({ event }) => event.statement)).toEqual(ordered.map(([, id]) => id));
+  });
+
   it("follows as a process, NDJSON a line, through kills in between, without a gap and without a doubled id", async () => {
     await using to = await receiver();
     const bob = generateIdentity();

@@ -76,9 +76,13 @@ class Watch {
   /** What is new, delivered. @throws {CliError} ERR_UPSTREAM_UNAVAILABLE if something could not be */
   async once(): Promise<Result> {
     const { cursor, snapshot, watched, threshold } = this.#with;
-    await cursor.advance(snapshot.network, watched, threshold);
     const told: { event: TrustEvent; seq: number }[] = [];
-    const failed = await this.#deliver(new AbortController().signal, (event, seq) => told.push({ event, seq }));
+    const { signal } = new AbortController();
+    let failed: string | undefined;
+    for (let isAll = false; !isAll && failed === undefined;) {
+      isAll = await cursor.advance(snapshot.network, watched, threshold);
+      failed = await this.#deliver(signal, (event, seq) => told.push({ event, seq }));
+    }
     if (failed !== undefined) {
       throw new CliError(
         "ERR_UPSTREAM_UNAVAILABLE",
@@ -104,8 +108,9 @@ class Watch {
       for (const line of linesOf(this.#context, event, seq)) this.#context.io.stdout.write(`${line}\n`);
     };
     for (;;) {
-      await cursor.advance(snapshot.network, watched, threshold);
-      await this.#deliver(signal, print);
+      const isAll = await cursor.advance(snapshot.network, watched, threshold);
+      const failed = await this.#deliver(signal, print);
+      if (!isAll && failed === undefined && !signal.aborted) continue;
       await sleep(every * 1_000, undefined, { signal }).catch(() => undefined);
       if (signal.aborted) return;
       await this.#refresh();

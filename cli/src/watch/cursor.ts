@@ -23,6 +23,12 @@ const form = z.strictObject({
 });
 
 /**
+ * Events that wait at one time, about: the file is written at each delivery. What is behind them stays in the log, however
+ * much there is, and however long nobody takes any.
+ */
+const MAX_PENDING = 100;
+
+/**
  * How far a watch has come: entries that it has seen, and events that are not delivered yet. Both change in one step of
  * one file, so that after a crash nothing is lost, and what may have been delivered comes again under the same id.
  */
@@ -88,27 +94,30 @@ export class Cursor {
     return this.#state.seq;
   }
 
-  /** Takes in what a log has that was not looked at; of the same view a second time, nothing. */
-  async advance(network: Network, watched: ReadonlySet<Did>, threshold: Threshold | undefined): Promise<void> {
+  /**
+   * Takes in what a log has that was not looked at, as much as there is room for; of the same view a second time, nothing.
+   * @returns true once all of this view was taken in
+   */
+  async advance(network: Network, watched: ReadonlySet<Did>, threshold: Threshold | undefined): Promise<boolean> {
     const { view } = network;
-    if (view === this.#seen) return;
+    if (view === this.#seen) return true;
     const state = this.#state;
+    const room = MAX_PENDING - state.pending.length;
+    const { events: logged, next: size } = loggedEvents(network, state.size, watched, room);
+    if (size < view.size || room <= 0) {
+      await this.#become({ ...state, size, note: view.note, pending: pendingOf(state, logged) }, logged.length > 0);
+      return false;
+    }
     const asked = threshold === undefined ? "" : JSON.stringify(threshold);
     // Another question has no answer from before to compare with.
     const before: Reached = asked === state.threshold ? state.reached : {};
     const scores = threshold ? scoreEvents(view, watched, threshold, before) : { events: [], reached: {} };
-    const logged = view.size > state.size ? loggedEvents(network, state.size, watched) : [];
-    const events = [...logged, ...scores.events];
-    const next = {
-      ...state,
-      size: Math.max(state.size, view.size),
-      threshold: asked,
-      reached: scores.reached,
-      pending: [...state.pending, ...(events as unknown as z.infer<typeof form>["pending"])],
-    };
+    const pending = pendingOf(state, [...logged, ...scores.events]);
+    const next = { ...state, size, threshold: asked, reached: scores.reached, pending };
     // A log that only grows older is not worth a write every few seconds.
     await this.#become({ ...next, note: view.note }, JSON.stringify(next) !== JSON.stringify(state));
     this.#seen = view;
+    return true;
   }
 
   /** The oldest pending event was delivered. */
@@ -121,4 +130,8 @@ export class Cursor {
     if (write && this.#path !== undefined) await writeBook(this.#path, state);
     this.#state = state;
   }
+}
+
+function pendingOf({ pending }: z.infer<typeof form>, more: readonly TrustEvent[]): z.infer<typeof form>["pending"] {
+  return [...pending, ...(more as unknown as z.infer<typeof form>["pending"])];
 }

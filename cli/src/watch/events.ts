@@ -58,14 +58,28 @@ export type TrustEvent =
       readonly size: number;
     });
 
-/** Entries from `from` on that concern these agents, in log order. What counts for nothing is no event. */
-export function loggedEvents(network: Network, from: number, watched: ReadonlySet<Did>): TrustEvent[] {
+/**
+ * Entries from `from` on that concern these agents, in log order. What counts for nothing is no event.
+ * @returns at most `most` events, and the first entry behind them that was not looked at
+ */
+export function loggedEvents(
+  network: Network,
+  from: number,
+  watched: ReadonlySet<Did>,
+  most: number,
+): { readonly events: readonly TrustEvent[]; readonly next: number } {
   const { view } = network;
   const rejected = new Set(network.rejected.map(({ index }) => index));
-  return [...view.statements.members()]
+  const entries = [...view.statements.members()]
     .filter(({ index }) => index >= from && index < view.size && !rejected.has(index))
-    .sort((one, other) => one.index - other.index)
-    .flatMap((logged) => eventOf(view, logged, watched) ?? []);
+    .sort((one, other) => one.index - other.index);
+  const events: TrustEvent[] = [];
+  for (const logged of entries) {
+    const event = eventOf(view, logged, watched);
+    if (event && events.length >= most) return { events, next: logged.index };
+    if (event) events.push(event);
+  }
+  return { events, next: Math.max(from, view.size) };
 }
 
 function eventOf(view: View, { statement, index, time }: Logged, watched: ReadonlySet<Did>): TrustEvent | undefined {
