@@ -150,6 +150,17 @@ export function receivedIn(graph: TrustGraph): ReadonlyMap<Did, number> {
   return known;
 }
 
+/** The first few of many: those with a score from here, in order, and others only where these are too few. */
+export function firstScored<T extends { readonly score: Score }>(
+  all: readonly T[],
+  most: number,
+  order: (a: T, b: T) => number,
+): T[] {
+  const scored = all.filter(({ score }) => score !== "unknown");
+  const others = scored.length < most ? all.filter(({ score }) => score === "unknown") : [];
+  return [...scored.sort(order), ...others.sort(order)].slice(0, most);
+}
+
 /** An agent in lists: what one pass over the vouches in force tells. */
 export interface AgentRow {
   readonly did: Did;

@@ -2,7 +2,9 @@ import type { CheckpointQuorum, Did, Digest, LogLeaf, Note, ReadTile, RegistryRe
 
 /** Entries that have just become visible: `from` ≤ index < `size`. */
 export interface Publication {
+  /** The first new entry. */
   readonly from: number;
+  /** Entries of the log now. */
   readonly size: number;
 }
 
@@ -28,6 +30,7 @@ export interface ObservatorySource {
   subscribe(listener: (publication: Publication) => void): () => void;
 }
 
+/** What the public pages show, and from whose viewpoint. */
 export interface ObservatoryOptions {
   readonly source: ObservatorySource;
   /** From whom pages start unless `?as=` names somebody else; none means that a visitor must choose. */

@@ -34,9 +34,11 @@ export type GuardItem = ApprovalItem;
 /** What verification of an audit log found. */
 export interface GuardAudit {
   readonly guard: Did;
+  /** How many records there are. */
   readonly size: number;
   /** How many records, from the start, a valid checkpoint covers. */
   readonly signed: number;
+  /** How many decisions have no outcome yet. */
   readonly open: number;
   readonly defect?: { readonly seq: number; readonly kind: string };
 }
@@ -95,6 +97,7 @@ export interface ConsolePairing {
   state(code: string): Promise<"waiting" | "added" | "refused" | "gone">;
 }
 
+/** What the console shows, and to whom. */
 export interface ConsoleOptions {
   /** The guards of this machine; asked again and again, as new ones may begin to record. */
   readonly guards: () => readonly GuardSource[];

@@ -2,7 +2,7 @@ import { html } from "hono/html";
 import { type EntryData, readEntries } from "../entries.ts";
 import { type Frame, viewpointText } from "../frame.ts";
 import type { Asked, Html, Page } from "../page.ts";
-import { agentRows, receivedIn } from "../seen.ts";
+import { agentRows, firstScored, receivedIn } from "../seen.ts";
 import { agentText } from "../ui/agent.ts";
 import { entryText, feedList } from "../ui/entry.ts";
 import { firstSteps } from "../ui/first-steps.ts";
@@ -146,14 +146,8 @@ function panels(data: HomeData, frame: Frame): Html {
 
 function reliedOn({ seen, ref }: Asked): HomeData["reliedOn"] {
   const { vector } = seen;
+  const all = Array.from(receivedIn(seen.graph), ([did, received]) => ({ did, received, score: vector.score(did) }));
   // A ring of made-up agents vouches for itself as often as it likes: who is unknown from here comes last.
-  return Array.from(receivedIn(seen.graph), ([did, received]) => ({ did, received, score: vector.score(did) }))
-    .sort(
-      (a, b) =>
-        Number(a.score === "unknown") - Number(b.score === "unknown") ||
-        b.received - a.received ||
-        (a.did < b.did ? -1 : 1),
-    )
-    .slice(0, RELIED_ON)
-    .map((agent) => ({ ...agent, ...ref(agent.did) }));
+  const first = firstScored(all, RELIED_ON, (a, b) => b.received - a.received || (a.did < b.did ? -1 : 1));
+  return first.map((agent) => ({ ...agent, ...ref(agent.did) }));
 }

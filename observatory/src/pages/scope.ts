@@ -2,7 +2,7 @@ import { html } from "hono/html";
 import { type Did, PeerageError, type Score } from "@peerage/core";
 import { viewpointText } from "../frame.ts";
 import type { AgentRef, Page } from "../page.ts";
-import { receivedIn } from "../seen.ts";
+import { firstScored, receivedIn } from "../seen.ts";
 import { agentLink, agentText } from "../ui/agent.ts";
 import { count, scoreText } from "../ui/format.ts";
 import { type ReliedOn, reliedOnTable } from "../ui/relied-on.ts";
@@ -41,20 +41,23 @@ export const scope: Page<ScopeData> = {
     const given = new Map<Did, number>();
     for (const { issuer } of graph.vouches()) given.set(issuer, (given.get(issuer) ?? 0) + 1);
     const scored = ([did, n]: [Did, number]): Scored => ({ did, n, score: vector.score(did) });
-    const rank = ({ score }: Scored): number => (score === "unknown" ? -1 : score);
     const byNumber = (a: Scored, b: Scored): number => b.n - a.n || (a.did < b.did ? -1 : 1);
-    const first = Array.from(received, scored).sort((a, b) => rank(b) - rank(a) || byNumber(a, b));
-    // Whoever has no score here says nothing that counts, however often.
-    const counts = (one: Scored): number => Number(rank(one) >= 0);
-    const busiest = Array.from(given, scored).sort((a, b) => counts(b) - counts(a) || byNumber(a, b));
+    // Unknown is no number, so two of those stand by how many vouch.
+    const byScore = (a: Scored, b: Scored): number => Number(b.score) - Number(a.score) || byNumber(a, b);
+    const all = Array.from(received, scored);
     return {
       scope: seen.scope,
       viewpoint: viewpointText(seen.viewpoint.kind, seen.viewpoint.roots.map(ref)),
       vouches: graph.vouchCount,
       agents: received.size,
-      reached: first.filter(counts).length,
-      reliedOn: first.slice(0, MOST).map(({ did, n, score }) => ({ ...ref(did), score, received: n })),
-      vouchers: busiest.slice(0, MOST_VOUCHERS).map(({ did, n, score }) => ({ ...ref(did), score, given: n })),
+      reached: all.filter(({ score }) => score !== "unknown").length,
+      reliedOn: firstScored(all, MOST, byScore).map(({ did, n, score }) => ({ ...ref(did), score, received: n })),
+      // Whoever has no score here says nothing that counts, however often.
+      vouchers: firstScored(Array.from(given, scored), MOST_VOUCHERS, byNumber).map(({ did, n, score }) => ({
+        ...ref(did),
+        score,
+        given: n,
+      })),
     };
   },
   title: ({ scope: name }) => `${name} · Peerage`,
