@@ -19,6 +19,7 @@ const TIMEOUT_MS = 180_000;
 const UNBROKEN_TIMEOUT_MS = 1_800_000;
 const words = process.argv.slice(2);
 const asked = mutants.filter(({ lets, file }) => words.every((word) => `${lets} ${file}`.includes(word)));
+if (asked.length === 0) throw new Error(`no break has the text ${words.join(" ")}`);
 
 const folder = await mkdtemp(join(tmpdir(), "peerage-mutants-"));
 try {
