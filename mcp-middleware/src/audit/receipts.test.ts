@@ -84,6 +84,32 @@ describe("a guard keeps the receipts that it signs", () => {
     expect(parseEntry(executed).audience).toBe(guarded.caller.did);
   });
 
+  it("and signs none for a call that was given up while its answer was looked at", async () => {
+    const identity = generateIdentity();
+    const path = join(folder, `${++files}.db`);
+    const audit = new AuditLog({ path, identity });
+    let giveUp = (): void => undefined;
+    const after = (): undefined => {
+      giveUp();
+    };
+    const { guard, caller } = scene({ identity, audit, hooks: { after } });
+    const settled: boolean[] = [];
+    for (const isGivenUp of [false, true]) {
+      const admission = await guard.admit(await signedEcho(caller, guard.did), stdio());
+      if (!admission.admitted) throw new Error(admission.reason);
+      if (isGivenUp) giveUp = () => guard.abandon(admission.decision, "cancelled");
+      const response = await guard.settle(admission.decision, { jsonrpc: "2.0", id: 1, result: { content: [] } });
+      settled.push(receiptOf(response) !== undefined);
+    }
+    expect(settled).toEqual([true, false]);
+    await guard[Symbol.asyncDispose]();
+    const ends = kept(path).map(({ call, token }) => [call.outcome?.outcome, token !== undefined]);
+    expect(ends).toEqual([
+      ["executed", true],
+      ["cancelled", false],
+    ]);
+  });
+
   it("takes none for a call's own that is another's, was altered, or is of another guard", async () => {
     await using guarded = recording();
     for (let i = 0; i < 2; i++) await guarded.call();

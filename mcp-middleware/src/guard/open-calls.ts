@@ -36,9 +36,11 @@ export class OpenCalls {
   /**
    * Ends an answered call: signs its receipt, then records both, so that the log holds each receipt that goes out. Its id
    * is free at once, and nothing else can end it meanwhile.
-   * @returns the receipt; undefined where none is wanted, or none can be made
+   * @returns the receipt; undefined where none is wanted, none can be made, or the call had ended otherwise: cancelled
+   *   while a hook looked at the answer, its record says so, and no receipt says anything else
    */
-  conclude(decision: DecisionRecord, response: JsonRpcMessage, isReceipted: boolean): Promise<string | undefined> {
+  conclude(decision: DecisionRecord, response: JsonRpcMessage, isWanted: boolean): Promise<string | undefined> {
+    const isReceipted = isWanted && this.#open.has(decision);
     const recorded = this.#end(decision);
     const conclude = async (): Promise<string | undefined> => {
       const res = digestOf(response);
