@@ -45,6 +45,7 @@ export interface RegistryOptions {
   readonly streams?: Partial<StreamLimits>;
   /** See {@link file://./log/sequencer.ts} and {@link file://./log/publisher.ts}. */
   readonly batchDelayMs?: number;
+  /** Milliseconds between two heads; 1,000 by default, 10,000 with a quorum. */
   readonly cadenceMs?: number;
   /** Whose cosignatures a head needs before anyone may see it. Without it the log is unwitnessed. */
   readonly witnesses?: WitnessQuorum;

@@ -4,6 +4,7 @@ import type { StoredCheckpoint } from "./store/log-store.ts";
 /** Entries that have just become visible: `from` ≤ index < `checkpoint.size`; none if the head was only renewed. */
 export interface Publication {
   readonly checkpoint: StoredCheckpoint;
+  /** The first new entry. */
   readonly from: number;
 }
 

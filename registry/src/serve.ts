@@ -6,6 +6,7 @@ import type { Env } from "./http/route.ts";
 import type { RegistryOptions } from "./options.ts";
 import { openRegistry, type Registry } from "./registry.ts";
 
+/** A registry, and the address on which it answers. */
 export interface ServeOptions extends RegistryOptions {
   /** 127.0.0.1 by default. */
   readonly host?: string;

@@ -31,6 +31,7 @@ export interface ApprovalFacts {
   readonly withinSeconds: number;
 }
 
+/** One question to a person, as the store keeps it: what is asked, by whom, and what was answered. */
 export interface ApprovalItem extends ApprovalFacts {
   /** 128 random bits, base64url. It names the item and grants nothing. */
   readonly id: string;

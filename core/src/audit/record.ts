@@ -60,6 +60,7 @@ export interface RecordedSpiffe extends Partial<SpiffeEvidence> {
 /** What the policy was asked beside what the decision itself says; see `recordedInput` of the guard. */
 export interface RecordedInput {
   readonly trust: Readonly<Record<string, number>>;
+  /** Age of the registry data that trust was taken from, in seconds. */
   readonly trustAgeSeconds?: number;
   readonly inCustody?: boolean;
   /** The presented vouches that counted. */
@@ -129,6 +130,7 @@ export interface OutcomeBody {
   readonly outcome: CallOutcome;
   /** False: the server behind the guard was sent nothing, so approval and budget were given back. */
   readonly sent?: false;
+  /** Milliseconds from the decision to the answer; absent where nothing was waited for. */
   readonly ms?: number;
   /** Digest of the result without its `_meta`. */
   readonly res?: Digest;
@@ -162,9 +164,11 @@ export interface ApprovalBody {
 export interface SuppressedBody {
   readonly kind: "suppressed";
   readonly at: string;
+  /** How many refused messages since the last record of this kind have no record of their own. */
   readonly messages: number;
 }
 
+/** What one record says, without its place in the chain. */
 export type RecordBody = DecisionBody | OutcomeBody | StartBody | ApprovalBody | SuppressedBody;
 
 /** A record as it stands in the log: the body, its place, and the hash of the record before it. */

@@ -49,6 +49,7 @@ export interface CallSubject {
   readonly params?: JsonValue;
 }
 
+/** What a call proof says beside who signs it. */
 export interface SignCallOptions {
   /** The guard's DID, or the canonical URL that was dialled. */
   readonly audience: string;

@@ -14,6 +14,7 @@ export interface ApprovalOptions {
   readonly withinSeconds: number;
   /** How long a denial stands before the request may be asked about again. */
   readonly timeoutSeconds: number;
+  /** How many different people have to approve, 1 to 16; 1 by default. */
   readonly count?: number;
   readonly after?: readonly string[];
   readonly self?: boolean;

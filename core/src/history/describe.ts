@@ -39,6 +39,7 @@ export interface HistoryDocument {
   readonly held: readonly EntryDocument[];
 }
 
+/** Whose history it is, and what is known beside it. */
 export interface DescribeHistoryOptions {
   readonly caller: Did;
   readonly now: Date;

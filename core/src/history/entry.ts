@@ -44,6 +44,7 @@ export interface Entry {
   readonly sub?: JsonObject;
 }
 
+/** The claims of one history entry (docs/protocol.md, history entries), but for issuer, time and `jti`. */
 export interface SignEntryOptions {
   readonly run: string;
   readonly prev: readonly Digest[];

@@ -15,6 +15,7 @@ export interface EntryFacts {
   readonly spiffe?: string | undefined;
   /** Unix seconds. */
   readonly issuedAt: number;
+  /** Unix seconds. */
   readonly expiresAt?: number | undefined;
   readonly req?: string | undefined;
   readonly aud?: string | undefined;

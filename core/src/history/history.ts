@@ -18,6 +18,7 @@ export interface History {
   readonly tips: readonly Digest[];
 }
 
+/** What a history is verified against, and what each of its signing keys is asked by. */
 export interface VerifyHistoryContext extends KeyOptions {
   readonly now: Date;
   /**

@@ -12,6 +12,7 @@ import { type Entry, generateRun, parseEntryOnce, signEntry } from "./entry.ts";
 /** How a call ended; `pending`: it was refused until a person has approved it. */
 export type ReceiptResult = "executed" | "errored" | "refused" | "pending";
 
+/** What a receipt attests. */
 export interface IssueReceiptOptions {
   /** The verified proof of the call that is answered. */
   readonly call: CallProof;
@@ -63,6 +64,7 @@ function stepOf(result: string): "tool_call" | "approval_request" {
   return result === "pending" ? "approval_request" : "tool_call";
 }
 
+/** The call that a receipt has to answer, as its caller knows it. */
 export interface VerifyReceiptContext extends KeyOptions {
   /** The server that was called: its pinned DID, never one that the receipt names. */
   readonly server: Did;

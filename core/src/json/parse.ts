@@ -6,6 +6,7 @@ import { type JsonValue, setMember } from "./types.ts";
 /** Arrays and objects may nest this deep; 65 is refused. */
 export const MAX_JSON_DEPTH = 64;
 
+/** Limits of {@link parseJson}. */
 export interface ParseJsonOptions {
   /** Limit of the text in UTF-8 bytes; `ERR_MESSAGE_TOO_LARGE` beyond it. No limit by default. */
   readonly maxBytes?: number;

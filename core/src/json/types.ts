@@ -1,5 +1,6 @@
 /** Any JSON value as the strict reader returns it. */
 export type JsonValue = null | boolean | number | string | JsonArray | JsonObject;
+/** A JSON array. */
 export type JsonArray = readonly JsonValue[];
 /** A JSON object; its members are own properties, `__proto__` among them like any other name. */
 export interface JsonObject {

@@ -28,6 +28,7 @@ export interface PinStore {
   set(url: string, pin: RegistryPin): void;
 }
 
+/** Which registry is read, and what must hold of everything that it shows. */
 export interface HttpReaderOptions {
   /** Base URL, https, or http on loopback. */
   readonly url: string;

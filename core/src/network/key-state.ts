@@ -37,7 +37,9 @@ export interface KeyState {
 /** A key with the times between which it stood behind the DID: from ≤ wt < until. */
 export interface KeyPeriod {
   readonly key: MultibaseKey;
+  /** Unix seconds, inclusive; `-Infinity` for the first key. */
   readonly from: number;
+  /** Unix seconds, exclusive; `Infinity` while it stands. */
   readonly until: number;
 }
 

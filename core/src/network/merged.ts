@@ -10,6 +10,7 @@ import type { RegistryReader } from "./reader.ts";
 import { compare, StatementSet } from "./statement-set.ts";
 import { View } from "./view.ts";
 
+/** Which logs are followed together. */
 export interface MergedNetworkOptions {
   /** Registries, or mirrors of them. Two readers of one log are compared with each other. */
   readonly readers: readonly RegistryReader[];

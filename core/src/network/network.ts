@@ -15,10 +15,12 @@ import { View } from "./view.ts";
 
 /** A leaf of the log that counts for nothing, and why. */
 export interface RejectedLeaf {
+  /** Its place in the log, from 0. */
   readonly index: number;
   readonly code: ErrorCode;
 }
 
+/** Which log is followed, and what is told of it. */
 export interface NetworkOptions {
   readonly reader: RegistryReader;
   readonly now?: () => Date;

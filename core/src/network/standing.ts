@@ -17,6 +17,7 @@ export interface Standing {
    * absent for a stranger. A vouch by an agent without power carries none.
    */
   readonly newest_evidence_age_seconds?: number;
+  /** The same of the oldest vouch, in seconds. */
   readonly oldest_evidence_age_seconds?: number;
   /** How many agents with a score of at least 0.5 in the scope report it, withdrawn reports apart. */
   readonly reports_from_trusted: number;

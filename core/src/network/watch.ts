@@ -29,17 +29,20 @@ export interface Observation {
    * extends the other, but the log withholds what would prove it.
    */
   readonly status: "consistent" | "ahead" | "none" | "unreachable" | "invalid" | "forked" | "contradicts";
+  /** Entries of the log as it was seen there. */
   readonly size?: number;
 }
 
 /** The outcome of one look at a log. */
 export interface WatchReport {
   readonly origin: string;
+  /** Entries under the newest head that was verified. */
   readonly size: number;
   /** 32 bytes. */
   readonly root: Uint8Array;
   /** Of the newest head whose leaves were all verified, Unix seconds. */
   readonly time: number;
+  /** Age of that head, in seconds. */
   readonly ageSeconds: number;
   readonly witnessed: boolean;
   /** Leaves that count for nothing. */
@@ -51,6 +54,7 @@ export interface WatchReport {
   readonly error?: PeerageError;
 }
 
+/** Which log is watched, and what else has seen it. */
 export interface WatchOptions {
   readonly reader: RegistryReader;
   readonly observers?: readonly LogObserver[];

@@ -23,9 +23,13 @@ export interface Operators {
   readonly "!="?: Scalar;
   readonly in?: readonly Scalar[];
   readonly notIn?: readonly Scalar[];
+  /** Below this number. */
   readonly "<"?: number;
+  /** At most this number. */
   readonly "<="?: number;
+  /** Above this number. */
   readonly ">"?: number;
+  /** At least this number. */
   readonly ">="?: number;
   readonly like?: OneOrMore<string>;
   readonly notLike?: OneOrMore<string>;
@@ -50,10 +54,12 @@ export interface TrustRequirement {
 /** Who shares a counter: everyone, or each agent, tool, run or combination of them. */
 export type Dimensions = "all" | OneOrMore<Dimension>;
 export const dimensions = ["agent", "tool", "run"] as const;
+/** What limits and budgets are counted by. */
 export type Dimension = (typeof dimensions)[number];
 
 /** A rate limit: a bucket of `calls` that refills over `per`. */
 export interface Limit {
+  /** How many calls the bucket holds. */
   readonly calls: number;
   readonly per: Duration;
   readonly of?: Dimensions;
@@ -62,10 +68,12 @@ export interface Limit {
 
 /** A budget: at most `max` in each window of `per`, of an argument summed or of a fixed cost a call. */
 export interface Budget {
+  /** What each window has, in the unit of what is summed. */
   readonly max: number;
   readonly per: Duration;
   /** The path of the argument that is summed; exactly one of `sum` and `cost`. */
   readonly sum?: string;
+  /** What one call takes of it. */
   readonly cost?: number;
   readonly of?: Dimensions;
   readonly name?: string;
@@ -79,6 +87,7 @@ export interface Need {
   readonly result?: OneOrMore<string>;
   readonly within?: Duration;
   readonly binds?: "run" | "tool" | "request";
+  /** How many such entries, by different signers, 1 to 16; 1 by default. */
   readonly count?: number;
   readonly after?: OneOrMore<string>;
   readonly once?: boolean;
@@ -93,6 +102,7 @@ export interface Approval {
   readonly by: OneOrMore<Principal>;
   readonly within?: Duration;
   readonly timeout?: Duration;
+  /** How many different people, 1 to 16; 1 by default. */
   readonly count?: number;
   readonly after?: OneOrMore<string>;
   readonly self?: boolean;

@@ -8,6 +8,7 @@ import { parseTime } from "./time.ts";
 
 /** How firmly a caller's key is tied to the call, weakest first. */
 export const bindings = ["none", "connection", "head", "body", "message"] as const;
+/** One of {@link bindings}. */
 export type Binding = (typeof bindings)[number];
 
 /** Who calls, as the guard verified it: a DID, a SPIFFE ID bound to it, or (over mTLS) a SPIFFE ID alone. */
@@ -28,6 +29,7 @@ export interface CallerDocument {
 
 /** The facts of one call, version 1; every one verified by the guard itself. An absent fact is an absent member. */
 export interface PolicyInput {
+  /** The version of this form. */
   readonly v: 1;
   /** RFC 3339 in UTC; read once for a call. */
   readonly now: string;

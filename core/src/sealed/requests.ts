@@ -18,6 +18,7 @@ export const REQUEST_SECONDS = 60;
 
 /** What a recipient may ask of a registry. */
 export const inboxActions = ["list", "fetch", "erase"] as const;
+/** What the owner of an inbox may ask of a registry. */
 export type InboxAction = (typeof inboxActions)[number];
 
 /** Who signed a request, and by which key; whether the key stands behind the DID is the registry's to ask of its log. */

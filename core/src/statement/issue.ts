@@ -13,6 +13,7 @@ import { verifyStatement } from "./verify.ts";
 /** A vouch lives this long unless told otherwise: 90 days. */
 export const DEFAULT_VOUCH_SECONDS: number = 90 * 86_400;
 
+/** What a vouch says. */
 export interface VouchOptions {
   readonly subject: Did;
   /** One or more flat names, such as `tools`; sorted and made unique here. */
@@ -49,6 +50,7 @@ export async function issueVouch(signer: Signer, options: VouchOptions): Promise
   return (await secure(signer, unsigned, from)) as Verified<Vouch>;
 }
 
+/** What is revoked: a statement, every vouch for a subject, or the issuer itself. */
 export interface RevocationOptions {
   readonly revokes: "statement" | "subject" | "self";
   /** The statement's id, the subject's DID; for `self` the issuer, which is the default. */
@@ -132,6 +134,7 @@ export async function issueKeyRecover(
   return (await secure(signer, unsigned, issued, recoverers)) as Verified<KeyEvent>;
 }
 
+/** What a report says, and on what it rests. */
 export interface ReportOptions {
   readonly subject: Did;
   readonly category: Report["category"];

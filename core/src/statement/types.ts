@@ -29,6 +29,7 @@ export interface Vouch extends StatementBase {
   readonly confidence: number;
   /** Unix seconds; in force while validFrom ≤ t < validUntil, at most 180 days. */
   readonly validFrom: number;
+  /** Unix seconds. */
   readonly validUntil: number;
   /** `tokenDigest` of receipts, at most 16. */
   readonly evidence: readonly Digest[];
@@ -52,6 +53,7 @@ export interface AgentProfile extends StatementBase {
 
 /** Digests of recovery keys and how many of them must sign. */
 export interface RecoverySet {
+  /** How many of `keys` must sign. */
   readonly threshold: number;
   readonly keys: readonly Digest[];
 }
@@ -60,6 +62,7 @@ export interface RecoverySet {
 export interface KeyEvent extends StatementBase {
   readonly kind: "KeyEvent";
   readonly event: "init" | "rotate" | "revoke" | "recover";
+  /** Its place in the agent's chain of key events; 0 for `init`. */
   readonly seq: number;
   readonly prev?: Digest;
   readonly key?: MultibaseKey;
@@ -90,4 +93,5 @@ export interface Report extends StatementBase {
 
 /** Any signed object that a registry logs. */
 export type Statement = Vouch | Revocation | AgentProfile | KeyEvent | Report;
+/** The kinds of statements that a log takes. */
 export type StatementKind = Statement["kind"];

@@ -14,6 +14,7 @@ import type { Statement, StatementKind, Vouch } from "./types.ts";
 /** Statements may be dated this far in the future. */
 export const STATEMENT_SKEW_SECONDS = 300;
 
+/** Whose keys a statement may be signed by. */
 export interface VerifyStatementOptions {
   /**
    * The keys that may speak for an issuer now. By default only the DID's own first key; a consumer that follows key

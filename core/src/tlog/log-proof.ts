@@ -24,6 +24,7 @@ export interface LogProof {
 
 /** What a verified log proof says: the leaf stands at `index` below this checkpoint. */
 export interface ProvenLeaf {
+  /** Its place in the log, from 0. */
   readonly index: number;
   /** Size of the tree that the proof leads to. */
   readonly size: number;

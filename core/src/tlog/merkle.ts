@@ -49,6 +49,7 @@ export interface InclusionProof {
 export interface ConsistencyProof {
   /** Number of leaves of the older tree, at most `size2`. */
   readonly size1: number;
+  /** Number of leaves of the newer tree. */
   readonly size2: number;
   /** 32 bytes. */
   readonly root1: Uint8Array;

@@ -2,6 +2,7 @@ import type { VerifierKey } from "./verifier-key.ts";
 
 /** So many of these members: witnesses, or groups of their own. */
 export interface QuorumGroup {
+  /** How many of `members` it takes, 1 to their number. */
   readonly threshold: number;
   readonly members: readonly QuorumMember[];
 }

@@ -5,7 +5,9 @@ import { partialTiles, splitTile, TILE_BYTES, TILE_WIDTH } from "./tiles.ts";
 
 /** A tile that an append has filled: 256 hashes, 8,192 bytes. */
 export interface CompletedTile {
+  /** Its level, 0 for the hashes of leaves (C2SP tlog-tiles). */
   readonly level: number;
+  /** Its index within the level. */
   readonly n: number;
   readonly hashes: Uint8Array;
 }

@@ -27,6 +27,7 @@ export interface TileCoordinates {
 /** Where a bundle of entries stands. */
 export interface BundleCoordinates {
   readonly level: "entries";
+  /** Its index; the bundle begins with entry 256 n. */
   readonly n: number;
   /** Number of entries, 1 to 256. */
   readonly width: number;

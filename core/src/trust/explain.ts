@@ -16,6 +16,7 @@ export interface ChainStep {
   readonly issuer: Did;
   readonly subject: Did;
   readonly vouch: Digest;
+  /** 1 to 100, as the vouch says. */
   readonly confidence: number;
   /** What this vouch contributes to its subject, at that many hops from the roots. */
   readonly value: number;
@@ -35,6 +36,7 @@ export interface Contribution {
   readonly dilution: number;
   /** confidence / 100. */
   readonly weight: number;
+  /** What it adds to the score, 0 to 1. */
   readonly value: number;
   /** The chain that carried most of it, from a root to the target. */
   readonly chain: readonly ChainStep[];
@@ -53,6 +55,7 @@ export interface HoldsUp {
 /** A way to reach the threshold: these agents, who do not vouch for the target yet, do so with this confidence. */
 export interface RaiseOption {
   readonly by: readonly Did[];
+  /** 1 to 100. */
   readonly confidence: number;
   readonly scoreAfter: Score;
 }
@@ -68,10 +71,13 @@ export const MOST_LISTED = 1_000;
 
 /** How much more there is than an explanation lists. */
 export interface Unlisted {
+  /** Contributions that are not listed. */
   readonly contributions: number;
   /** What those contribute together. */
   readonly value: number;
+  /** Vouchers without power that are not listed. */
   readonly powerless: number;
+  /** Vouches left out of the graph that are not listed. */
   readonly notCounted: number;
 }
 
@@ -108,6 +114,7 @@ export interface ExplainOptions {
   readonly threshold?: number;
   /** Vouches that were considered and left out of the graph. */
   readonly notCounted?: readonly NotCounted[];
+  /** Entries of the log that the graph was made from, for the explanation to name. */
   readonly logSize?: number;
   /** The scores for these very roots, if they are at hand; otherwise they are computed. */
   readonly vector?: FlowVector;

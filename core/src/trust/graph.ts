@@ -29,6 +29,7 @@ export type VouchEdge = Verified<VouchFields>;
 export interface GraphChange {
   /** The graph's version before the change. */
   readonly from: number;
+  /** The graph's version after the change. */
   readonly version: number;
   readonly edits: readonly EdgeEdit[];
 }

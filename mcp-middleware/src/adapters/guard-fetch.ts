@@ -16,6 +16,7 @@ export interface FetchHandlerOptions {
   readonly authInfo?: AuthInfo | undefined;
   readonly parsedBody?: unknown;
 }
+/** A fetch handler; it is given what was parsed, so that nobody parses twice. */
 export type FetchHandler = (request: Request, options?: FetchHandlerOptions) => Response | Promise<Response>;
 
 /**

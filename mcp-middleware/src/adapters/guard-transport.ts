@@ -16,6 +16,7 @@ export interface GuardableTransport {
   onclose?: (() => void) | undefined;
 }
 
+/** How handlers behind the guard learn who calls. */
 export interface GuardTransportOptions {
   /** False: handlers find the caller by `currentCaller()` only, and `authInfo` stays as it came. */
   readonly authInfo?: boolean;

@@ -19,6 +19,7 @@ import type { ApprovalItem, ItemState } from "./item.ts";
 import { RequestStates } from "./request-state.ts";
 import type { ApprovalWebhook } from "./webhook.ts";
 
+/** How people are asked, and how long a call waits for them. */
 export interface ApprovalOptions {
   /** Where a person answers an item, by its id; without it, or where there is no such place now, the command line is named. */
   readonly url?: ((id: string) => string | undefined) | undefined;

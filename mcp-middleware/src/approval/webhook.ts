@@ -3,6 +3,7 @@ import { type JsonObject, PeerageError } from "@peerage/core";
 import { type WebhookEndpoint, WebhookSender } from "../webhook/sender.ts";
 import type { ApprovalItem } from "./item.ts";
 
+/** Where questions are told, and what of them. */
 export interface WebhookOptions extends WebhookEndpoint {
   /** Where a person answers an item; without it the command line is named. */
   readonly itemUrl?: ((id: string) => string | undefined) | undefined;

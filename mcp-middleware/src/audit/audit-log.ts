@@ -32,6 +32,7 @@ import { type DecisionBody, type Outcome, type OutcomeBody, RecordChain, type St
  */
 export type RecordedArguments = "digest" | "sealed" | "redacted" | "full";
 
+/** Where the log is kept, who signs it, and how large it may become. */
 export interface AuditLogOptions {
   /** The file; its folder must be there. */
   readonly path: string;

@@ -11,6 +11,7 @@ export interface Rotated {
   readonly path: string;
   /** Records `from` ≤ seq < `to`. */
   readonly from: number;
+  /** The first record that is not among them. */
   readonly to: number;
 }
 

@@ -44,6 +44,7 @@ export interface AuditReport {
   readonly defect?: AuditDefect;
 }
 
+/** What is known of the log beforehand. */
 export interface VerifyAuditOptions {
   /** The guard whose log it must be; without it the log says itself whose it is. */
   readonly guard?: Did | undefined;

@@ -27,6 +27,7 @@ import type { Admission, Caller, Context, DecisionRecord, Guard, JsonRpcMessage,
 export type { GuardOptions } from "./options.ts";
 /** Largest HTTP body and stdio line: the SDKs' own. */
 export const MAX_BODY_BYTES: number = 4 * 1024 * 1024;
+/** Largest line of a stdio server: the SDKs' own. */
 export const MAX_LINE_BYTES: number = 10 * 1024 * 1024;
 
 /** The guard without its self-test; {@link createGuard} is the way to make one. */

@@ -12,7 +12,10 @@ export type Mode = { readonly name: "enforce" } | { readonly name: "shadow"; rea
 /** A shadow ends at most 30 days ahead, so that none is forgotten. */
 export const MAX_SHADOW_DAYS = 30;
 
-/** @throws {PeerageError} ERR_CONFIG_INVALID for a shadow whose end is missing, past or too far ahead */
+/**
+ * Checks that a guard may run in this mode.
+ * @throws {PeerageError} ERR_CONFIG_INVALID for a shadow whose end is missing, past or too far ahead
+ */
 export function checkMode(mode: Mode | undefined, now: Date): void {
   if (mode?.name !== "shadow") return;
   const ms = mode.until.getTime() - now.getTime();

@@ -9,6 +9,7 @@ export type PolicySource = string | readonly PolicyFile[];
 
 type Parse = (source: PolicySource) => Policy | Promise<Policy>;
 
+/** How a policy file is read and followed. */
 export interface PolicyWatchOptions {
   /** Reads a policy; `parsePolicy` without members or engines by default. */
   readonly parse?: Parse | undefined;

@@ -15,6 +15,7 @@ import {
 
 /** Where a caller carries vouches: a list of signed documents. */
 export const VOUCHES_META = "dev.peerage/vouches";
+/** Vouches that one call may carry. */
 export const MAX_PRESENTED_VOUCHES = 16;
 /** Of all of them together, in their one form. */
 export const MAX_PRESENTED_BYTES = 32_768;

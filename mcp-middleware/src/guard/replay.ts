@@ -18,6 +18,7 @@ export interface ReplayStore extends Disposable {
   readonly size: number;
 }
 
+/** How much a replay store remembers; beyond it new calls are refused, and nothing is forgotten early. */
 export interface ReplayLimits {
   /** Live entries in all; 10^6 by default. */
   readonly maxEntries?: number;
@@ -25,7 +26,9 @@ export interface ReplayLimits {
   readonly maxEntriesPerDid?: number;
 }
 
+/** Live entries in all. */
 export const DEFAULT_MAX_ENTRIES = 1_000_000;
+/** Live entries of one DID. */
 export const DEFAULT_MAX_ENTRIES_PER_DID = 10_000;
 
 /** The last Unix second in which a proof could still be admitted, so until which it is remembered. */

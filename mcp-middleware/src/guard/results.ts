@@ -14,6 +14,7 @@ const MAX_LIST_TTL_MS = 60_000;
 
 /** What a guard tells about itself in `capabilities.extensions["dev.peerage/call"]`; it informs and replaces no check. */
 export interface Advertisement extends JsonObject {
+  /** The version of this form. */
   readonly v: 1;
   /** The audiences a proof may name. */
   readonly aud: readonly string[];

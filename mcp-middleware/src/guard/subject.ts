@@ -4,10 +4,12 @@ import type { Context } from "./types.ts";
 
 /** Messages that may come unsigned, so that any host connects and then reads why its calls are refused. */
 export const lifecycleMethods = ["initialize", "notifications/initialized", "ping", "server/discover"] as const;
+/** A method that opens or keeps a session. */
 export type LifecycleMethod = (typeof lifecycleMethods)[number];
 
 /** Lists are open to every verified caller: what it may not use is filtered out of them. */
 export const listMethods = ["tools/list", "prompts/list", "resources/list", "resources/templates/list"] as const;
+/** A method whose answer is a list of what the caller may use. */
 export type ListMethod = (typeof listMethods)[number];
 
 // They speak of a session or of a call that was admitted, and both belong to the caller: they open nothing new.

@@ -62,6 +62,7 @@ export interface VouchedTrust extends TrustSource {
 /** Answers with presented vouches that are kept for a view. */
 const MOST_ANSWERS = 4_096;
 
+/** From whom trust starts, and how old what it rests on may be. */
 export interface TrustFromNetworkOptions {
   /** From whom this guard starts to trust; without roots everyone is unknown. */
   readonly roots: Iterable<Did>;

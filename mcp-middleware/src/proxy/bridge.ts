@@ -23,6 +23,7 @@ export interface ServerUrl {
   readonly agent?: HttpsAgent | undefined;
 }
 
+/** The server that a host is bridged to, and who signs for it. */
 export type BridgeOptions = (ServerCommand | ServerUrl) & {
   /** Signs for this very server: see `createCallSigner`. */
   readonly signer: CallSigner;

@@ -2,6 +2,7 @@ import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { constants } from "node:os";
 import type { Readable, Writable } from "node:stream";
 
+/** How a stdio server is started. */
 export interface ServerCommand {
   readonly command: string;
   readonly args: readonly string[];
@@ -13,6 +14,7 @@ export interface ServerCommand {
 
 /** How a child ended: by `code`, or by `signal`. */
 export interface ExitStatus {
+  /** Its exit code, 0 to 255; null if a signal ended it. */
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
 }

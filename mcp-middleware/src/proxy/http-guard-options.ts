@@ -4,6 +4,7 @@ import type { Server as NetServer } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Guard } from "../guard/types.ts";
 
+/** What is guarded, and where the guard listens. */
 export interface HttpGuardOptions {
   readonly guard: Guard;
   /** The one endpoint behind the guard; a query in it is kept. */

@@ -15,6 +15,7 @@ import { acceptsEvents, EarlyStream } from "./opened-stream.ts";
 
 export type { HttpGuardOptions };
 
+/** A guard that listens in front of an HTTP server. */
 export interface HttpGuard extends AsyncDisposable {
   /** The endpoint on the address that it listens on. */
   readonly url: string;

@@ -26,6 +26,7 @@ import {
 } from "./json-rpc.ts";
 import { OrderedWriter } from "./ordered-writer.ts";
 
+/** The stdio server behind the guard, and the host in front of it. */
 export interface StdioGuardOptions extends ServerCommand {
   readonly guard: Guard;
   /** The host's end; stdin and stdout of this process by default. */

@@ -10,6 +10,7 @@ import { header, readBody, sendJson } from "./http-io.ts";
 import { errorReply, idOf, methodOf, rpcCodes } from "./json-rpc.ts";
 import { modernVersion } from "./mcp-headers.ts";
 
+/** The stdio server that is hosted, and how many processes of it. */
 export interface StdioHostOptions extends ServerCommand {
   /** Processes at once; 64. Where all are busy, the next one is refused. */
   readonly maxChildren?: number;
@@ -17,6 +18,7 @@ export interface StdioHostOptions extends ServerCommand {
   readonly maxPerCaller?: number;
   /** A process that nobody has used for so long is ended; 30 min. */
   readonly idleMs?: number;
+  /** See `endServer`. */
   readonly graceMs?: number;
   readonly log?: (line: string) => void;
 }

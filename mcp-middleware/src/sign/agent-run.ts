@@ -29,6 +29,7 @@ export interface StepOptions {
   readonly lifetimeSeconds?: number | undefined;
 }
 
+/** The clock of a run. */
 export interface AgentRunOptions {
   readonly now?: (() => Date) | undefined;
 }

@@ -31,6 +31,7 @@ import { MemoryReceiptStore, type ReceiptStore } from "./receipts.ts";
 /** The server that is called: by URL over HTTP, or by the command that starts it. */
 export type Endpoint = { readonly url: string | URL } | { readonly command: string; readonly args: readonly string[] };
 
+/** Who signs, for which server, and what becomes of its receipts. */
 export interface CallSignerOptions {
   readonly signer: Signer;
   readonly endpoint: Endpoint;

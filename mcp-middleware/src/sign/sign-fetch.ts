@@ -18,6 +18,7 @@ type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Resp
 /** Header that carries the proof of what has no `params`. */
 export const CALL_HEADER = "peerage-call";
 
+/** Which requests are signed, and how. */
 export interface SignFetchOptions {
   /** The MCP endpoint. Requests to any other URL, such as OAuth discovery, are left alone. */
   readonly endpoint: string | URL;

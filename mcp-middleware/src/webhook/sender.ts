@@ -13,6 +13,7 @@ export interface WebhookEndpoint {
   readonly secret: Uint8Array;
   /** How often one delivery is tried: 5 times by default, with pauses of 1, 2, 4 and 8 s between. */
   readonly attempts?: number;
+  /** Milliseconds before the second try, doubled before each later one; 1,000 by default. */
   readonly firstPauseMs?: number;
   /** How long one attempt may take: 5 s by default. */
   readonly timeoutMs?: number;

@@ -19,6 +19,7 @@ import { IssuerKeys } from "./issuer-keys.ts";
 /** What became of a submission: it is on disk. */
 export interface Submission {
   readonly id: Digest;
+  /** Its place in the log, from 0. */
   readonly index: number;
   /** True if the log had it before. */
   readonly known: boolean;

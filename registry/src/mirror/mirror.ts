@@ -39,6 +39,7 @@ import { mirrorApp } from "./mirror-app.ts";
 import { toRow } from "./mirror-store.ts";
 import { pinFile } from "./pin-file.ts";
 
+/** What is mirrored, from where to where. */
 export interface MirrorOptions {
   /** Base URL of the registry, or of another mirror of it. */
   readonly url: string;

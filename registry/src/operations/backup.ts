@@ -8,6 +8,7 @@ import { TileSource } from "../log/tile-source.ts";
 import type { Head } from "../store/log-store.ts";
 import { openLogReads } from "../store/open-store.ts";
 
+/** What is copied, and where to. */
 export interface BackupOptions {
   /** The registry's folder. It may be running. */
   readonly dataDir: string;

@@ -9,7 +9,9 @@ export interface Logger {
   error(fields: object, message: string): void;
 }
 
+/** For machines, or for people. */
 export type LogFormat = "json" | "text";
+/** The least important line that is written. */
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
 /** A logger that keeps silent. */

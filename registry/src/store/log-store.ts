@@ -35,6 +35,7 @@ export interface Head {
 
 /** A checkpoint that was shown to somebody. */
 export interface StoredCheckpoint {
+  /** Number of leaves under it. */
   readonly size: number;
   /** 32 bytes. */
   readonly root: Uint8Array;

@@ -14,6 +14,7 @@ import { createKeyFile, readKeyFile } from "../keys/key-file.ts";
 import { PeerStore } from "./peer-store.ts";
 import { Witness } from "./witness.ts";
 
+/** A witness, and the folder that it lives in. */
 export interface OpenWitnessOptions {
   /** Holds `witness.db` and `keys/witness.key`; made 0700 if it is missing. */
   readonly dataDir: string;

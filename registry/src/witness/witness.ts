@@ -19,6 +19,7 @@ import {
 import { keepFork } from "./forks.ts";
 import type { PeerHead, PeerStore } from "./peer-store.ts";
 
+/** Whose heads a witness cosigns, and by which key. */
 export interface WitnessOptions {
   /** Type 0x04. */
   readonly signer: NoteSigner;

@@ -21,6 +21,7 @@ export interface OpaOptions {
   readonly isLocal?: boolean;
   /** Such as `Authorization`. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Milliseconds for one question; {@link OPA_TIMEOUT_MS} by default. */
   readonly timeoutMs?: number;
 }
 
