@@ -49,7 +49,6 @@ export function verifyAipVouch(json: JsonObject, now: Date): Verdict {
     signed = signedFieldsOf(vouch);
     return `${signed.join(", ")} are signed by the key in it`;
   });
-  const ends = vouch?.expires;
   const open = aipFields.filter((field) => vouch?.[field] !== undefined && !signed.includes(field));
   const unsigned = [
     ...open.map((field) => names[field]),
@@ -62,17 +61,19 @@ export function verifyAipVouch(json: JsonObject, now: Date): Verdict {
       hold(vouch !== undefined && isVouchersOwnKey(vouch), "the key is not the one that the DID is made of");
       return `${visible(vouch?.voucher ?? "", 60)}, made of this key`;
     }),
-    timeCheck(now, undefined, ends === undefined ? undefined : secondsOf(zoned(ends))),
-    notChecked(
-      "unsigned",
-      unsigned.length === 0 ? "everything that it says is signed" : `${unsigned.join(", ")}: signed by nobody`,
-    ),
+    timeCheck(now, timeAt(vouch?.created), timeAt(vouch?.expires)),
+    ...(vouch ? [notChecked("unsigned", told(unsigned))] : []),
     notChecked("revocation", "only AIP's own service knows whether it was withdrawn"),
   ];
   return foreignVerdict(vouch ? types[vouch.form] : "AIP vouch", checks, json);
 }
 
+function told(unsigned: readonly string[]): string {
+  return unsigned.length === 0 ? "everything that it says is signed" : `${unsigned.join(", ")}: signed by nobody`;
+}
+
 /** AIP writes times of UTC, some of them without saying so. */
-function zoned(time: string): string {
-  return /(Z|[+-]\d{2}:\d{2})$/.test(time) ? time : `${time}Z`;
+function timeAt(time: string | undefined): number | undefined {
+  if (time === undefined) return undefined;
+  return secondsOf(/(Z|[+-]\d{2}:\d{2})$/.test(time) ? time : `${time}Z`);
 }
