@@ -120,6 +120,23 @@ describe("calls that the console does not have in mind", () => {
     );
   });
 
+  it("are not passed over by a search under way when the console forgets some", async () => {
+    const source = stores.list().find(({ name }) => name === "busy")!;
+    const ledger = new Ledger(source, 10);
+    while (ledger.rows.length < 12) {
+      await busy.call(agent, "search");
+      await ledger.catchUp();
+    }
+    const before = recorded(busy);
+    const search = ledger.back(ledger.next);
+    const found = [search.next().value!.id, search.next().value!.id];
+    await busy.call(agent, "search");
+    await ledger.catchUp();
+    expect(ledger.rows).toHaveLength(10);
+    for (const { id } of search) found.push(id);
+    expect(found).toEqual(before);
+  });
+
   it("are searched a part at a time, and the search goes on where it ended", async () => {
     const ledgers = stores.list().map((source) => new Ledger(source, 10));
     for (const ledger of ledgers) await ledger.catchUp();

@@ -13,8 +13,8 @@ const SLICE = 256;
 /** Follows one guard's log: keeps its newest calls in mind, and tells of each record as it comes. */
 export class Ledger {
   readonly source: GuardSource;
-  /** Oldest first. */
-  readonly rows: Row[] = [];
+  /** Oldest first. Another array takes its place when old ones are forgotten: whoever goes through it misses none. */
+  rows: Row[] = [];
   readonly approvals: ApprovalRecord[] = [];
   /** Messages of floods, which were counted and not recorded. */
   suppressed = 0;
@@ -64,8 +64,9 @@ export class Ledger {
   async find(id: string): Promise<GuardCall | undefined> {
     const row = this.#byId.get(id);
     if (row) return this.source.call(row.seq);
-    for (let to = this.oldest; to > 0; to -= SEARCHED) {
-      const found = this.source.find(id, Math.max(0, to - SEARCHED), to);
+    const first = this.source.first();
+    for (let to = this.oldest; to > first; to -= SEARCHED) {
+      const found = this.source.find(id, Math.max(first, to - SEARCHED), to);
       if (found) return found;
       await breathe();
     }
@@ -116,8 +117,9 @@ export class Ledger {
   }
 
   #forget(): void {
-    this.#oldest = this.rows.at(-this.#most)?.seq ?? this.#oldest;
-    for (const { id } of this.rows.splice(0, this.rows.length - this.#most)) this.#byId.delete(id);
+    for (const { id } of this.rows.slice(0, -this.#most)) this.#byId.delete(id);
+    this.rows = this.rows.slice(-this.#most);
+    this.#oldest = this.rows[0]?.seq ?? this.#oldest;
   }
 }
 
