@@ -54,10 +54,7 @@ export class KeptMessages {
   /** Keeps a message, on disk when it returns. One that is there stays as it is. */
   async add(message: Omit<Kept, "read">): Promise<void> {
     const { id, sealed, registry, received, fetched } = message;
-    if (await this.#about(id)) {
-      const there = await readFile(this.#path(id, "age")).catch(() => undefined);
-      if (there && messageId(there) === id) return;
-    }
+    if ((await this.#about(id)) && (await this.#sealed(id))) return;
     // The sealed bytes come last: with them the message is there, and what is said about it stands already.
     await writeBook(this.#path(id, "json"), { v: 1, registry, received, fetched, read: false });
     await replaceFile(this.#path(id, "age"), sealed);
@@ -70,8 +67,8 @@ export class KeptMessages {
     for (const hex of files) {
       const id: Digest = `sha256:${hex}`;
       const about = await this.#about(id);
-      const sealed = await readFile(this.#path(id, "age"));
-      if (!about || messageId(sealed) !== id) continue;
+      const sealed = await this.#sealed(id);
+      if (!about || !sealed) continue;
       const { v: _, removed: __, ...rest } = about;
       found.push({ id, sealed, ...rest });
     }
@@ -141,6 +138,17 @@ export class KeptMessages {
 
   #about(id: Digest): Promise<z.output<typeof aboutForm> | undefined> {
     return readBook(this.#path(id, "json"), aboutForm);
+  }
+
+  /** Undefined where there is no such message, or it is not whole; another process may just have taken it away. */
+  async #sealed(id: Digest): Promise<Uint8Array | undefined> {
+    try {
+      const sealed = await readFile(this.#path(id, "age"));
+      return messageId(sealed) === id ? sealed : undefined;
+    } catch (error) {
+      if (codeOf(error) === "ENOENT") return undefined;
+      throw error;
+    }
   }
 
   #files(): Promise<string[]> {

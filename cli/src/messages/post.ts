@@ -2,6 +2,7 @@ import {
   type Did,
   type Digest,
   fromBase64,
+  MAX_SEALED_BYTES,
   sha256Hex,
   type Signer,
   signDelivery,
@@ -33,7 +34,7 @@ export interface Waiting {
 
 const waiting = z.object({ id: digest, size: z.int(), received: z.int() });
 const list = z.object({ messages: z.array(waiting).max(10_000) });
-const message = waiting.extend({ sealed: z.base64() });
+const message = waiting.extend({ sealed: z.base64().max(Math.ceil(MAX_SEALED_BYTES / 3) * 4) });
 
 /** The post office of the configured registry. */
 export function postOf(context: Context, registry: string, origin: string, signer: Signer): Post {
