@@ -50,13 +50,32 @@ export async function request(
   if (response.status === 204) return { status: 204, body: null };
   let body: JsonValue;
   try {
-    body = parseJson(new Uint8Array(await response.arrayBuffer()), { maxBytes: MAX_ANSWER_BYTES });
+    body = parseJson(await readAnswer(base, response));
   } catch (error) {
     if (!response.ok) throw unreachable(base, `it answered ${response.status}`, error);
+    if (error instanceof CliError) throw error;
     throw new PeerageError("ERR_REGISTRY_RESPONSE", `${base} sent something that is not JSON`, { cause: error });
   }
   if (!response.ok) throw problem(base, response.status, body);
   return { status: response.status, body };
+}
+
+/** Never holds more than an answer may have, whatever is sent. */
+async function readAnswer(base: string, { body }: Response): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of (body ?? []) as AsyncIterable<Uint8Array>) {
+      size += chunk.length;
+      if (size > MAX_ANSWER_BYTES) break;
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    throw unreachable(base, "its answer broke off", error);
+  }
+  if (size > MAX_ANSWER_BYTES)
+    throw new CliError("ERR_REGISTRY_RESPONSE", `${base} sent more than ${MAX_ANSWER_BYTES} bytes`);
+  return Buffer.concat(chunks);
 }
 
 /** A registry that cannot be reached, as an error with the way out. */
