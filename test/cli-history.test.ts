@@ -185,4 +185,9 @@ it("verifies what a later key signed by the key events of the log, and refuses i
   await rm(late);
   await own.ok(["history", "append", late, "--step", "late", "--result", "done"]);
   expect((await own.call(["history", "verify", late])).code).toBe(0);
+  // A thief dates back: what a stolen key signed is shown, and verifies no more.
+  await own.ok(["key", "rotate", "--compromised-since", "1h"]);
+  expect((await own.call(["history", "verify", late])).code).toBe(6);
+  expect((await own.call(["verify", late])).code).toBe(6);
+  expect((await own.call(["history", "show", late])).code).toBe(0);
 });

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import {
+  type Entry,
   MAX_HISTORY_BYTES,
   parseJson,
   verifyHistory,
@@ -13,7 +14,7 @@ import { CliError, describeError } from "./errors.ts";
 import { codeOf, replaceFile } from "./files/safe-file.ts";
 import { openSnapshot, type Snapshot } from "./network.ts";
 import { visible } from "./ui/visible.ts";
-import { keyStood, viewFor } from "./verify/later-keys.ts";
+import { keyDefect, keyIn, keyStood, viewFor } from "./verify/later-keys.ts";
 
 /** The entries of a run as a file keeps them: a JSON list of compact JWS, each after what it refers to. */
 export async function readTokens(path: string): Promise<readonly string[] | undefined> {
@@ -36,10 +37,15 @@ export async function readTokens(path: string): Promise<readonly string[] | unde
 }
 
 /**
- * Verifies a whole history as a guard would, but for the proof that presents it.
+ * Verifies a whole history as a guard would, but for the proof that presents it. A guard takes what a lost key signed if it
+ * had seen it before: whoever has only the file asks {@link countsByItself} of each entry.
  * @throws {PeerageError} ERR_HISTORY_INVALID, ERR_HISTORY_TOO_LONG, ERR_KEY_SUPERSEDED; it is never trimmed to a good part
  */
-export async function openHistory(context: Context, tokens: readonly string[]): Promise<Verified<History>> {
+export async function openHistory(
+  context: Context,
+  tokens: readonly string[],
+  counts: (view: View, entry: Entry) => boolean = keyStood,
+): Promise<Verified<History>> {
   const snapshot = async (): Promise<Snapshot | undefined> =>
     (await context.registry()) === undefined ? undefined : openSnapshot(context);
   const view = await viewFor(tokens.join("\n"), snapshot);
@@ -50,10 +56,15 @@ export async function openHistory(context: Context, tokens: readonly string[]): 
   const history = verifyHistory(tokens, tips, {
     now: context.io.now(),
     ...keys,
-    keyStood: (entry) => view === undefined || keyStood(view, entry),
+    keyStood: (entry) => view === undefined || counts(view, entry),
   });
   if (!history) throw new CliError("ERR_HISTORY_INVALID", "an empty list is no history");
   return history;
+}
+
+/** True if an entry's key stood behind its issuer when it was signed, and was never lost. */
+export function countsByItself(view: View, { issuer, kid, issuedAt }: Entry): boolean {
+  return keyDefect({ issuer, key: keyIn(kid) }, issuedAt, view) === undefined;
 }
 
 /** Keeps the entries of a run, in one step. */

@@ -1,7 +1,7 @@
 import { fieldsOf, type History } from "@peerage/core";
 import type { Context } from "../../context.ts";
 import { CliError } from "../../errors.ts";
-import { openHistory, readTokens } from "../../history-file.ts";
+import { countsByItself, openHistory, readTokens } from "../../history-file.ts";
 import type { Result } from "../../output.ts";
 import { refusedResult } from "../../refused.ts";
 import type { Args } from "../../tree.ts";
@@ -70,7 +70,7 @@ export async function show(context: Context, { words: [path = ""], options }: Ar
 export async function verify(context: Context, { words: [path = ""] }: Args): Promise<Result> {
   let history: History;
   try {
-    history = await read(context, path);
+    history = await read(context, path, countsByItself);
   } catch (error) {
     return refusedResult(context, "history", error);
   }
@@ -93,10 +93,10 @@ export async function verify(context: Context, { words: [path = ""] }: Args): Pr
   };
 }
 
-async function read(context: Context, path: string): Promise<History> {
+async function read(context: Context, path: string, counts?: Parameters<typeof openHistory>[2]): Promise<History> {
   const tokens = await readTokens(path);
   if (!tokens) throw new CliError("ERR_NOT_FOUND", `there is no file ${visible(path, 200)}`);
-  return openHistory(context, tokens);
+  return openHistory(context, tokens, counts);
 }
 
 function dataOf({ run, entries, tips }: History): object {
