@@ -26,7 +26,7 @@ import { Progress } from "./ui/progress.ts";
 import { rfc3339 } from "./ui/time.ts";
 
 /** Oldest log that an answer is given from, in seconds, unless `--max-age` says otherwise. */
-export const DEFAULT_MAX_AGE_SECONDS = 86_400;
+const DEFAULT_MAX_AGE_SECONDS = 86_400;
 
 /** A registry's log, copied and checked by this process. */
 export interface Snapshot {

@@ -29,7 +29,7 @@ export interface Asked {
 }
 
 /** Most bytes that are signed at once. */
-export const MAX_SIGNED_BYTES = 32_768;
+const MAX_SIGNED_BYTES = 32_768;
 
 // What a guard signs about the calls that it decides.
 const receiptSteps: ReadonlySet<unknown> = new Set(["tool_call", "approval_request"]);

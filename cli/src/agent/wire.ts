@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import { z } from "zod";
 
 /** Longest line on the socket, in characters: a passphrase or 32 KiB of bytes in base64url fit. */
-export const MAX_LINE = 65_536;
+const MAX_LINE = 65_536;
 
 const v = z.literal(1);
 

@@ -14,7 +14,7 @@ import {
 export const VOUCH_CHAIN_URI = "https://peerage.dev/ns/a2a/vouch_chain/v1";
 
 /** The version of A2A whose cards are written. */
-export const A2A_VERSION = "1.0";
+const A2A_VERSION = "1.0";
 
 /** What the extension's `params` hold. */
 export interface VouchChain {

@@ -11,7 +11,7 @@ import type { Args } from "../tree.ts";
 import { visible } from "../ui/visible.ts";
 
 /** Default port of a witness. */
-export const WITNESS_PORT = 7078;
+const WITNESS_PORT = 7078;
 
 /** `peerage log witness`: cosigns the heads of the logs that it is told of, each only if it extends the one before. */
 export async function run(context: Context, { options }: Args): Promise<number> {

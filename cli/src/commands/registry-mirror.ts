@@ -18,7 +18,7 @@ import { count } from "../ui/time.ts";
 import { visible } from "../ui/visible.ts";
 
 /** Default port of a mirror. */
-export const MIRROR_PORT = 7077;
+const MIRROR_PORT = 7077;
 
 /** `peerage registry mirror`: a verified copy of another registry's log, served and cosigned; with `--once` made and no more. */
 export async function run(context: Context, { words: [word = ""], options }: Args): Promise<Result | number> {

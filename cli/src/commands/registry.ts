@@ -15,7 +15,7 @@ import type { Args } from "../tree.ts";
 import { count } from "../ui/time.ts";
 
 /** Default port of a registry. */
-export const REGISTRY_PORT = 7075;
+const REGISTRY_PORT = 7075;
 
 /** `peerage registry serve`: a registry and its observatory on one address. */
 export async function run(context: Context, { options }: Args): Promise<number> {

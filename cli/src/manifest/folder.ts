@@ -14,7 +14,7 @@ export interface Found {
 }
 
 /** Every path below a folder but those left out, relative to it, `/` between, sorted. Links are not followed. */
-export async function listFolder(folder: string, leaveOut: readonly string[]): Promise<Found> {
+async function listFolder(folder: string, leaveOut: readonly string[]): Promise<Found> {
   const skipped = new Set(leaveOut);
   const files: string[] = [];
   const others: string[] = [];

@@ -6,7 +6,7 @@ import { codeOf } from "../files/safe-file.ts";
 import { visible } from "../ui/visible.ts";
 
 /** A pack larger than this, unpacked, is neither written nor read: a million statements fit. */
-export const MAX_PACK_BYTES = 1_073_741_824;
+const MAX_PACK_BYTES = 1_073_741_824;
 
 /** No name, no time, no system: the same log gives the same file. */
 const HEADER = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]);

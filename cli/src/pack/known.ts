@@ -55,7 +55,7 @@ export async function knownLog(context: Context, options: Options): Promise<Know
 }
 
 /** The keys pinned for a registry at first contact. */
-export async function pinOf(context: Context, url: string): Promise<RegistryPin | undefined> {
+async function pinOf(context: Context, url: string): Promise<RegistryPin | undefined> {
   return (await readBook(join(context.paths.data, "registries.json"), pinsForm))?.pins[url];
 }
 

@@ -5,7 +5,7 @@ import { styledFingerprint } from "../ui/agent.ts";
 import type { TrustEvent } from "./events.ts";
 
 /** An event in one sentence, of DIDs and fixed words only: nothing in it was chosen freely by anybody. */
-export function sentenceOf(event: TrustEvent): string {
+function sentenceOf(event: TrustEvent): string {
   switch (event.type) {
     case "vouch":
       return `${event.issuer} vouches for ${event.subject} in ${event.scope.join(", ")} with confidence ${event.confidence}.`;

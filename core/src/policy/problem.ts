@@ -15,7 +15,7 @@ export interface PolicyProblem {
 const SHOWN = 10;
 
 /** Formats a path as it would be written in code: `allow[0].args["a.b"]`. */
-export function formatPath(path: readonly (string | number)[]): string {
+function formatPath(path: readonly (string | number)[]): string {
   let out = "";
   for (const part of path) {
     if (typeof part === "number") out += `[${part}]`;

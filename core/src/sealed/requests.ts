@@ -14,7 +14,7 @@ export const DELIVERY_TYP = "peerage-delivery+jwt";
 export const INBOX_TYP = "peerage-inbox+jwt";
 
 /** A request is good for this long after it was signed, give or take {@link SKEW_SECONDS}. */
-export const REQUEST_SECONDS = 60;
+const REQUEST_SECONDS = 60;
 
 /** What a recipient may ask of a registry. */
 export const inboxActions = ["list", "fetch", "erase"] as const;

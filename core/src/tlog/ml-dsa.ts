@@ -11,7 +11,7 @@ export const ML_DSA_TYPE = 6;
 /** Bytes of an ML-DSA-44 signature. */
 export const ML_DSA_SIGNATURE_BYTES = 2_420;
 /** Bytes of an ML-DSA-44 public key. */
-export const ML_DSA_KEY_BYTES = 1_312;
+const ML_DSA_KEY_BYTES = 1_312;
 
 /** What a SubjectPublicKeyInfo has before the key: id-ml-dsa-44, no parameters. */
 const SPKI_PREFIX = Uint8Array.from([

@@ -3,7 +3,7 @@ import type { EdgeGraph } from "./edge-graph.ts";
 import { FLOW, type FlowState } from "./flow-state.ts";
 
 /** Most independent vouchers that are told apart. */
-export const MOST_INDEPENDENT = 16;
+const MOST_INDEPENDENT = 16;
 /** Vouches that are looked at in all. */
 const MOST_STEPS = 2_000_000;
 

@@ -19,7 +19,7 @@ import {
 } from "@peerage/core";
 
 /** An approval may be relied on for this long, unless its signer says otherwise. */
-export const DEFAULT_APPROVAL_SECONDS = 900;
+const DEFAULT_APPROVAL_SECONDS = 900;
 
 export type { Answer, ApprovalItem, ItemFacts, ItemState };
 

@@ -15,9 +15,9 @@ import {
 import { type GuardDatabase, splitHashes } from "./database.ts";
 
 /** A checkpoint is signed after so many records … */
-export const CHECKPOINT_RECORDS = 256;
+const CHECKPOINT_RECORDS = 256;
 /** … or so much time, whatever comes first, and at a clean stop. */
-export const CHECKPOINT_MS = 60_000;
+const CHECKPOINT_MS = 60_000;
 
 /** The first line of every checkpoint of a guard's audit log, and the name of its key. */
 export function auditOrigin(guard: Did): string {

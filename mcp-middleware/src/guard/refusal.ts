@@ -123,7 +123,7 @@ export function withheld(id: string | number | null, now: Date): JsonRpcMessage 
 }
 
 /** `Refused (ERR_…): what to do.`, naming the tool but no other text of the caller. */
-export function refusalText(refusal: Refusal): string {
+function refusalText(refusal: Refusal): string {
   const { reason, inbound, question } = refusal;
   const hint = question
     ? questionText(question)

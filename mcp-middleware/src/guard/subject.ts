@@ -8,7 +8,7 @@ export const lifecycleMethods = ["initialize", "notifications/initialized", "pin
 export type LifecycleMethod = (typeof lifecycleMethods)[number];
 
 /** Lists are open to every verified caller: what it may not use is filtered out of them. */
-export const listMethods = ["tools/list", "prompts/list", "resources/list", "resources/templates/list"] as const;
+const listMethods = ["tools/list", "prompts/list", "resources/list", "resources/templates/list"] as const;
 /** A method whose answer is a list of what the caller may use. */
 export type ListMethod = (typeof listMethods)[number];
 

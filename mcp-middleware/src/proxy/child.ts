@@ -61,9 +61,7 @@ export function startServer(options: ServerCommand): ServerProcess {
 }
 
 /** The environment for a wrapped server: without `PEERAGE_*`, in any case of letters. */
-export function childEnvironment(
-  env: Readonly<Record<string, string | undefined>>,
-): Record<string, string | undefined> {
+function childEnvironment(env: Readonly<Record<string, string | undefined>>): Record<string, string | undefined> {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !/^PEERAGE_/i.test(name)));
 }
 

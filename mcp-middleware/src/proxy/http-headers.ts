@@ -20,7 +20,7 @@ const hopByHop: ReadonlySet<string> = new Set([
 const neverForwarded: ReadonlySet<string> = new Set(["host", "content-length", "accept-encoding"]);
 
 /** Pairs of a raw header list as `node:http` gives it: name, value, name, value… */
-export function* headerPairs(raw: readonly string[]): Generator<readonly [name: string, value: string]> {
+function* headerPairs(raw: readonly string[]): Generator<readonly [name: string, value: string]> {
   for (let i = 0; i + 1 < raw.length; i += 2) yield [(raw[i] ?? "").toLowerCase(), raw[i + 1] ?? ""];
 }
 

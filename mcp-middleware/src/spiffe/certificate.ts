@@ -28,7 +28,7 @@ export interface Certificate {
 }
 
 /** A certificate is at most this long, in bytes. */
-export const MAX_CERTIFICATE_BYTES = 16_384;
+const MAX_CERTIFICATE_BYTES = 16_384;
 
 /**
  * Parses strict DER: shortest definite lengths, nothing after the certificate, inner and outer signature

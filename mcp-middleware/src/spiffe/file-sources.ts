@@ -9,7 +9,7 @@ import type { BundleSource, Log, X509Source } from "./sources.ts";
 import { parseX509Identity, type X509Identity } from "./x509-svid.ts";
 
 /** How often files are looked at. */
-export const FILE_INTERVAL_MS = 5_000;
+const FILE_INTERVAL_MS = 5_000;
 
 /**
  * The bundle of a trust domain in a file: a SPIFFE bundle document, a map of them, or PEM certificates.

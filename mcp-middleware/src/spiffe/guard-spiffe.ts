@@ -22,7 +22,7 @@ export interface GuardSpiffeOptions {
 }
 
 /** The list of bindings has at most this many members. */
-export const MAX_BINDINGS = 16;
+const MAX_BINDINGS = 16;
 
 /**
  * Step 5 of the guard: the SPIFFE ID that belongs to the DID which signed the call. Synchronous, against snapshots.

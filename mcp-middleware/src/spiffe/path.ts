@@ -6,9 +6,9 @@ import { verifyCertificateSignature } from "./signature-algorithm.ts";
 import { checkSigner } from "./svid-rules.ts";
 
 /** A path has at most this many links from the leaf to an anchor. */
-export const MAX_PATH_LINKS = 8;
+const MAX_PATH_LINKS = 8;
 /** At most this many signatures are checked for one chain, so that certificates that all issue one another cost little. */
-export const MAX_SIGNATURE_CHECKS = 32;
+const MAX_SIGNATURE_CHECKS = 32;
 
 /** From when until when a path holds, Unix seconds, both inclusive. */
 export interface PathValidity {

@@ -2,7 +2,7 @@ import { type JsonObject, type JsonValue, SKEW_SECONDS } from "@peerage/core";
 import { svidInvalid } from "./refuse.ts";
 
 /** An SVID in a token lives at most this long from now. */
-export const MAX_TOKEN_SECONDS = 86_400;
+const MAX_TOKEN_SECONDS = 86_400;
 
 /**
  * `exp`, `nbf` and `iat` of a token, with 30 s for clocks that differ.

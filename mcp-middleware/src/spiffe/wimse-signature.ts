@@ -9,7 +9,7 @@ import { WIT_HEADER, type WptContext } from "./wpt.ts";
 
 const TAG = "wimse-workload-to-workload";
 /** A signature lives at most this long. */
-export const MAX_SIGNATURE_SECONDS = 300;
+const MAX_SIGNATURE_SECONDS = 300;
 
 /** A request as it came: duplicated headers are refused before this. */
 export interface SignedRequest {

@@ -10,7 +10,7 @@ import { type Wit, wimseAlgorithms } from "./wit-svid.ts";
 export const WIT_HEADER = "workload-identity-token";
 export const WPT_HEADER = "workload-proof-token";
 /** Entry of `oth` that ties a WPT to a Peerage call proof. */
-export const CALL_OTHER = "peerage-call";
+const CALL_OTHER = "peerage-call";
 /** A WPT ends at most this far ahead. */
 export const MAX_WPT_SECONDS = 300;
 

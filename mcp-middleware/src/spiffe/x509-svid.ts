@@ -10,7 +10,7 @@ import { checkLeaf, checkSigner } from "./svid-rules.ts";
 
 /** A presented chain has at most this many certificates, and this many bytes. */
 export const MAX_CHAIN_CERTIFICATES = 8;
-export const MAX_CHAIN_BYTES = 65_536;
+const MAX_CHAIN_BYTES = 65_536;
 
 /** The bundle of a trust domain as it stands now; undefined for a domain that is not configured, or has gone stale. */
 export interface BundleLookup {

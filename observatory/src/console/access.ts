@@ -51,7 +51,7 @@ export function ownOriginOnly({ origin }: Pick<ConsoleOptions, "origin">): Middl
 }
 
 /** The name of the session's cookie: cookies do not tell ports apart, so it says whose it is. */
-export function cookieName({ origin }: Pick<ConsoleOptions, "origin">): string {
+function cookieName({ origin }: Pick<ConsoleOptions, "origin">): string {
   return `peerage-console-${new URL(origin()).port || "443"}`;
 }
 

@@ -106,7 +106,7 @@ export function shown(text: string): string {
   return foreign(text) ?? "(empty)";
 }
 
-export function windowOf(text: string | null): Window {
+function windowOf(text: string | null): Window {
   return windows.find((one) => one === text) ?? "15m";
 }
 

@@ -81,7 +81,7 @@ export function agent({ did, name }: { readonly did: Did; readonly name?: string
 }
 
 /** Name and fingerprint, without sigil and link. */
-export function agentWords(did: Did, name: string | undefined): Node[] {
+function agentWords(did: Did, name: string | undefined): Node[] {
   const { head, tail } = fingerprint(did);
   const print = h("span", { class: "fp", title: did }, h("i", {}, "z6Mk"), head, h("i", {}, "…"), tail);
   return name === undefined ? [print] : [h("bdi", { class: "name" }, name), print];

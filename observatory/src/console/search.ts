@@ -20,7 +20,7 @@ export interface Step {
  * The calls of several logs, newest first, however old: by the order of each log, and between logs by time. What comes in
  * meanwhile changes no page, because a page goes on below a place and not after a number of calls.
  */
-export function* callsBack(ledgers: readonly Ledger[], places: Places | undefined): Generator<Step, void, void> {
+function* callsBack(ledgers: readonly Ledger[], places: Places | undefined): Generator<Step, void, void> {
   const heads = ledgers.flatMap((ledger) => {
     const rows = ledger.back(beginning(ledger, places));
     const first = rows.next();

@@ -58,7 +58,7 @@ const kinds: Readonly<Record<string, Kind>> = {
 type AllowRule = ReturnType<Policy["compiled"]["allow"][Kind]["about"]>[number];
 
 /** The allow rules about a target. */
-export function rulesAbout(policy: Policy, method: string, target: string): readonly AllowRule[] {
+function rulesAbout(policy: Policy, method: string, target: string): readonly AllowRule[] {
   return policy.compiled.allow[kinds[method] ?? "methods"].about(target, false);
 }
 

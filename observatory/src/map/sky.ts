@@ -4,9 +4,9 @@ import { communities } from "./communities.ts";
 import { fit, layoutGraph, type Link, type Point } from "./layout.ts";
 
 /** Below this many agents every agent is drawn with its sigil. */
-export const POSTER_AGENTS = 60;
+const POSTER_AGENTS = 60;
 /** Most agents of the still picture. */
-export const STILL_AGENTS = 240;
+const STILL_AGENTS = 240;
 
 /** The size of the picture. */
 export const SKY: { readonly width: number; readonly height: number } = { width: 700, height: 590 };

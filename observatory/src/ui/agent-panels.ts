@@ -87,7 +87,7 @@ function rest(more: number): Html {
 }
 
 /** Vouches with the other party, the signed integer, and what became of them. */
-export function vouchTable(
+function vouchTable(
   vouches: readonly VouchData[],
   party: "from" | "to",
   frame: Frame,

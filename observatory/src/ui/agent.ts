@@ -18,7 +18,7 @@ export function agentName({ did, name }: AgentRef): Html {
 }
 
 /** The recognisable characters of a DID, with the common ones faint. */
-export function fingerprintHtml(did: Did): Html {
+function fingerprintHtml(did: Did): Html {
   const { head, tail } = fingerprint(did);
   return html`<span class="fp" title="${did}"><i>z6Mk</i>${head}<i>…</i>${tail}</span>`;
 }

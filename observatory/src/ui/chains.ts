@@ -18,7 +18,7 @@ export function chains({ terms, target }: Working, frame: Frame): Html {
 }
 
 /** One row a chain: the agents in their order, with what each vouches. */
-export function chainRows(terms: readonly Term[], frame: Frame): Html {
+function chainRows(terms: readonly Term[], frame: Frame): Html {
   return html`<ol class="chainrows">
     ${terms.map((term) => html`<li><b class="gain">+${term.addend}</b> ${chainLine(term, frame)}</li>`)}
   </ol>`;

@@ -3,7 +3,7 @@ import type { Candidate } from "../log/sequencer.ts";
 import { kindCodes } from "../store/kinds.ts";
 
 /** The 32 bytes of a digest `sha256:…`. */
-export function digestBytes(digest: string): Uint8Array {
+function digestBytes(digest: string): Uint8Array {
   return fromHex(digest.slice("sha256:".length));
 }
 

@@ -15,7 +15,7 @@ import { trustRoutes } from "./trust.ts";
 import { forkRoutes, witnessRoutes } from "./witness.ts";
 
 /** The routes of a registry with their descriptions. */
-export function registryRoutes(service: Service): Route[] {
+function registryRoutes(service: Service): Route[] {
   const routes: Route[] = [
     ...statementRoutes(service),
     ...noteRoutes(service),

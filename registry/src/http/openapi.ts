@@ -23,7 +23,7 @@ export function openApiDocument(routes: readonly Route[], serverUrl: string): ob
 }
 
 /** `/v1/agents/:did` → `/v1/agents/{did}`; patterns of Hono are left out. */
-export function openApiPath(path: string): string {
+function openApiPath(path: string): string {
   return path.replaceAll(/:(\w+)(?:\{[^/]*\})?/g, "{$1}");
 }
 

@@ -50,7 +50,7 @@ export interface AipDocument {
 }
 
 /** More agents and vouches than this are not taken from one document. */
-export const MAX_ITEMS = 500;
+const MAX_ITEMS = 500;
 
 /** Members under which AIP's service lists agents and vouches. */
 const lists = [

@@ -43,7 +43,7 @@ async function itemsOf(context: Context, options: Args["options"]): Promise<read
 }
 
 /** One item in a line: its word, who wants what, and how long it can be answered. */
-export async function itemRow(context: Context, item: ApprovalItem, labels: Labels): Promise<string[]> {
+async function itemRow(context: Context, item: ApprovalItem, labels: Labels): Promise<string[]> {
   return (await itemCells(context, item, labels))(context.ui);
 }
 
