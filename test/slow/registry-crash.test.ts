@@ -19,8 +19,12 @@ it.skipIf(!traceable).for([
   ["rename", "EIO"],
   ["rename", "ENOSPC"],
 ] as const)("A-LOG-07 a %s that fails with %s ends in a refusal, wherever it falls", async ([calls, error]) => {
+  let met = 0;
   for (const place of places) {
     const { acknowledged, refused } = await faultOf({ calls, error, from: place });
     console.log(`${error} at ${calls} ${place}: ${acknowledged} acknowledged, ${refused} refused`);
+    if (refused > 0) met++;
   }
+  // Later ones may be more than the load brings.
+  expect(met).toBeGreaterThan(1);
 });
