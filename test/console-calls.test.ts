@@ -201,7 +201,14 @@ describe("the receipt of a call", () => {
       const run = generateRun();
       put(await signEntry(agent, { run, prev: [], step: "tool_call", result: "executed" }));
       expect((await site.home.call(show)).code).toBe(6);
+      database.prepare("DELETE FROM receipt WHERE seq = ?").run(last!.outcome!.seq);
+      const gone = await site.home.call(show);
+      expect(gone.code).toBe(0);
+      expect(gone.stdout.replace(/\s+/g, " ")).toContain(
+        `${last!.outcome!.receipt!} was issued, and is not kept any more`,
+      );
     } finally {
+      database.prepare("INSERT OR IGNORE INTO receipt VALUES (?, ?)").run(last!.outcome!.seq, own);
       put(own);
       database.close();
     }

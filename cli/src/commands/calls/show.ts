@@ -24,7 +24,7 @@ export async function run(context: Context, { words: [text = ""], options }: Arg
     exit: receipt?.problem === undefined ? 0 : 6,
     data: { ...callData(call), ...(receipt ? { receipt } : {}) },
     text: [
-      ...ui.facts([...facts(context, call), ...(receipt ? [receiptFact(receipt)] : [])]),
+      ...ui.facts([...facts(context, call), ...(receipt ? [receiptFact(receipt)] : lostReceipt(call))]),
       ...(args === undefined
         ? []
         : [
@@ -93,6 +93,14 @@ function receiptFact({ step, result, at, problem }: NonNullable<ReturnType<typeo
   if (problem !== undefined) return { mark: "no", label: "receipt", value: visible(problem, 300) };
   const what = visible(`${step} / ${result}`, 80);
   return { mark: "ok", label: "receipt", value: `${what}, signed by the guard at ${at} (--json shows the token)` };
+}
+
+/** Its record names a receipt that is kept no more: whoever got it can show that it is the one. */
+function lostReceipt({ outcome }: AuditedCall): Fact[] {
+  if (outcome?.receipt === undefined) return [];
+  return [
+    { mark: "none", label: "receipt", value: `${visible(outcome.receipt, 100)} was issued, and is not kept any more` },
+  ];
 }
 
 function shadowText({ policy, effect, rule, reason }: ShadowAnswer): string {
