@@ -214,7 +214,7 @@ describe("an A2A agent card", () => {
     expect(await verify(note, ...asked)).toMatchObject({ code: 0, checks: { issuer: "ok" } });
 
     const { bytes } = await issueRevocation(friend, { revokes: "self" });
-    const posted = await fetch(`${registry.url}/v1/statements`, { method: "POST", body: bytes });
+    const posted = await fetch(`${registry.url}/v1/statements`, { method: "POST", body: Uint8Array.from(bytes) });
     expect(posted.status, await posted.text()).toBeLessThan(300);
     await registry.registry.published(5);
     expect(await verify(cards.shown, ...asked)).toMatchObject({ code: 6, checks: { signature: "ok", vouches: "no" } });
