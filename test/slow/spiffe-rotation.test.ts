@@ -138,7 +138,9 @@ describe("rotation", () => {
         }
       });
       for (let i = 0; i < 5; i++) {
+        const before = answers.get("done") ?? 0;
         await new Promise((resolve) => setTimeout(resolve, 1_500));
+        expect(answers.get("done"), "there is load").toBeGreaterThan(before);
         if (i === 1) {
           // The new authority is published before it signs.
           authorities = [...authorities, await newAuthority()];
@@ -148,7 +150,6 @@ describe("rotation", () => {
       done = true;
       await Promise.all(load);
       expect([[...answers.keys()], guard.refused]).toEqual([["done"], []]);
-      expect(answers.get("done")).toBeGreaterThan(100);
       expect(guard.connections()).toBeGreaterThan(4);
 
       // The agents die: what is held serves, and after its end nothing does.
