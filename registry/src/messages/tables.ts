@@ -1,4 +1,4 @@
-import type { Generated, Kysely } from "kysely";
+import { type Generated, type Kysely, sql } from "kysely";
 
 /** The table, as Kysely sees it; ids, tags and bodies are text, so every database has them in one form. */
 export interface MessageTables {
@@ -38,4 +38,12 @@ export async function createMessageTables({ schema }: Kysely<MessageTables>): Pr
     .execute();
   await schema.createIndex("message_sender").ifNotExists().on("message").columns(["sender", "received"]).execute();
   await schema.createIndex("message_received").ifNotExists().on("message").column("received").execute();
+  // All that waits is added up for each message that comes: from here, and not from rows with their bodies.
+  await schema
+    .createIndex("message_waiting")
+    .ifNotExists()
+    .on("message")
+    .column("size")
+    .where(sql.ref("body"), "is not", null)
+    .execute();
 }
