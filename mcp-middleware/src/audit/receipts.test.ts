@@ -84,6 +84,23 @@ describe("a guard keeps the receipts that it signs", () => {
     expect(parseEntry(executed).audience).toBe(guarded.caller.did);
   });
 
+  it("before they go out; and where the log takes nothing any more, the done call's answer goes out, and an alarm", async () => {
+    const identity = generateIdentity();
+    const path = join(folder, `${++files}.db`);
+    const audit = new AuditLog({ path, identity });
+    const alarms: unknown[] = [];
+    const { guard, caller } = scene({ identity, audit, onAlarm: (problem) => alarms.push(problem) });
+    const admission = await guard.admit(await signedEcho(caller, guard.did), stdio());
+    if (!admission.admitted) throw new Error(admission.reason);
+    await audit[Symbol.asyncDispose]();
+    const result = { content: [{ type: "text", text: "done" }] };
+    const response = await guard.settle(admission.decision, { jsonrpc: "2.0", id: 1, result });
+    expect(response).toMatchObject({ id: 1, result });
+    expect(alarms).toEqual([expect.objectContaining({ code: "ERR_AUDIT_UNAVAILABLE" })]);
+    expect(kept(path).map(({ call, token }) => [call.outcome?.outcome, token])).toEqual([["abandoned", undefined]]);
+    expect((await verifyAudit(path)).defect).toBeUndefined();
+  });
+
   it("and signs none for a call that was given up while its answer was looked at", async () => {
     const identity = generateIdentity();
     const path = join(folder, `${++files}.db`);

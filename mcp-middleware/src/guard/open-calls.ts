@@ -34,8 +34,8 @@ export class OpenCalls {
   }
 
   /**
-   * Ends an answered call: signs its receipt, then records both, so that the log holds each receipt that goes out. Its id
-   * is free at once, and nothing else can end it meanwhile.
+   * Ends an answered call: signs its receipt, then records both, so that the log holds each receipt that goes out; one that
+   * it cannot take is an alarm, and goes out all the same. Its id is free at once, and nothing else can end it meanwhile.
    * @returns the receipt; undefined where none is wanted, none can be made, or the call had ended otherwise: cancelled
    *   while a hook looked at the answer, its record says so, and no receipt says anything else
    */
