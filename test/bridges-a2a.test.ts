@@ -215,8 +215,7 @@ describe("an A2A agent card", () => {
 
     const { bytes } = await issueRevocation(friend, { revokes: "self" });
     const posted = await fetch(`${registry.url}/v1/statements`, { method: "POST", body: Uint8Array.from(bytes) });
-    expect(posted.status, await posted.text()).toBeLessThan(300);
-    await registry.registry.published(5);
+    await registry.registry.published(((await posted.json()) as { index: number }).index);
     expect(await verify(cards.shown, ...asked)).toMatchObject({ code: 6, checks: { signature: "ok", vouches: "no" } });
     expect(await verify(cards.alone, ...asked)).toMatchObject({ code: 6, checks: { signer: "no" } });
     const last = await verify(cards.bare, ...asked);
