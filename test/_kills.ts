@@ -55,6 +55,7 @@ async function run(folder: string, kills: number, seed: number): Promise<Killed>
   let random = seed;
   const below = (n: number): number => (random = (random * 48_271) % 2_147_483_647) % n;
   const given = new Set<Digest>();
+  const received = new Map<string, string>();
 
   const start = (): Running => {
     const args = [join(import.meta.dirname, "fixtures/audit-guard.ts"), folder, toHex(key), alice.did];
@@ -67,6 +68,14 @@ async function run(folder: string, kills: number, seed: number): Promise<Killed>
       child.stdin.write(`${JSON.stringify(message)}\n`);
     };
     return { child, lines, ask, exited: new Promise((resolve) => child.once("exit", resolve)) };
+  };
+
+  /** What the guard answered next; the receipts of it are kept as a caller would. */
+  const answer = async ({ lines }: Running): Promise<string> => {
+    const line = (await lines.next()).value as string;
+    const { executed, receipt } = JSON.parse(line) as { readonly executed?: string; readonly receipt?: string };
+    if (executed !== undefined && receipt !== undefined) received.set(executed, receipt);
+    return line;
   };
 
   /** Approves what is asked, in this process, over the guard's file, while the guard writes to it. */
@@ -85,12 +94,12 @@ async function run(folder: string, kills: number, seed: number): Promise<Killed>
     const running = start();
     const calls = 12;
     for (let i = 0; i < calls; i++) await running.ask(i % 2 === 0 ? "refund" : "echo", Math.floor(++last / 3));
-    for (let answers = 1 + below(calls - 1); answers > 0; answers--) await running.lines.next();
+    for (let answers = 1 + below(calls - 1); answers > 0; answers--) await answer(running);
     // A person answers while calls run; half of the time the guard is killed meanwhile.
     const answered = approveAll();
     if (below(2) === 0) await answered;
     for (let i = 0; i < 6; i++) await running.ask("refund", Math.floor(last / 3) - (i % 4));
-    for (let answers = below(4); answers > 0; answers--) await running.lines.next();
+    for (let answers = below(4); answers > 0; answers--) await answer(running);
     await sleep(below(12));
     // It was killed, and did not fall.
     expect(running.child.exitCode).toBeNull();
@@ -102,7 +111,7 @@ async function run(folder: string, kills: number, seed: number): Promise<Killed>
   // One more start and a clean stop: what was open is closed, what was approved and not used is used now.
   const running = start();
   await running.ask("echo", 0);
-  await running.lines.next();
+  await answer(running);
   await approveAll();
   using store = new ApprovalStore(path);
   const unused = store.list(["approved"]).map((item) => {
@@ -111,12 +120,21 @@ async function run(folder: string, kills: number, seed: number): Promise<Killed>
   });
   for (const n of unused) {
     await running.ask("refund", n);
-    expect(JSON.parse((await running.lines.next()).value as string)).toHaveProperty("executed");
+    expect(JSON.parse(await answer(running))).toHaveProperty("executed");
   }
   expect(store.list(["open", "approved", "lapsed", "denied", "timeout", "replaced"])).toEqual([]);
   running.child.stdin!.end();
   await running.exited;
+  compareReceipts(path, received);
   return await compare(folder, path, server.did, given);
+}
+
+/** Every receipt that somebody got is in the log, with its call, and the log has no other for it. */
+function compareReceipts(path: string, received: ReadonlyMap<string, string>): void {
+  using reader = new AuditReader(path);
+  const kept = new Map([...reader.calls()].map((call) => [call.decision.id, reader.receipt(call)]));
+  expect(received.size).toBeGreaterThan(0);
+  expect([...received].filter(([decision, receipt]) => kept.get(decision) !== receipt)).toEqual([]);
 }
 
 async function compare(folder: string, path: string, guard: `did:key:${string}`, given: Set<Digest>): Promise<Killed> {
