@@ -218,6 +218,30 @@ describe("a guard keeps the receipts that it signs", () => {
     expect(database.database.prepare("SELECT count(*) FROM receipt").pluck().get()).toBe(0);
   });
 
+  it("also one that comes in while its record is archived: it goes to the next archive", async () => {
+    const identity = generateIdentity();
+    const path = await threeCalls(identity);
+    const [{ call, token }] = kept(path) as [ReturnType<typeof kept>[number]];
+    change(path, "DELETE FROM receipt WHERE seq = ?", call.outcome!.seq);
+    // Between the writing of the archive and the end of the rotation.
+    change(
+      path,
+      `CREATE TRIGGER late AFTER INSERT ON meta WHEN new.name = 'base'
+       BEGIN INSERT INTO receipt VALUES (${call.outcome!.seq}, '${token!}'); END`,
+    );
+    const digest = tokenDigest(token!);
+    const holds = async (archive: string): Promise<boolean> =>
+      (await verifyExport(readFileSync(archive, "utf8"))).entries.has(digest);
+    expect(await holds(rotateAudit(path)!.path)).toBe(false);
+    change(path, "DROP TRIGGER late");
+    expect((await verifyAudit(path)).defect).toBeUndefined();
+    await threeCalls(identity, path);
+    expect(await holds(rotateAudit(path)!.path)).toBe(true);
+    expect((await verifyAudit(path)).defect).toBeUndefined();
+    using database = reopened(path);
+    expect(database.database.prepare("SELECT count(*) FROM receipt").pluck().get()).toBe(0);
+  });
+
   it("but none where it signs none; and a file of an older guard is read, and gets its place for them", async () => {
     {
       await using silent = recording({ receipts: false });
@@ -241,8 +265,9 @@ describe("a guard keeps the receipts that it signs", () => {
   });
 });
 
-async function threeCalls(identity?: Identity): Promise<string> {
-  await using guarded = recording(identity ? { identity } : {});
+async function threeCalls(identity: Identity = generateIdentity(), path?: string): Promise<string> {
+  const again = path === undefined ? {} : { audit: new AuditLog({ path, identity }) };
+  await using guarded = recording({ identity, ...again });
   for (let i = 0; i < 3; i++) await guarded.call();
   return guarded.path;
 }

@@ -48,6 +48,8 @@ function rotate(database: GuardDatabase, reader: AuditReader, path: string, keep
     .get(from, keep)?.size;
   if (to === undefined) return undefined;
   const archive = archivePath(path, from);
+  // A refusal's receipt follows its record: one that comes in while the archive is written goes to the next.
+  database.prepare("CREATE TEMP TABLE archived AS SELECT seq FROM receipt WHERE seq < ?").run(to);
   // One that is there is of a rotation that was cut short: all that it holds is still in the log.
   writeDurably(archive, exportLines(reader, { to }));
   database.pragma("synchronous = FULL");
@@ -63,7 +65,7 @@ function rotate(database: GuardDatabase, reader: AuditReader, path: string, keep
       const base = JSON.stringify({ size: to, prev: toHex(last.hash) });
       database.prepare("INSERT OR REPLACE INTO meta VALUES ('base', ?)").run(base);
       database.prepare("DELETE FROM record WHERE seq < ?").run(to);
-      database.prepare("DELETE FROM receipt WHERE seq < ?").run(to);
+      database.exec("DELETE FROM receipt WHERE seq IN (SELECT seq FROM archived)");
       database.prepare("DELETE FROM checkpoint WHERE size < ?").run(to);
     })
     .immediate();
