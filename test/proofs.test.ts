@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { join } from "node:path";
 import { Readable, Writable } from "node:stream";
@@ -15,6 +15,7 @@ import {
   signPlaceProof,
   STATEMENT_CONTEXT,
 } from "@peerage/core";
+import { openRegistry, type Registry, serveApp } from "@peerage/registry";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { Context } from "../cli/src/context.ts";
 import { openSnapshot } from "../cli/src/network.ts";
@@ -25,7 +26,7 @@ import { readPublished, type Reach } from "../cli/src/proofs/published.ts";
 import { dataSchemas } from "../cli/src/schemas.ts";
 import { Home } from "./_cli.ts";
 import { type Certificate, selfSigned, serve } from "./_https.ts";
-import { startRegistry, type TestRegistry } from "./_registry.ts";
+import { startRegistry, temporaryFolder, type TestRegistry } from "./_registry.ts";
 
 const PATH = "/.well-known/peerage.json";
 const NOW = (): Date => new Date();
@@ -362,6 +363,35 @@ describe("a place in a profile", () => {
       selfName: "bot",
       places: [],
     });
+  });
+
+  it("is nobody's word while the log by which its key is judged goes back: that is not a log that is away", async () => {
+    await using own = await Home.make();
+    using one = temporaryFolder();
+    using two = temporaryFolder();
+    const agent = generateIdentity();
+    const open = ({ path }: { path: string }): Promise<Registry> => openRegistry({ dataDir: path, cadenceMs: 20 });
+    await open(one).then((log) => log[Symbol.asyncDispose]());
+    await cp(one.path, two.path, { recursive: true });
+    await using log = await open(one);
+    await using older = await open(two);
+    const burn = await issueRevocation(agent, { revokes: "self" });
+    await log.published((await log.submit(burn.bytes)).index);
+    let behind: Registry | undefined = log;
+    await using served = await serveApp({
+      fetch: (...args) => behind?.app.fetch(...args) ?? new Response("", { status: 503 }),
+    });
+    publish(await fileOf(agent, url));
+    const verify = async (): Promise<unknown> => {
+      const { code, stdout, stderr } = await own.call(["verify", url, "--registry", served.url, "--json"]);
+      return [code, /ERR_[A-Z_]+/.exec(stderr + stdout)?.[0]];
+    };
+    expect(await verify()).toEqual([6, "ERR_KEY_REVOKED"]);
+    behind = older;
+    expect(await verify()).toEqual([3, "ERR_REGISTRY_STALE"]);
+    // Offline a DID's own first key is believed, and that is said.
+    behind = undefined;
+    expect(await verify()).toEqual([0, undefined]);
   });
 
   it("is no agent's once its key is burnt, by the log", async () => {

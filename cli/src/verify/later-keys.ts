@@ -1,18 +1,35 @@
-import { type Did, type Entry, type MultibaseKey, PeerageError, SKEW_SECONDS, type View } from "@peerage/core";
+import {
+  type Did,
+  type Entry,
+  isPeerageError,
+  type MultibaseKey,
+  PeerageError,
+  SKEW_SECONDS,
+  type View,
+} from "@peerage/core";
 import type { Snapshot } from "../network.ts";
 import { rfc3339 } from "../ui/time.ts";
 import { type Check, notChecked, passed, thrown } from "./check.ts";
 
+/** No registry answers at its address: whoever can bring that about can cut the line as well. */
+const away: ReadonlySet<string> = new Set([
+  "ERR_REGISTRY_UNREACHABLE",
+  "ERR_REGISTRY_BUSY",
+  "ERR_REGISTRY_RESPONSE",
+  "ERR_NOT_FOUND",
+]);
+
 /**
  * The log by which keys are judged, where there is one to ask. Offline a DID's first key is believed; what a later one
  * signed cannot be judged without the log, so then it must be there.
- * @throws {PeerageError} ERR_REGISTRY_UNREACHABLE and what else following it throws, if a later key is named
+ * @throws {PeerageError} ERR_REGISTRY_UNREACHABLE and the like only if a later key is named; what else following the log
+ *   throws always: one that contradicts itself, or goes back, is not away
  */
 export async function viewFor(text: string, snapshot: () => Promise<Snapshot | undefined>): Promise<View | undefined> {
   try {
     return (await snapshot())?.view;
   } catch (error) {
-    if (namesLaterKey(text)) throw error;
+    if (!(isPeerageError(error) && away.has(error.code)) || namesLaterKey(text)) throw error;
     return undefined;
   }
 }
