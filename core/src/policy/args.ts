@@ -90,7 +90,15 @@ function compileTest(test: ArgumentTest): CompiledOperators {
   if (operators.like !== undefined) all.push(like(operators.like));
   if (operators.notLike !== undefined) all.push(not(like(operators.notLike)));
   if (operators.maxLength !== undefined) all.push(atMost(operators.maxLength));
-  return { absent: false, value: (value) => all.reduce<Verdict>((verdict, one) => both(verdict, one(value)), true) };
+  return { absent: false, value: allOf(all) };
+}
+
+function allOf(tests: readonly ValueTest[]): ValueTest {
+  return (value) => {
+    let verdict: Verdict = true;
+    for (const test of tests) verdict = both(verdict, test(value));
+    return verdict;
+  };
 }
 
 /** True if equal, false for another value of the same type, else undefined: nothing is converted. */

@@ -12,7 +12,7 @@ import {
 } from "./document.ts";
 import type { CompiledBudget } from "./counters.ts";
 import { anyMatcher, pathGlob, type Matcher } from "./glob.ts";
-import { bindings, type Binding, type Facts, type PolicyInput } from "./input.ts";
+import { bindings, type Binding, type CallerFacts, type Facts, type PolicyInput } from "./input.ts";
 import { includes, principalSet } from "./principals.ts";
 import { parseDuration } from "./time.ts";
 import { either, principalsText, testText } from "./wording.ts";
@@ -51,27 +51,29 @@ type Rule = AllowRule | DenyRule;
 /** Who the rule is about: `agents` and `spiffe`. A deny rule also sees a SPIFFE ID that is not bound, beside a bound one. */
 export function callerConditions(rule: Rule, list: "deny" | "allow", document: PolicyDocument): Condition[] {
   const conditions: Condition[] = [];
-  const idsOf = ({ caller }: Facts): readonly (string | undefined)[] =>
-    list === "deny" ? [caller?.spiffe, caller?.unbound] : [caller?.spiffe];
-  const spiffeOf = (facts: Facts): string | undefined => idsOf(facts).find((id) => id !== undefined);
+  const unboundOf = (caller: CallerFacts | undefined): string | undefined =>
+    list === "deny" ? caller?.unbound : undefined;
+  const spiffeOf = ({ caller }: Facts): string | undefined => caller?.spiffe ?? unboundOf(caller);
   if (rule.agents !== undefined) {
     const agents = principalSet(rule.agents, document.groups);
     conditions.push({
       kind: "agents",
       wanted: `a call by ${principalsText(rule.agents)}`,
-      holds: (facts) =>
-        facts.caller === undefined ? undefined : idsOf(facts).some((id) => includes(agents, facts.caller?.did, id)),
+      holds: ({ caller }) =>
+        caller === undefined
+          ? undefined
+          : includes(agents, caller.did, caller.spiffe) || includes(agents, caller.did, unboundOf(caller)),
       found: (facts) => facts.caller?.did ?? spiffeOf(facts) ?? "no caller",
     });
   }
   if (rule.spiffe !== undefined) {
     const patterns = listOf<string>(rule.spiffe);
     const matches: Matcher = anyMatcher(patterns.map(pathGlob));
+    const isLike = (id: string | undefined): boolean => id !== undefined && matches(id) === true;
     conditions.push({
       kind: "spiffe",
       wanted: `a bound SPIFFE ID like ${either(patterns)}`,
-      holds: (facts) =>
-        facts.caller === undefined ? undefined : idsOf(facts).some((id) => id !== undefined && matches(id)),
+      holds: ({ caller }) => (caller === undefined ? undefined : isLike(caller.spiffe) || isLike(unboundOf(caller))),
       found: (facts) => spiffeOf(facts) ?? (facts.caller?.unbound === undefined ? "none" : "one that is not bound"),
     });
   }
