@@ -26,6 +26,12 @@ describe("parsePlace", () => {
       "https://gitlab.com/a/b/c/-/raw/HEAD/peerage-proof.json",
     ],
     [
+      "github.com/o/n.git.git",
+      "repository",
+      "https://github.com/o/n",
+      "https://raw.githubusercontent.com/o/n/HEAD/peerage-proof.json",
+    ],
+    [
       "codeberg.org/o/n/",
       "repository",
       "https://codeberg.org/o/n",

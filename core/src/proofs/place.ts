@@ -83,7 +83,7 @@ function domain(url: URL): Place {
 
 function repository(url: URL, fileAt: (path: string) => string): Place {
   if (url.port !== "") throw notAPlace("host", "a forge is at its usual port");
-  const path = url.pathname.replace(/^\/+|\/+$/g, "").replace(/\.git$/, "");
+  const path = url.pathname.replace(/^\/+|\/+$/g, "").replace(/(\.git)+$/, "");
   const parts = path.split("/");
   const isGitlab = url.hostname === "gitlab.com";
   const isName = (part: string): boolean =>
