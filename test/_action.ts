@@ -53,7 +53,12 @@ export interface Stepped extends Ran {
 }
 
 /** Runs the action's steps as a runner does: defaults filled in, each `run` a file given to bash, outputs read from files. */
-export async function act(workspace: string, inputs: Record<string, string>, from = 0): Promise<Stepped> {
+export async function act(
+  workspace: string,
+  inputs: Record<string, string>,
+  from = 0,
+  more: Record<string, string> = {},
+): Promise<Stepped> {
   const action = await readAction();
   const runner = await mkdtemp(join(tmpdir(), "peerage-runner-"));
   const temp = join(runner, "temp");
@@ -76,6 +81,7 @@ export async function act(workspace: string, inputs: Record<string, string>, fro
         GITHUB_WORKSPACE: workspace,
         GITHUB_OUTPUT: outputFile,
         RUNNER_TEMP: temp,
+        ...more,
         ...Object.fromEntries(Object.entries(env).map(([name, expression]) => [name, valueOf(expression)])),
       },
     });

@@ -1,4 +1,5 @@
-import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { fromBase64url, generateIdentity, identityFromSeed } from "@peerage/core";
@@ -48,6 +49,20 @@ describe("the action", () => {
     const everything = signed.stdout + signed.stderr + JSON.stringify(signed.outputs);
     expect(everything).not.toContain(seed);
     expect(signed.left).toEqual([]);
+    // What is started finds it neither among its arguments nor in its environment.
+    const started = await mkdtemp(join(tmpdir(), "peerage-started-"));
+    const log = join(started, "log");
+    const node = `#!/bin/sh\n{ printf '%s\\n' "$@"; env; } >> '${log}'\nexec '${process.execPath}' "$@"\n`;
+    await writeFile(join(started, "node"), node, { mode: 0o755 });
+    const secrets = { mode: "sign", path: "skill", key: job.key, passphrase: "a phrase for nothing" };
+    await act(workspace, secrets, INSTALLED, {
+      PATH: `${started}:${process.env["PATH"] ?? ""}`,
+      TOKEN_OF_JOB: "secret",
+    });
+    const seen = await readFile(log, "utf8");
+    expect(seen).toContain("--passphrase-file");
+    for (const secret of [seed, "a phrase for nothing", "TOKEN_OF_JOB"]) expect(seen).not.toContain(secret);
+    await rm(started, { recursive: true });
 
     const stranger = generateIdentity().did;
     const verified = await run({ mode: "verify", path: "skill", signer: `${stranger} ${did}` });
@@ -72,6 +87,24 @@ describe("the action", () => {
     expect([code, outputs["answer"]]).toEqual([6, "invalid"]);
     expect(stdout).toContain("no file or folder with a manifest");
     await rm(join(workspace, "card.json"));
+  });
+
+  it("A-CLI-08 tells of files with names that are commands to the runner, and lets it take none", async () => {
+    const folder = join(workspace, "named");
+    await mkdir(folder);
+    await writeFile(join(folder, "a"), "a");
+    expect((await act(workspace, { mode: "sign", path: "named", key: job.key }, INSTALLED)).code).toBe(0);
+    await writeFile(join(folder, "::error::pwned"), "");
+    const { code, stdout } = await act(workspace, { mode: "verify", path: "named", signer: did }, INSTALLED);
+    expect(code).toBe(6);
+    const [begin = "", token = ""] = /^::stop-commands::(\S{40,})\n/m.exec(stdout) ?? [];
+    expect(token).not.toBe("");
+    const end = stdout.indexOf(`\n::${token}::\n`);
+    expect(end).toBeGreaterThan(0);
+    const shown = stdout.slice(stdout.indexOf(begin), end);
+    expect(shown).toContain("::error::pwned");
+    expect(stdout.replace(shown, "")).not.toContain("pwned");
+    await rm(folder, { recursive: true });
   });
 
   it("gates on the trust in an agent: admits at the threshold, and refuses below it and a stranger", async () => {
