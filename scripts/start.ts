@@ -30,7 +30,8 @@ const faults = new Writable({
 
 /** Runs one command of peerage in this process; its answer is not shown. */
 function peerage(...argv: string[]): Promise<number> {
-  const env = { ...process.env, PEERAGE_HOME: home, PEERAGE_NO_INPUT: "1" };
+  const { PEERAGE_REGISTRY: _, PEERAGE_IDENTITY: __, PEERAGE_AGENT_SOCK: ___, ...others } = process.env;
+  const env = { ...others, PEERAGE_HOME: home, PEERAGE_NO_INPUT: "1" };
   const io = { env, cwd: process.cwd(), stdin: process.stdin, stdout: silent, stderr: faults, now: () => new Date() };
   return main([...argv, "--quiet"], io);
 }
@@ -77,6 +78,8 @@ try {
   await buildIslands();
   const registryPort = await freePort(7075);
   const registryUrl = `http://127.0.0.1:${registryPort}`;
+  // Left by an earlier start: that registry is not up yet, and `init` would ask it.
+  await done("config", "set", "registry");
   for (const name of ["operator", "gate"]) await done("init", name, "--role", name === "gate" ? "server" : "person");
   const registry = peerage(
     "registry",

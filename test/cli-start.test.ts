@@ -5,24 +5,34 @@ import { Home } from "./_cli.ts";
 
 const START = fileURLToPath(new URL("../scripts/start.ts", import.meta.url));
 
+/** Starts it in a folder and waits for what it prints, or for its end. */
+async function start(home: Home): Promise<{ printed: string; stop: () => Promise<void> }> {
+  const child = spawn(process.execPath, [START], {
+    cwd: home.path,
+    env: { PATH: process.env["PATH"], HOME: home.path, PEERAGE_HOME: home.at() },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const closed = new Promise((resolve) => child.once("close", resolve));
+  const printed = await new Promise<string>((resolve) => {
+    let text = "";
+    child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+      text += chunk;
+      if (text.includes("Ctrl-C stops it")) resolve(text);
+    });
+    void closed.then(() => resolve(text));
+  });
+  const stop = async (): Promise<void> => {
+    child.kill("SIGINT");
+    await closed;
+  };
+  return { printed, stop };
+}
+
 describe("npm start", () => {
   it("brings up registry, observatory and a guarded server, and a newcomer gets in by following what it prints", async () => {
     await using home = await Home.make();
-    const child = spawn(process.execPath, [START], {
-      cwd: home.path,
-      env: { PATH: process.env["PATH"], HOME: home.path, PEERAGE_HOME: home.at() },
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    const closed = new Promise((resolve) => child.once("close", resolve));
+    const { printed, stop } = await start(home);
     try {
-      const printed = await new Promise<string>((resolve) => {
-        let text = "";
-        child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
-          text += chunk;
-          if (text.includes("Ctrl-C stops it")) resolve(text);
-        });
-        void closed.then(() => resolve(text));
-      });
       const registry = /registry and observatory +(http:\/\/127\.0\.0\.1:\d+)/.exec(printed)?.[1] ?? "";
       const guard = /example MCP server +(http:\/\/127\.0\.0\.1:\d+\/mcp)/.exec(printed)?.[1] ?? "";
       expect(printed).toContain("connect an agent");
@@ -53,8 +63,18 @@ describe("npm start", () => {
       const { agents } = await home.data(["find"]);
       expect(agents).toHaveLength(4);
     } finally {
-      child.kill("SIGINT");
-      await closed;
+      await stop();
+    }
+    // The next day: the same folder, the same identities, and who was vouched for is still let in.
+    const again = await start(home);
+    try {
+      const lines = [...again.printed.matchAll(/^ {4}npx peerage (.+)$/gm)].map(([, line]) => line!.split(" "));
+      await home.ok(lines[0]!);
+      expect(await home.run(lines[3]!)).toMatchObject({ code: 0, stdout: expect.stringContaining("Echo: hello") });
+      const { agents } = await home.data(["find"]);
+      expect(agents).toHaveLength(4);
+    } finally {
+      await again.stop();
     }
   });
 });

@@ -114,7 +114,7 @@ function refuseExcess(command: Command, parent: string, implied: string): void {
     1,
   )[0];
   throw usage(
-    `unknown command: ${parent} ${extra}`,
+    `unknown command: ${parent} ${max === 0 ? extra : (command.args[0] ?? extra)}`,
     near === undefined ? `peerage help ${parent}` : `peerage ${parent} ${near}`,
   );
 }
