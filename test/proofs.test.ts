@@ -7,10 +7,16 @@ import {
   addProof,
   formatPlaceFile,
   generateIdentity,
+  generateSeed,
   type Identity,
+  identityFromSeed,
+  issueKeyInit,
+  issueKeyRotate,
   issueRevocation,
   type JsonObject,
+  keyDigest,
   MAX_PLACE_FILE_BYTES,
+  multibaseOf,
   parsePlace,
   signPlaceProof,
   STATEMENT_CONTEXT,
@@ -401,5 +407,29 @@ describe("a place in a profile", () => {
     await registry.publish((await issueRevocation(agent, { revokes: "self" })).bytes);
     const burnt = await home.call(["verify", url, "--by", agent.did, "--json"]);
     expect([burnt.code, burnt.stdout]).toEqual([6, expect.stringContaining("ERR_KEY_REVOKED")]);
+  });
+
+  it("is a retired key's word for an agent that goes on, and nobody's for one that has ended", async () => {
+    let now = NOW();
+    await using own = await startRegistry({ now: () => now });
+    const seed = generateSeed();
+    const agent = generateIdentity();
+    const next = identityFromSeed(seed, { did: agent.did });
+    const commit = keyDigest(multibaseOf(identityFromSeed(seed).did));
+    const log = async (issue: Promise<{ readonly bytes: Uint8Array }>): Promise<void> => {
+      await own.publish((await issue).bytes);
+      now = new Date(now.getTime() + 2_000);
+    };
+    const verify = async (): Promise<unknown> => {
+      const { code, stdout } = await home.call(["verify", url, "--by", agent.did, "--registry", own.url, "--json"]);
+      return [code, /ERR_[A-Z_]+/.exec(stdout)?.[0]];
+    };
+    publish(await fileOf(agent, url, now));
+    const init = await issueKeyInit(agent, { next: commit, now });
+    await log(Promise.resolve(init));
+    await log(issueKeyRotate(next, { prev: init, next: commit, now }));
+    expect(await verify()).toEqual([0, undefined]);
+    await log(issueRevocation(next, { revokes: "self", now }));
+    expect(await verify()).toEqual([6, "ERR_KEY_REVOKED"]);
   });
 });
