@@ -14,6 +14,7 @@ import {
 } from "@peerage/core";
 import { z } from "zod";
 import { isKnownTo } from "../messages/known.ts";
+import { tokenOf } from "./authorization.ts";
 import { readBody } from "./body.ts";
 import { json } from "./answers.ts";
 import { statementId as digest } from "./parameters.ts";
@@ -126,13 +127,6 @@ function inboxRequest(c: Ctx, service: Service, action: InboxAction, message?: D
     throw new PeerageError("ERR_PROOF_MISMATCH", "the request was signed for something else");
   checkKey(service, asked);
   return asked;
-}
-
-function tokenOf(c: Ctx): string {
-  const header = c.req.header("authorization");
-  const token = /^Peerage ([A-Za-z0-9_.-]+)$/.exec(header ?? "")?.[1];
-  if (token !== undefined) return token;
-  throw new PeerageError("ERR_PROOF_MISSING", "this needs Authorization: Peerage <token>, signed for this request");
 }
 
 /** By what a request is judged. A log restored from an older backup takes a key that was stolen since for the current one. */

@@ -11,6 +11,7 @@ import {
   verifyNoteErasure,
 } from "@peerage/core";
 import { z } from "zod";
+import { tokenOf } from "./authorization.ts";
 import { readBody } from "./body.ts";
 import { json } from "./answers.ts";
 import { statementId as digest } from "./parameters.ts";
@@ -90,9 +91,8 @@ export function noteRoutes(service: Service): Route[] {
 }
 
 function erasureOf(c: Ctx, { keys, published: { view } }: Service): ReturnType<typeof verifyNoteErasure> {
-  const token = /^Peerage ([A-Za-z0-9_.-]+)$/.exec(c.req.header("authorization") ?? "")?.[1];
   try {
-    return verifyNoteErasure(token, keys.origin, { keysOf: (did) => view.keysOf(did) });
+    return verifyNoteErasure(tokenOf(c), keys.origin, { keysOf: (did) => view.keysOf(did) });
   } catch (error) {
     if (!isPeerageError(error)) throw error;
     throw new PeerageError("ERR_PROOF_INVALID", `the request to erase is not signed as it should be: ${error.message}`);
