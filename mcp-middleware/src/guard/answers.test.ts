@@ -197,8 +197,8 @@ describe("a response", () => {
   it("with a number that no two readers digest alike gets a receipt without its digest", async () => {
     const { guard, caller } = scene();
     const decision = await decisionOf(guard, await signedEcho(caller, guard.did));
-    const receipt = await guard.receiptFor(decision, { jsonrpc: "2.0", id: 1, result: { n: 2 ** 60 } });
-    expect(verifyReceipt(receipt, { server: guard.did, call: decision.proof!, prev: [] }).sub).toEqual({
+    const settled = await guard.settle(decision, { jsonrpc: "2.0", id: 1, result: { n: 2 ** 60 } });
+    expect(verifyReceipt(receiptOf(settled), { server: guard.did, call: decision.proof!, prev: [] }).sub).toEqual({
       policy: decision.policy,
     });
   });

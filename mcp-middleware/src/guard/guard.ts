@@ -16,7 +16,7 @@ import { asksAdapters, checkAdapters } from "./policy-adapters.ts";
 import { RateLimited } from "./rates.ts";
 import { Recorder } from "./recorder.ts";
 import { refusalReply, withheld } from "./refusal.ts";
-import { isEmptyResult, Responder } from "./responder.ts";
+import { Responder } from "./responder.ts";
 import { attachReceipt } from "./results.ts";
 import { idOf } from "./salvage-id.ts";
 import { checkIdFree, Sessions } from "./sessions.ts";
@@ -117,12 +117,8 @@ export class GuardCore implements Guard {
   async settle(decision: DecisionRecord, response: JsonRpcMessage): Promise<JsonRpcMessage> {
     const open = this.#open.get(decision);
     const shaped = await this.#afterHook(open, decision, this.#responder.shape(decision, open, response));
-    const receipt = await this.#open.conclude(decision, shaped, !isEmptyResult(decision, shaped));
+    const receipt = await this.#open.conclude(decision, shaped);
     return receipt === undefined ? shaped : attachReceipt(shaped, receipt);
-  }
-
-  receiptFor(decision: DecisionRecord, response: JsonRpcMessage): Promise<string | undefined> {
-    return this.#open.conclude(decision, response, true);
   }
 
   abandon(decision: DecisionRecord, outcome: "abandoned" | "cancelled" | "errored" | "unsent"): void {

@@ -2,7 +2,7 @@ import type { Recorded } from "../audit/audit-log.ts";
 import type { Outcome } from "../audit/record.ts";
 import type { Open } from "./about.ts";
 import type { Answered, Recorder } from "./recorder.ts";
-import { digestOf, type Responder } from "./responder.ts";
+import { digestOf, isEmptyResult, type Responder } from "./responder.ts";
 import { isErrored } from "./results.ts";
 import type { Sessions } from "./sessions.ts";
 import type { DecisionRecord, JsonRpcMessage } from "./types.ts";
@@ -36,11 +36,11 @@ export class OpenCalls {
   /**
    * Ends an answered call: signs its receipt, then records both, so that the log holds each receipt that goes out; one that
    * it cannot take is an alarm, and goes out all the same. Its id is free at once, and nothing else can end it meanwhile.
-   * @returns the receipt; undefined where none is wanted, none can be made, or the call had ended otherwise: cancelled
+   * @returns the receipt; undefined of an empty result, where none can be made, or the call had ended otherwise: cancelled
    *   while a hook looked at the answer, its record says so, and no receipt says anything else
    */
-  conclude(decision: DecisionRecord, response: JsonRpcMessage, isWanted: boolean): Promise<string | undefined> {
-    const isReceipted = isWanted && this.#open.has(decision);
+  conclude(decision: DecisionRecord, response: JsonRpcMessage): Promise<string | undefined> {
+    const isReceipted = this.#open.has(decision) && !isEmptyResult(decision, response);
     const recorded = this.#end(decision);
     const conclude = async (): Promise<string | undefined> => {
       const res = digestOf(response);

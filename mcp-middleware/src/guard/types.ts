@@ -136,10 +136,6 @@ export interface Guard extends AsyncDisposable {
    */
   settle(decision: DecisionRecord, response: JsonRpcMessage): Promise<JsonRpcMessage>;
   /**
-   * The `_meta` receipt alone, for proxies that splice it into received bytes; undefined where none is due.
-   */
-  receiptFor(decision: DecisionRecord, response: JsonRpcMessage): Promise<string | undefined>;
-  /**
    * Called when an admitted request will get no response: abandoned, cancelled or failed upstream. `unsent`: not a byte
    * reached the server, so approval and budget are given back.
    */
