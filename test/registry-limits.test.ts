@@ -9,6 +9,8 @@ import {
   keyDigest,
   multibaseOf,
 } from "@peerage/core";
+import { serveApp } from "../cli/src/serve.ts";
+import { openRegistry } from "../registry/src/index.ts";
 import { IssuerBudgets } from "../registry/src/admission/budgets.ts";
 import type { LogReads } from "../registry/src/store/log-store.ts";
 import { startRegistry, temporaryFolder, type TestRegistry } from "./_registry.ts";
@@ -171,6 +173,26 @@ describe("limits of addresses", () => {
       expect((await test.get(path)).status, path).toBe(200);
     }
     expect((await test.get("/tile/0/000.p/1")).status).toBe(404); // an empty log has none
+  });
+
+  it("A-RATE-05 count pages among the reads, of whatever form, and the files that they link not", async () => {
+    using folder = temporaryFolder();
+    await using registry = await openRegistry({ dataDir: folder.path, readsPerMinute: 4, now: clock });
+    await using served = await serveApp(registry, { host: "127.0.0.1", port: 0 }, { roots: [] });
+    const get = async (path: string): Promise<number> => {
+      const answer = await fetch(served.url + path, { headers: { accept: "text/html" } });
+      await answer.arrayBuffer();
+      return answer.status;
+    };
+    const [style = ""] = /\/assets\/[^"]+\.css/.exec(await (await fetch(`${served.url}/`)).text()) ?? [];
+    const stranger = generateIdentity().did;
+    expect(await inTurn(3, (i) => get(["/clusters", "/map.json", `/a/${stranger}/orbit`][i]!))).toEqual([
+      200, 200, 200,
+    ]);
+    for (const path of ["/agents", `/a/${stranger}/orbit/map.json`, "/v1/statements"])
+      expect(await get(path)).toBe(429);
+    for (const path of [style, "/checkpoint"]) expect(await get(path), path).not.toBe(429);
+    expect((await fetch(`${served.url}/log`)).headers.get("retry-after")).toMatch(/^\d+$/);
   });
 
   it("A-RATE-05 bound the live feeds of a network, and give a place back when one ends", async () => {

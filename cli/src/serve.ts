@@ -77,9 +77,10 @@ function compose(registry: Registry, registryUrl: string, roots: readonly Did[])
   const app = new Hono();
   app.route("/", registry.app);
   app.notFound((c) => {
-    // Programs get the registry's own problem document, people a page.
-    const { fetch } = c.req.path.startsWith("/v1/") ? registry.app : observatory;
-    return fetch(c.req.raw, c.env as object);
+    // Programs get the registry's own problem document, people a page, which is computed as answers to programs are.
+    const isPage = !c.req.path.startsWith("/v1/");
+    const refused = isPage && !c.req.path.startsWith("/assets/") ? registry.countRead(c) : undefined;
+    return refused ?? (isPage ? observatory : registry.app).fetch(c.req.raw, c.env as object);
   });
   return app;
 }

@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { Hono } from "hono";
+import type { Context, Hono } from "hono";
 import {
   type CheckpointQuorum,
   type Did,
@@ -16,8 +16,10 @@ import {
 } from "@peerage/core";
 import { Admission, type Submission } from "./admission/admission.ts";
 import { budgetsOf, hasBudgets, isPublic } from "./admission/mode.ts";
+import { RateLimitedError } from "./admission/rate-limited.ts";
 import { registryApp } from "./http/app.ts";
-import type { Env } from "./http/route.ts";
+import { problem } from "./http/problem.ts";
+import type { Ctx, Env } from "./http/route.ts";
 import { AddressLimits } from "./http/address-limits.ts";
 import { HeadFile } from "./keys/head-file.ts";
 import { type LogKeys, openLogKeys, ownPolicy } from "./keys/log-keys.ts";
@@ -76,6 +78,11 @@ export interface Registry extends AsyncDisposable {
   readonly quorum: CheckpointQuorum | undefined;
   /** The name that an agent's profile gives in a note that is kept here: foreign text, and nobody's proof of anything. */
   nameOf(did: Did): string | undefined;
+  /**
+   * Counts a request for what is computed beside {@link app}, such as a page, among the reads of its network.
+   * @returns the answer that refuses it, if it was one too many
+   */
+  countRead(c: Context): Response | undefined;
   /** Ends live feeds and makes `/readyz` fail: the first step of an orderly stop. What arrives is still answered. */
   drain(): void;
 }
@@ -208,6 +215,7 @@ class OpenRegistry implements Registry {
   readonly #published: Published;
   readonly #admission: Admission | undefined;
   readonly #roles: Roles;
+  readonly #limits: AddressLimits;
   readonly #patienceMs: number;
   readonly #stopping = new AbortController();
   readonly #metrics = new Metrics();
@@ -237,6 +245,13 @@ class OpenRegistry implements Registry {
         onLogged: (index, statement) => parts.reader.remember(index, statement),
       });
     const open = !isPublic(options.publicUrl);
+    this.#limits = new AddressLimits({
+      writes: options.writesPerMinute ?? (open ? 0 : 60),
+      reads: options.readsPerMinute ?? (open ? 0 : 600),
+      streams: options.streamsEach ?? (open ? 0 : 8),
+      clients: options.clients ?? "direct",
+      now,
+    });
     this.app = registryApp({
       keys,
       reads: log.reads,
@@ -248,13 +263,7 @@ class OpenRegistry implements Registry {
       roots: options.roots ?? [],
       publicUrl: options.publicUrl,
       mode: options.members ? "members" : hasBudgets(options) ? "public" : "open",
-      limits: new AddressLimits({
-        writes: options.writesPerMinute ?? (open ? 0 : 60),
-        reads: options.readsPerMinute ?? (open ? 0 : 600),
-        streams: options.streamsEach ?? (open ? 0 : 8),
-        clients: options.clients ?? "direct",
-        now,
-      }),
+      limits: this.#limits,
       streams: { maximum: 1_024, heartbeatMs: 15_000, stallMs: 30_000, ...options.streams },
       openStreams: { count: 0 },
       stopping: this.#stopping.signal,
@@ -309,6 +318,16 @@ class OpenRegistry implements Registry {
   nameOf(did: Did): string | undefined {
     const digest = this.view.profileOf(did)?.statement.noteDigest;
     return digest === undefined ? undefined : this.#roles.notes.nameOf(digest);
+  }
+
+  countRead(c: Context): Response | undefined {
+    try {
+      this.#limits.count(c as Ctx, "reads");
+      return undefined;
+    } catch (error) {
+      if (error instanceof RateLimitedError) return problem(c, error);
+      throw error;
+    }
   }
 
   drain(): void {
