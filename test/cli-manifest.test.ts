@@ -41,6 +41,13 @@ describe("signed files and folders", () => {
     expect((await home.run(["verify", moved])).stdout).toContain(did);
   });
 
+  it("does without a registry that cannot be reached, unless it was asked for by name", async () => {
+    const away = "http://127.0.0.1:9";
+    const skill = join(home.path, "skill");
+    expect((await home.call(["verify", skill], { env: { PEERAGE_REGISTRY: away } })).code).toBe(0);
+    expect((await home.call(["verify", skill, "--registry", away])).code).toBe(7);
+  });
+
   it("A-CLI-06 names a changed, a missing and an extra file, a link included, and ends with 6", async () => {
     const folder = await copy("spoilt");
     await writeFile(join(folder, "SKILL.md"), "# a skilL\n");

@@ -109,6 +109,8 @@ async function recognise(
   const text = decode(bytes);
   const logs = await logKeys(context, options);
   const view = await viewFor(text, logs.snapshot);
+  // Who names a registry in the command wants its word: without it a key that was lost would pass as any other.
+  if (context.globals.registry !== undefined) await logs.snapshot();
   const given = await givenOf(context, options, now, view);
   const trimmed = text.trim();
   const foreign: ForeignGiven = {
