@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { explainTrust, formatVerifierKey, generateIdentity, issueVouch } from "../core/src/index.ts";
+import { pictureNames } from "../observatory/src/http/pictures.ts";
 import { scoreText } from "../observatory/src/ui/format.ts";
 import { openLogKeys } from "../registry/src/keys/log-keys.ts";
 import { launchBrowser } from "./_browser.ts";
@@ -98,7 +99,7 @@ describe.skipIf(!browser)("in Chromium", () => {
     const paths = [
       "/feed.atom",
       "/sitemap.xml",
-      ...people.flatMap(({ did }) => [`/a/${did}/badge.svg`, `/a/${did}/card.svg`]),
+      ...people.flatMap(({ did }) => pictureNames.map((name) => `/a/${did}/${name}`)),
     ];
     for (const path of paths) {
       const text = await at.text(path);
