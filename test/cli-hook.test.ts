@@ -133,7 +133,10 @@ allow:
     // An agent whose arguments cannot be read gets by no policy: exit 2 blocks.
     const odd = event("PreToolUse").replace("ls -l", "\\ud800");
     for (const flags of [["--policy", policy], ["--require"]])
-      for (const bad of [odd, event("PreToolUse", { tool_name: "x".repeat(257) })])
+      for (const bad of [
+        odd,
+        ...[{ tool_name: "x".repeat(257) }, { tool_input: ["rm"] }].map((one) => event("PreToolUse", one)),
+      ])
         expect(await hook(bad, ...flags)).toMatchObject({ code: 2, stdout: "" });
     expect((await hook(odd)).code).toBe(1);
     // After the deed nothing can be denied: it is told.

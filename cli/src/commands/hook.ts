@@ -26,7 +26,8 @@ const eventForm = z.looseObject({
   hook_event_name: z.enum(["PreToolUse", "PostToolUse", "PostToolUseFailure"]),
   session_id: z.string().min(1).max(512),
   tool_name: z.string().min(1).max(256),
-  tool_input: z.unknown(),
+  // Anything else would be judged as if there were no arguments.
+  tool_input: z.custom<JsonObject>((input) => isJsonObject(input as JsonValue)),
   tool_use_id: z.string().max(512).optional(),
 });
 type HookEvent = z.infer<typeof eventForm>;
@@ -146,7 +147,7 @@ async function rule(context: Context, options: Options, event: HookEvent): Promi
   try {
     const policy = await loadPolicy(context, path);
     const { did } = await context.identityFile();
-    const call = { method: "tools/call", tool: event.tool_name, target: event.tool_name, args: argumentsOf(event) };
+    const call = { method: "tools/call", tool: event.tool_name, target: event.tool_name, args: event.tool_input };
     const input = completeInput({
       ...call,
       now: rfc3339(context.io.now().getTime() / 1000),
@@ -172,13 +173,8 @@ function stepOf(event: HookEvent, ruling: Ruling): Parameters<typeof recordStep>
     result: before ? results[ruling.decision] : event.hook_event_name === "PostToolUse" ? "executed" : "failed",
     tool: visible(event.tool_name, 256),
     // The arguments stay with the host: what stands in the history is what they were, by digest.
-    req: requestDigest("tools/call", { name: event.tool_name, arguments: argumentsOf(event) }),
+    req: requestDigest("tools/call", { name: event.tool_name, arguments: event.tool_input }),
   };
-}
-
-function argumentsOf(event: HookEvent): JsonObject {
-  const input = event.tool_input as JsonValue;
-  return isJsonObject(input) ? input : {};
 }
 
 /** An answer in the form that the host reads. To leave it alone is to say nothing about the decision. */
