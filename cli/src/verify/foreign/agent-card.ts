@@ -1,4 +1,4 @@
-import { type KeyObject, verify } from "node:crypto";
+import type { KeyObject } from "node:crypto";
 import {
   canonicalize,
   checkStatementTime,
@@ -26,7 +26,7 @@ import { count } from "../../ui/time.ts";
 import { visible } from "../../ui/visible.ts";
 import { type Check, failed, notChecked, passed, type Verdict, verdictOf } from "../check.ts";
 import { keyDefect } from "../later-keys.ts";
-import { textAt } from "./keys.ts";
+import { holdsBy, isKeyFor, textAt } from "./keys.ts";
 import { hold, look, secondsOf } from "./report.ts";
 
 /** More signatures or vouches than these are not looked at: whoever wrote them means to keep a reader busy. */
@@ -122,25 +122,13 @@ function signerOf(signature: JsonValue, forms: readonly string[], { keys, view }
     hold(isKeyOf(signer, key, view), `the key that signed is not one of ${fingerprint(signer)}`);
     return { did: signer, key, form };
   }
-  const fitting = keys.filter((key) => fits(alg, key));
+  const fitting = keys.filter((key) => isKeyFor(alg, key));
   const from = typeof header["jku"] === "string" ? ` (${visible(header["jku"], 120)} has it, and is not fetched)` : "";
   hold(
     fitting.length > 0,
     `the key ${visible(kid, 60)} is not at hand: --key <file> with a key for ${visible(alg, 10)}${from}`,
   );
   return { form: signedBy((covered) => fitting.some((key) => holdsBy(alg, key, covered, bytes))) };
-}
-
-function fits(alg: string, key: KeyObject): boolean {
-  const { asymmetricKeyType: type, asymmetricKeyDetails: details } = key;
-  if (alg === "EdDSA" || alg === "Ed25519") return type === "ed25519";
-  if (alg === "ES256") return type === "ec" && details?.namedCurve === "prime256v1";
-  return alg === "RS256" && type === "rsa" && (details?.modulusLength ?? 0) >= 2048;
-}
-
-function holdsBy(alg: string, key: KeyObject, covered: Uint8Array, signature: Uint8Array): boolean {
-  const digest = alg === "ES256" || alg === "RS256" ? "sha256" : null;
-  return verify(digest, covered, { key, dsaEncoding: "ieee-p1363" }, signature);
 }
 
 /** The vouches of the chain: each by itself, that they lead to the agent, and what became of them. */

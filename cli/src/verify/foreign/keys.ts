@@ -1,4 +1,4 @@
-import { createPublicKey, type KeyObject } from "node:crypto";
+import { createPublicKey, type KeyObject, verify } from "node:crypto";
 import { fromBase64, fromBase64url, isJsonObject, type JsonObject, parseJson, PublicKey } from "@peerage/core";
 import { usage } from "../../errors.ts";
 
@@ -27,6 +27,19 @@ export function ed25519Keys(keys: readonly KeyObject[]): PublicKey[] {
   return keys
     .filter((key) => key.asymmetricKeyType === "ed25519")
     .map((key) => PublicKey.import(fromBase64url(key.export({ format: "jwk" }).x ?? "")));
+}
+
+/** True if a key is one for a JWS algorithm: Ed25519, ES256, or RS256 of 2048 bits or more. */
+export function isKeyFor(alg: string, { asymmetricKeyType: type, asymmetricKeyDetails: details }: KeyObject): boolean {
+  if (alg === "EdDSA" || alg === "Ed25519") return type === "ed25519";
+  if (alg === "ES256") return type === "ec" && details?.namedCurve === "prime256v1";
+  return alg === "RS256" && type === "rsa" && (details?.modulusLength ?? 0) >= 2048;
+}
+
+/** True if a key, which {@link isKeyFor} its algorithm, signed these bytes. */
+export function holdsBy(alg: string, key: KeyObject, covered: Uint8Array, signature: Uint8Array): boolean {
+  const digest = alg === "ES256" || alg === "RS256" ? "sha256" : null;
+  return verify(digest, covered, { key, dsaEncoding: "ieee-p1363" }, signature);
 }
 
 /** The 32 bytes of `ed25519:<base64>` or `<base64>`, as a key. */

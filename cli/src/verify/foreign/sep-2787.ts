@@ -1,8 +1,8 @@
-import { type KeyObject, verify } from "node:crypto";
+import type { KeyObject } from "node:crypto";
 import { canonicalize, digest, isJsonObject, type JsonObject, type JsonValue, sha256Hex, utf8 } from "@peerage/core";
 import { visible } from "../../ui/visible.ts";
 import { type Check, notChecked, type Verdict } from "../check.ts";
-import { objectAt, onlyMembers, textAt } from "./keys.ts";
+import { holdsBy, isKeyFor, objectAt, onlyMembers, textAt } from "./keys.ts";
 import { foreignVerdict, hold, look, secondsOf, timeCheck } from "./report.ts";
 
 const blocks = ["version", "alg", "plannerDeclared", "issuerAsserted", "payloadDerived"];
@@ -47,17 +47,15 @@ function checkSignature(json: JsonObject, covered: Uint8Array, keys: readonly Ke
   const alg = textAt(json, "alg");
   hold(alg !== "HS256", "HS256 proves nothing to a third: whoever can check it can make it");
   hold(alg === "ES256" || alg === "RS256", "its algorithm is not ES256 or RS256");
-  const fitting = keys.filter((key) =>
-    alg === "RS256"
-      ? key.asymmetricKeyType === "rsa" && (key.asymmetricKeyDetails?.modulusLength ?? 0) >= 2048
-      : key.asymmetricKeyType === "ec" && key.asymmetricKeyDetails?.namedCurve === "prime256v1",
-  );
+  const fitting = keys.filter((key) => isKeyFor(alg, key));
   hold(fitting.length > 0, `an attestation carries no key: --key <file> with the issuer's key for ${alg}`);
   const hex = textAt(json, "signature");
   hold(/^([0-9a-f]{2})+$/.test(hex), "the signature is not hexadecimal");
   const bytes = Buffer.from(hex, "hex");
-  const holds = fitting.some((key) => verify("sha256", covered, { key, dsaEncoding: "ieee-p1363" }, bytes));
-  hold(holds, "the signature does not hold");
+  hold(
+    fitting.some((key) => holdsBy(alg, key, covered, bytes)),
+    "the signature does not hold",
+  );
 }
 
 /** Whether what is committed to is consistent in itself, and is the call at hand. */
