@@ -1,5 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { generateIdentity, type Signer, signDelivery, signInboxRequest, signMessage, utf8 } from "@peerage/core";
+import {
+  generateIdentity,
+  type InboxAction,
+  inboxActions,
+  type Signer,
+  signDelivery,
+  signInboxRequest,
+  signMessage,
+  utf8,
+} from "@peerage/core";
 import { type Asked, classify } from "./kinds.ts";
 import { refusal } from "./rules.ts";
 
@@ -25,24 +34,25 @@ describe("what a signing agent takes for messages", () => {
   const sent = (signer: Signer): Promise<unknown> => signMessage(signer, { recipient, body: utf8("hi") });
   const delivered = (signer: Signer): Promise<unknown> =>
     signDelivery(signer, { audience: "registry.example", recipient, message });
-  const listed = (signer: Signer): Promise<unknown> =>
-    signInboxRequest(signer, { audience: "registry.example", action: "list" });
+  const requested = (signer: Signer, action: InboxAction): Promise<unknown> =>
+    signInboxRequest(signer, { audience: "registry.example", action, ...(action === "list" ? {} : { message }) });
 
-  it("is the message, its delivery, both for the recipient, and what is asked of the own inbox", async () => {
+  it("is the message and its delivery, both for the recipient, and nothing that is asked of an inbox", async () => {
     expect(await asked(sent)).toEqual({ kind: "messages", audience: bob.did, about: "a message" });
     expect(await asked(delivered)).toMatchObject({ kind: "messages", audience: bob.did });
-    expect(await asked(listed)).toEqual({ kind: "messages", about: "list messages of its own" });
-    for (const sign of [sent, delivered, listed]) expect(await asked(sign, bob)).toBeUndefined();
+    for (const action of inboxActions)
+      expect(await asked((signer) => requested(signer, action)), action).toBeUndefined();
+    for (const sign of [sent, delivered]) expect(await asked(sign, bob)).toBeUndefined();
   });
 
   it("is signed only where messages are allowed, and to those alone who are named", async () => {
     const kinds = new Set(["messages" as const]);
-    for (const sign of [sent, delivered, listed]) {
+    for (const sign of [sent, delivered]) {
       const request = (await asked(sign))!;
       expect(refusal({ kinds: new Set(["calls", "entries"]), audiences: undefined }, request)).toContain("messages");
       expect(refusal({ kinds, audiences: undefined }, request)).toBeUndefined();
       expect(refusal({ kinds, audiences: new Set([bob.did]) }, request)).toBeUndefined();
-      if (sign !== listed) expect(refusal({ kinds, audiences: new Set([alice.did]) }, request)).toContain("audience");
+      expect(refusal({ kinds, audiences: new Set([alice.did]) }, request)).toContain("audience");
     }
   });
 });

@@ -5,7 +5,6 @@ import {
   ENTRY_TYP,
   fromBase64url,
   fromUtf8,
-  INBOX_TYP,
   isJsonObject,
   type JsonObject,
   MESSAGE_TYP,
@@ -72,7 +71,7 @@ function describe(typ: unknown, claims: JsonObject): Asked | undefined {
   if (typ === MESSAGE_TYP) return { kind: "messages", audience, about: "a message" };
   // Handed in at a registry, it is for who can open it.
   if (typ === DELIVERY_TYP) return { kind: "messages", audience: word(claims["to"]), about: "that a message is kept" };
-  if (typ === INBOX_TYP) return { kind: "messages", about: `${word(claims["do"])} messages of its own` };
+  // Nothing that is asked of an inbox: who cannot open messages needs none of them, and could only erase them.
   if (typ !== ENTRY_TYP) return undefined;
   const about = `${word(step)} ${word(result)}`;
   if (step === APPROVAL_STEP) return { kind: "approvals", audience, about };

@@ -21,15 +21,14 @@ export interface Reader {
  */
 export async function openReader(context: Context, options: Options): Promise<Reader> {
   const file = await context.identityFile();
-  const agent = (await context.settings()).value("agent");
-  if (file.path === agent) {
+  if (file.path === (await context.settings()).value("agent")) {
     throw new CliError("ERR_KEY_LOCKED", "a signing agent signs, and opens nothing: messages need the key's own file", {
       hint: `run it where the key of ${file.name} is kept`,
     });
   }
   const ring = new KeyRing(context, file.name, options["passphraseFile"]);
   const { seed } = await openKeyFile(file.path, ring.passphrase);
-  const signer = agent === undefined ? identityFromSeed(seed, { did: file.did }) : await context.signer();
+  const signer = identityFromSeed(seed, { did: file.did });
   const keys = [await openingKey(seed)];
   seed.fill(0);
   for (const path of (await keyFilesOf(context.paths, file)).retired) {
