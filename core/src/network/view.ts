@@ -115,7 +115,7 @@ export class View implements ViewHead {
       first: { index: agent.first.index, time: agent.first.time },
       key: this.keyState(did),
       ...(profile ? { profile } : {}),
-      given: judgeVouches(this.#set, agent.given, "subject", this.time),
+      given: this.vouchesBy(did),
       received: judgeVouches(this.#set, agent.received, "issuer", this.time),
       reports: this.#judgeReports(agent.reports),
     };
@@ -127,6 +127,11 @@ export class View implements ViewHead {
     if (profiles.length === 0) return undefined;
     const history = historyOf(this.#set, did, this.time);
     return profiles.filter((one) => history.signed(one) && !history.voids(one.time)).toSorted(newestProfile)[0];
+  }
+
+  /** What became of the vouches that an agent gave. Nothing that it received is judged. */
+  vouchesBy(issuer: Did): readonly VouchRecord[] {
+    return judgeVouches(this.#set, this.#set.agent(issuer)?.given ?? [], "subject", this.time);
   }
 
   /** What became of the vouches for an agent by issuers that are asked for: the others are not even judged. */

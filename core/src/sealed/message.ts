@@ -71,7 +71,7 @@ export async function signMessage(
  * body. Not checked here: whether the key stood behind the sender, and whether the message was read before.
  * @param options.recipient whoever opened it: a message to another, sealed again, is refused
  * @throws {PeerageError} ERR_SEALED_INVALID, ERR_PROOF_MALFORMED, ERR_PROOF_INVALID, ERR_DID_INVALID, ERR_PROOF_AUDIENCE,
- *   ERR_PROOF_NOT_YET_VALID
+ *   ERR_PROOF_NOT_YET_VALID, ERR_PROOF_MISMATCH
  */
 export function verifyMessage(
   content: Uint8Array,

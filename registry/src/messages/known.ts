@@ -7,7 +7,7 @@ import { type Did, trustScore, type View } from "@peerage/core";
 export function isKnownTo(view: View, recipient: Did, sender: Did, registryRoots: readonly Did[]): boolean {
   const roots = [recipient, ...registryRoots];
   if (roots.includes(sender)) return true;
-  const given = view.agent(recipient)?.given ?? [];
+  const given = view.vouchesBy(recipient);
   const scopes = new Set(["tools", ...given.flatMap(({ status, scopes }) => (status === "in-force" ? scopes : []))]);
   return [...scopes]
     .slice(0, MOST_SCOPES)
