@@ -54,18 +54,22 @@ export interface Parcel {
 }
 
 /**
- * Checks that there is room for a message. What counts is what is kept: nothing is remembered beside it, so a restart
- * forgives nothing, several processes count together, and what was refused is never charged.
+ * Checks that a sender, a tag, may send one more. What counts is what is kept: nothing is remembered beside it, so a
+ * restart forgives nothing, several processes count together, and what was refused is never charged.
  * @param db within the transaction that will keep it
  * @throws {RateLimitedError} ERR_RATE_LIMITED
  */
-export async function checkRoom(
+export async function checkBudgets(
   db: Kysely<MessageTables>,
-  parcel: Parcel,
+  sender: string,
   limits: MessageLimits,
   now: number,
 ): Promise<void> {
-  for (const { most, seconds } of limits.sender) await checkBudget(db, parcel.sender, most, seconds, now);
+  for (const { most, seconds } of limits.sender) await checkBudget(db, sender, most, seconds, now);
+}
+
+/** Checks that there is room for a message; see {@link checkBudgets}. @throws {RateLimitedError} ERR_RATE_LIMITED */
+export async function checkRoom(db: Kysely<MessageTables>, parcel: Parcel, limits: MessageLimits): Promise<void> {
   const waiting = db
     .selectFrom("message")
     .where("body", "is not", null)

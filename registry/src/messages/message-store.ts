@@ -1,6 +1,6 @@
 import { type Did, type Digest, fromBase64, toBase64, unixSeconds } from "@peerage/core";
 import type { Kysely, Transaction } from "kysely";
-import { checkRoom, type MessageLimits, messageLimits } from "./limits.ts";
+import { checkBudgets, checkRoom, type MessageLimits, messageLimits } from "./limits.ts";
 import { createMessageTables, type MessageTables } from "./tables.ts";
 import type { Tagger } from "./tags.ts";
 
@@ -86,9 +86,11 @@ export class MessageStore implements AsyncDisposable {
         .executeTakeFirst();
       if (there) return there.erased === null ? "known" : "erased";
       const now = this.#now();
+      // Before it is asked whether the sender is known: that costs more than all the rest.
+      await checkBudgets(on, sender, this.limits, now);
       const isKnown = (await this.#hasWritten(on, recipient, sender)) || message.isKnown();
       const parcel = { id, recipient, sender, size: sealed.length, isKnown };
-      await checkRoom(on, parcel, this.limits, now);
+      await checkRoom(on, parcel, this.limits);
       const { isKnown: _, ...row } = parcel;
       await on
         .insertInto("message")
