@@ -158,7 +158,13 @@ it("verifies what a later key signed by the key events of the log, and refuses i
   const path = join(own.path, "run.json");
   await own.ok(["history", "append", path, "--step", "before", "--result", "done"]);
   const old = await readFile(own.at("keys", "bot.key"), "utf8");
+  const event = { hook_event_name: "PreToolUse", session_id: "s", tool_name: "Bash", tool_input: {} };
+  const hook = (): Promise<Ran> => own.call(["hook", "--json"], { input: JSON.stringify(event) });
+  expect((await hook()).code).toBe(0);
   await own.ok(["key", "rotate"]);
+  // What a host's agent does in its session goes on in the same run.
+  const session = JSON.parse((await hook()).stdout).data.file;
+  expect(JSON.parse((await own.call(["history", "verify", session, "--json"])).stdout).data.entries).toHaveLength(2);
   await own.ok(["history", "append", path, "--step", "after", "--result", "done"]);
   for (const argv of [
     ["history", "verify", path],

@@ -388,8 +388,9 @@ describe("a place in a profile", () => {
       fetch: (...args) => behind?.app.fetch(...args) ?? new Response("", { status: 503 }),
     });
     publish(await fileOf(agent, url));
-    const verify = async (): Promise<unknown> => {
-      const { code, stdout, stderr } = await own.call(["verify", url, "--registry", served.url, "--json"]);
+    const verify = async (...flags: string[]): Promise<unknown> => {
+      const env = { PEERAGE_REGISTRY: served.url };
+      const { code, stdout, stderr } = await own.call(["verify", url, ...flags, "--json"], { env });
       return [code, /ERR_[A-Z_]+/.exec(stderr + stdout)?.[0]];
     };
     expect(await verify()).toEqual([6, "ERR_KEY_REVOKED"]);
@@ -398,6 +399,8 @@ describe("a place in a profile", () => {
     // Offline a DID's own first key is believed, and that is said.
     behind = undefined;
     expect(await verify()).toEqual([0, undefined]);
+    // Whoever names a registry in the command wants its word.
+    expect(await verify("--registry", served.url)).toEqual([6, "ERR_REGISTRY_RESPONSE"]);
   });
 
   it("is no agent's once its key is burnt, by the log", async () => {

@@ -7,7 +7,7 @@ import {
   generateRun,
   MAX_HISTORY_BYTES,
   MAX_HISTORY_ENTRIES,
-  type MultibaseKey,
+  multibaseOf,
   parseEntry,
   type Signer,
   signEntry,
@@ -16,6 +16,7 @@ import type { Context, Options } from "../context.ts";
 import { CliError } from "../errors.ts";
 import { codeOf, privateFolder } from "../files/safe-file.ts";
 import { readTokens, writeTokens } from "../history-file.ts";
+import { keyIn } from "../verify/later-keys.ts";
 
 /** A step to sign over those of its session. */
 export interface Step {
@@ -69,7 +70,8 @@ async function append(
   file: string,
   now: Date,
 ): Promise<{ digest: Digest; run: string }> {
-  const keys = { keysOf: () => [signer.kid.split("#")[1] as MultibaseKey] };
+  // A session goes on when the agent's key is rotated.
+  const keys = { keysOf: () => [keyIn(signer.kid), multibaseOf(signer.did)] };
   const last = tokens.at(-1);
   const before = last === undefined ? undefined : parseEntry(last, keys);
   if (before && before.issuer !== signer.did)

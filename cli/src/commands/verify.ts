@@ -70,10 +70,14 @@ async function verdictOf(context: Context, given: string, options: Options): Pro
   const now = timeOf(options, context.io.now());
   const by = await wantedSigner(context, textOf(options["by"]));
   const place = isWebAddress(given) ? placeOf(given) : undefined;
-  if (place) return verifyPlace(context, place, by, (await logKeys(context, options)).snapshot);
+  const logs = await logKeys(context, options);
+  if (place) {
+    await askNamed(context, logs);
+    return verifyPlace(context, place, by, logs.snapshot);
+  }
   const { path, asked }: Found = isWebAddress(given) ? { path: "-" } : await manifestOf(given);
   const bytes = isWebAddress(given) ? await download(given, MAX_BYTES) : await readInput(context, path, MAX_BYTES);
-  const recognised = await recognise(context, bytes, options, now, path);
+  const recognised = await recognise(context, bytes, options, now, path, logs);
   const verdict = asked ? coversAsked(recognised, asked) : recognised;
   return by === undefined ? verdict : signedBy(verdict, by);
 }
@@ -105,12 +109,11 @@ async function recognise(
   options: Options,
   now: Date,
   path: string,
+  logs: LogKeys,
 ): Promise<Verdict> {
   const text = decode(bytes);
-  const logs = await logKeys(context, options);
+  await askNamed(context, logs);
   const view = await viewFor(text, logs.snapshot);
-  // Who names a registry in the command wants its word: without it a key that was lost would pass as any other.
-  if (context.globals.registry !== undefined) await logs.snapshot();
   const given = await givenOf(context, options, now, view);
   const trimmed = text.trim();
   const foreign: ForeignGiven = {
@@ -174,6 +177,11 @@ async function recognise(
     verdict: "invalid",
     summary: "Nothing that can be verified.",
   };
+}
+
+/** Who names a registry in the command wants its word: without it a key that was lost would pass as any other. */
+async function askNamed({ globals }: Context, { snapshot }: LogKeys): Promise<void> {
+  if (globals.registry !== undefined) await snapshot();
 }
 
 function token(text: string, given: Given): Promise<Verdict> {
