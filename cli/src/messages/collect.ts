@@ -42,7 +42,8 @@ async function take(post: Post, by: Judge, { id }: Waiting): Promise<"fetched" |
     if (error instanceof CliError && error.code === "ERR_NOT_FOUND") return "gone";
     throw error;
   }
-  const kept = { id, sealed, registry: post.registry, received, fetched: unixSeconds(by.now), read: false };
+  // Only now is it here: many may have been fetched since the look began.
+  const kept = { id, sealed, registry: post.registry, received, fetched: unixSeconds(post.now()), read: false };
   await by.store.add(kept);
   const { error } = await judge(kept, by);
   if (error?.code !== "ERR_PROOF_REPLAYED") return "fetched";
