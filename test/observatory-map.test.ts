@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Did, generateIdentity, type Identity, issueVouch, type Statement } from "../core/src/index.ts";
 import { chartOf } from "../observatory/src/map/chart.ts";
 import { Layouts, MOST_AGENTS } from "../observatory/src/map/layouts.ts";
+import { communityData } from "../observatory/src/ui/community-chart.ts";
 import { patchForceGraph } from "../scripts/build-islands.ts";
 import { launchBrowser } from "./_browser.ts";
 import type { ExampleNetwork } from "./_example-network.ts";
@@ -88,6 +89,19 @@ describe("the map", () => {
     );
     moved.sort((a: number, b: number) => a - b);
     expect(moved[Math.floor(moved.length / 2)]).toBeLessThan(4_000);
+  });
+
+  it("A-WEB-06 draws the largest communities, however many small ones somebody makes, and says how many there are", () => {
+    const first = generateIdentity().did;
+    const groups = Array.from({ length: 9_000 }, (_, i) => ({ first, members: 9_000 - i, inner: 1, x: 0, y: 0 }));
+    const bridges = groups.slice(1).map((_, i) => ({ a: i, b: i + 1, vouches: 1 }));
+    const shown = communityData({ groups, bridges }, { ref: (did) => ({ did }) });
+    expect([shown.groups.length, shown.bridges.length, shown.more]).toEqual([150, 149, 8_850]);
+    const few = communityData(
+      { groups: groups.slice(0, 3), bridges: bridges.slice(0, 2) },
+      { ref: (did) => ({ did }) },
+    );
+    expect([few.groups.length, few.bridges.length, few.more]).toEqual([3, 2, 0]);
   });
 
   it("A-WEB-06 is one answer of integer columns for any number of agents, with names by the hundred", async () => {

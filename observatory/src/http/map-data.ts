@@ -6,6 +6,7 @@ import { orbitOf } from "../map/orbit.ts";
 import type { Asked } from "../page.ts";
 import { agentRows, type Seen } from "../seen.ts";
 import type { MapColumns, NamedStar, OrbitColumns } from "../map-columns.ts";
+import { communityData } from "../ui/community-chart.ts";
 import { sigilOf } from "../ui/sigil.ts";
 
 /** Most names that one answer gives. */
@@ -20,7 +21,7 @@ export async function mapColumns(asked: Asked): Promise<MapColumns | object> {
   // Positions are those of now, so that nobody moves when the time does; who had not come yet is left out.
   const chart = await chartOf(newest, layouts, path);
   if (chart.form === "communities") {
-    return { form: chart.form, size: chart.layout.size, groups: chart.groups, bridges: chart.bridges };
+    return { form: chart.form, size: chart.layout.size, ...communityData(chart, asked) };
   }
   const layout = "layout" in chart ? chart.layout : await layouts.of(newest);
   const { dids, arranged, size } = layout;

@@ -1,4 +1,4 @@
-import type { Did, View } from "@peerage/core";
+import { type Did, LruMap, type View } from "@peerage/core";
 import { agentRows, type Past, type Seen } from "../seen.ts";
 import { communities } from "./communities.ts";
 import { fit, layoutGraph, type Link, type Point } from "./layout.ts";
@@ -57,9 +57,8 @@ function draw(view: View, past: Past | undefined): Sky {
   }
   const edges = [...pairs.values()];
   const links = edges.map(({ from, to }): Link => [from, to]);
-  const group = communities(shown.length, links);
   const form = shown.length < POSTER_AGENTS ? "poster" : "still";
-  const points = place(shown.length, links, form);
+  const { group, points } = arranged(shown.length, links, form);
   const nodes = shown.map(({ did, received }, i) => ({
     did,
     received,
@@ -68,6 +67,24 @@ function draw(view: View, past: Past | undefined): Sky {
     y: Math.round((points[i]?.y ?? 0) * 10) / 10,
   }));
   return { form, nodes, edges };
+}
+
+interface Arranged {
+  readonly group: readonly number[];
+  readonly points: readonly Point[];
+}
+
+/** Pictures whose places are kept: they take a third of a second, and most new entries of a log change nothing in them. */
+const arrangements = new LruMap<string, Arranged>(8);
+
+function arranged(count: number, links: readonly Link[], form: Sky["form"]): Arranged {
+  const key = `${count} ${links.join(" ")}`;
+  let known = arrangements.get(key);
+  if (!known) {
+    known = { group: communities(count, links), points: place(count, links, form) };
+    arrangements.set(key, known);
+  }
+  return known;
 }
 
 /** The linked agents as their links ask for, the others in rows along the lower edge. */

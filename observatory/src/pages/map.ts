@@ -3,9 +3,9 @@ import type { Did } from "@peerage/core";
 import { type Frame, viewpointText } from "../frame.ts";
 import { islandPath } from "../http/assets.ts";
 import { type Chart, chartOf, LEAST_STARS, pathOf } from "../map/chart.ts";
-import type { AgentRef, Asked, Html, Page } from "../page.ts";
+import type { AgentRef, Html, Page } from "../page.ts";
 import { patiently } from "../patience.ts";
-import { communityChart, type CommunityData } from "../ui/community-chart.ts";
+import { communityChart, communityData, type CommunityData } from "../ui/community-chart.ts";
 import { agentName, agentText } from "../ui/agent.ts";
 import { firstSteps } from "../ui/first-steps.ts";
 import { count } from "../ui/format.ts";
@@ -80,21 +80,17 @@ export const map: Page<MapData> = {
     [
       `${count(data.agents, "agent")}, ${count(data.vouches, "vouch", "vouches")} in force, scores in ${data.list.scope} as seen by ${data.viewpoint}`,
       ...(data.communities
-        ? data.communities.groups.map(
-            ({ first, members, inner }) =>
-              `  ${String(members).padStart(7)} agents ${String(inner).padStart(7)} vouches  around ${agentText(first)}`,
-          )
+        ? [
+            ...data.communities.groups.map(
+              ({ first, members, inner }) =>
+                `  ${String(members).padStart(7)} agents ${String(inner).padStart(7)} vouches  around ${agentText(first)}`,
+            ),
+            ...(data.communities.more > 0 ? [`  and ${data.communities.more} smaller communities`] : []),
+          ]
         : data.list.agents.map((agent) => `  ${agentText(agent)}  ${agent.did}`)),
       "",
     ].join("\n"),
 };
-
-function communityData(chart: Chart & { form: "communities" }, { ref }: Asked): CommunityData {
-  return {
-    groups: chart.groups.map((group) => ({ ...group, first: ref(group.first) })),
-    bridges: chart.bridges.slice(0, 400),
-  };
-}
 
 function subtitle({ form, agents, vouches, drawnAt, list }: MapData, frame: Frame): Html {
   const size = html`${count(agents, "agent")}, ${count(vouches, "vouch", "vouches")} in force`;
@@ -149,7 +145,13 @@ function question(data: MapData, frame: Frame): Html {
 }
 
 function picture(data: MapData, frame: Frame): Html {
-  if (data.communities) return html`<section class="panel mapbox">${communityChart(data, frame)}</section>`;
+  if (data.communities) {
+    const { more } = data.communities;
+    return html`<section class="panel mapbox">
+      ${communityChart(data, frame)}
+      ${more === 0 ? "" : html`<p class="muted small">and ${count(more, "smaller community", "smaller communities")}, whose agents the list below has</p>`}
+    </section>`;
+  }
   const still = data.sky
     ? sky(data.sky, frame)
     : html`<p class="muted">The map is drawn by a script; the list below is complete.</p>`;

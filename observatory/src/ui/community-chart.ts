@@ -1,13 +1,32 @@
 import { html } from "hono/html";
 import type { Frame } from "../frame.ts";
 import type { Bridge, Group } from "../map/chart.ts";
-import type { AgentRef, Html } from "../page.ts";
+import type { AgentRef, Asked, Html } from "../page.ts";
 import { count, fingerprint } from "./format.ts";
 
 /** Communities in a page's data. */
 export interface CommunityData {
+  /** The largest. */
   readonly groups: readonly (Omit<Group, "first"> & { readonly first: AgentRef })[];
   readonly bridges: readonly Bridge[];
+  /** How many there are besides: anybody can make as many small ones as they like, and no picture holds them. */
+  readonly more: number;
+}
+
+/** Most communities of a picture, and vouches between them. */
+const MOST_GROUPS = 150;
+const MOST_BRIDGES = 400;
+
+/** The communities of a chart that a picture shows. */
+export function communityData(
+  { groups, bridges }: { readonly groups: readonly Group[]; readonly bridges: readonly Bridge[] },
+  { ref }: Pick<Asked, "ref">,
+): CommunityData {
+  return {
+    groups: groups.slice(0, MOST_GROUPS).map((group) => ({ ...group, first: ref(group.first) })),
+    bridges: bridges.filter(({ a, b }) => a < MOST_GROUPS && b < MOST_GROUPS).slice(0, MOST_BRIDGES),
+    more: Math.max(0, groups.length - MOST_GROUPS),
+  };
 }
 
 /** A name is wider than a small circle: of these, so many of the largest have theirs. */

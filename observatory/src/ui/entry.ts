@@ -49,12 +49,18 @@ export function feedLine(entry: EntryData, frame: Frame): Html {
 
 /** An entry as a sentence with links. */
 export function entrySentence(entry: EntryData, frame: Frame): Html {
-  const { from, to, scope, confidence, kind } = entry;
+  const { from, to, scope, kind } = entry;
   const mood = kind === "Revocation" || kind === "invalid" || kind === "Report" ? "verb bad" : "verb";
   return html`${from ? agentLink(from, frame) : html`<span>entry ${entry.index}</span>`}
     <span class="${mood}">${entryVerb(entry)}</span>
-    ${to ? agentLink(to, frame) : ""} ${confidence === undefined ? "" : html`<span class="conf">${confidence}</span>`}
-    ${(scope ?? []).map((name) => scopeTag(name, frame))}`;
+    ${to ? agentLink(to, frame) : ""} ${scope ? given(scope, entry, frame) : ""}`;
+}
+
+/** What a vouch gives: it stays together where a line is broken. */
+function given(scope: readonly string[], { confidence }: EntryData, frame: Frame): Html {
+  return html`<span class="given"
+    ><span class="conf">${confidence}</span> ${scope.map((name) => scopeTag(name, frame))}</span
+  >`;
 }
 
 /** A scope as a tag with a link. */
