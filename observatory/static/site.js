@@ -174,9 +174,13 @@
     if (entry.from) add(agentNode(entry.from, entry.sigils[entry.from.did]));
     add(element("span", { class: bad ? "verb bad" : "verb" }, entry.verb));
     if (entry.to) add(agentNode(entry.to, entry.sigils[entry.to.did]));
-    if (entry.confidence !== undefined) add(element("span", { class: "conf" }, String(entry.confidence)));
-    for (const scope of entry.scope ?? [])
-      add(element("a", { class: "tag", href: address(`/scopes/${scope}`, { scope: "" }) }, scope));
+    if (entry.scope) {
+      const given = element("span", { class: "given" });
+      given.append(element("span", { class: "conf" }, String(entry.confidence)));
+      for (const scope of entry.scope)
+        given.append(" ", element("a", { class: "tag", href: address(`/scopes/${scope}`, { scope: "" }) }, scope));
+      add(given);
+    }
     const at = new Date(entry.at * 1000).toISOString();
     const when = element(
       "span",
