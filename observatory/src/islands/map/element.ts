@@ -7,6 +7,8 @@ import type { OrbitLook } from "./orbit.ts";
 import { step, walks } from "./walk.ts";
 
 const SVG = "http://www.w3.org/2000/svg";
+/** A pointer that has been over a star for so long means it. */
+const RESTS_MS = 80;
 
 /** The map: it takes the place of the server's still picture, and the list below it stays its twin. */
 export class MapElement extends HTMLElement {
@@ -16,6 +18,7 @@ export class MapElement extends HTMLElement {
   #said: HTMLElement | undefined;
   #asking = new Set<number>();
   #hovered: number | undefined;
+  #resting: ReturnType<typeof setTimeout> | undefined;
 
   async connectedCallback(): Promise<void> {
     if (this.#map || this.dataset["map"] === undefined) return;
@@ -111,8 +114,12 @@ export class MapElement extends HTMLElement {
     if (i === this.#hovered) return;
     this.#hovered = i;
     this.#canvas?.hover(i);
-    if (this.#map?.orbit && this.#canvas?.chosen === undefined) void this.#tell(i);
-    else if (i !== undefined) void this.#name([i]);
+    clearTimeout(this.#resting);
+    const tells = this.#map?.orbit !== undefined && this.#canvas?.chosen === undefined;
+    if (i === undefined && tells) void this.#tell(undefined);
+    if (i === undefined) return;
+    // On its way over many it asks for no names: a registry answers so many requests a minute.
+    this.#resting = setTimeout(() => void (tells ? this.#tell(i) : this.#name([i])), RESTS_MS);
   }
 
   async #choose(i: number | undefined, near = false): Promise<void> {
