@@ -28,6 +28,7 @@ import { openSnapshot } from "../cli/src/network.ts";
 import { ProvenBook } from "../cli/src/proofs/book.ts";
 import { checkPlace, type PlaceCheckOptions, standingAt } from "../cli/src/proofs/check.ts";
 import { placesOf } from "../cli/src/proofs/claims.ts";
+import { placeVerdict } from "../cli/src/proofs/verdict.ts";
 import { readPublished, type Reach } from "../cli/src/proofs/published.ts";
 import { dataSchemas } from "../cli/src/schemas.ts";
 import { Home } from "./_cli.ts";
@@ -432,6 +433,18 @@ describe("a place in a profile", () => {
     await log(Promise.resolve(init));
     await log(issueKeyRotate(next, { prev: init, next: commit, now }));
     expect(await verify()).toEqual([0, undefined]);
+    // What a log of the day before yesterday says is no answer of now.
+    const context = contextOf(home);
+    const { view } = await openSnapshot(new Context(context.io, { registry: own.url }));
+    for (const [days, state] of [
+      [0, "ok"],
+      [2, "none"],
+    ] as const) {
+      const later = (): Date => new Date(now.getTime() + days * 86_400_000);
+      const options = { ...optionsFor(home), now: later, viewFor: () => Promise.resolve(view) };
+      const { checks } = placeVerdict(await checkPlace(parsePlace(url), options), agent.did);
+      expect(checks.find(({ name }) => name === "key")).toMatchObject({ state });
+    }
     await log(issueRevocation(next, { revokes: "self", now }));
     expect(await verify()).toEqual([6, "ERR_KEY_REVOKED"]);
   });

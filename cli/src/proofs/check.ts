@@ -19,7 +19,12 @@ import type { Published } from "./published.ts";
 
 /** One proof that stands at a place, and what it is worth. */
 export type FoundProof =
-  | { readonly holds: true; readonly proof: Verified<PlaceProof>; readonly offline: boolean }
+  | {
+      readonly holds: true;
+      readonly proof: Verified<PlaceProof>;
+      /** When the log by which its key was judged was published, Unix seconds; undefined if there was none to ask. */
+      readonly logTime: number | undefined;
+    }
   | {
       readonly holds: false;
       readonly code: ErrorCode;
@@ -105,7 +110,7 @@ function judge(proof: Verified<PlaceProof>, now: Date, view: View | undefined): 
   const status = view?.keyState(issuer).status ?? "active";
   if (status !== "active")
     return { holds: false, code: "ERR_KEY_REVOKED", why: `its key is ${status}, by the log`, agent: issuer };
-  return { holds: true, proof, offline: view === undefined };
+  return { holds: true, proof, logTime: view?.time };
 }
 
 function refused(error: unknown): FoundProof {
