@@ -28,7 +28,7 @@ describe.skipIf(!browser)("every public page over the demo network", () => {
         if (found === undefined) throw new Error(`the network is not there yet: ${demo.written().slice(-200)}`);
         return found;
       },
-      { timeout: 50_000, interval: 100 },
+      { timeout: 170_000, interval: 100 },
     );
     const summary = JSON.parse(line) as { url: string; rings: string[][] };
     ({ url } = summary);
@@ -64,7 +64,7 @@ describe.skipIf(!browser)("every public page over the demo network", () => {
       ["status", "/status"],
       ["missing", "/no/such/page"],
     ];
-  });
+  }, 180_000);
   afterAll(async () => {
     await demo[Symbol.asyncDispose]();
     await home[Symbol.asyncDispose]();
