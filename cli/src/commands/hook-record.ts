@@ -7,8 +7,7 @@ import {
   generateRun,
   MAX_HISTORY_BYTES,
   MAX_HISTORY_ENTRIES,
-  multibaseOf,
-  parseEntry,
+  parseCarriedEntry,
   type Signer,
   signEntry,
 } from "@peerage/core";
@@ -16,7 +15,6 @@ import type { Context, Options } from "../context.ts";
 import { CliError } from "../errors.ts";
 import { codeOf, privateFolder } from "../files/safe-file.ts";
 import { readTokens, writeTokens } from "../history-file.ts";
-import { keyIn } from "../verify/later-keys.ts";
 
 /** A step to sign over those of its session. */
 export interface Step {
@@ -70,10 +68,9 @@ async function append(
   file: string,
   now: Date,
 ): Promise<{ digest: Digest; run: string }> {
-  // A session goes on when the agent's key is rotated.
-  const keys = { keysOf: () => [keyIn(signer.kid), multibaseOf(signer.did)] };
   const last = tokens.at(-1);
-  const before = last === undefined ? undefined : parseEntry(last, keys);
+  // What this agent wrote itself goes on whichever of its keys signed it: a rotation ends no session.
+  const before = last === undefined ? undefined : parseCarriedEntry(last);
   if (before && before.issuer !== signer.did)
     throw new CliError("ERR_HISTORY_INVALID", `${file} holds the steps of another agent`, {
       hint: `mv ${file} ${file}.old`,
@@ -81,7 +78,7 @@ async function append(
   const run = before?.run ?? generateRun();
   const token = await signEntry(signer, { run, prev: before ? [before.digest] : [], step, result, tool, req, now });
   await writeTokens(file, [...tokens, token]);
-  return { digest: parseEntry(token, keys).digest, run };
+  return { digest: parseCarriedEntry(token).digest, run };
 }
 
 async function lock(path: string): Promise<AsyncDisposable> {
