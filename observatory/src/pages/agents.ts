@@ -5,6 +5,7 @@ import { type AgentRef, type Asked, Elsewhere, type Html, type Page } from "../p
 import { type AgentRow, agentRows } from "../seen.ts";
 import { agentLink, agentText } from "../ui/agent.ts";
 import { scopeTag } from "../ui/entry.ts";
+import { firstSteps } from "../ui/first-steps.ts";
 import { count, dateText, scoreText } from "../ui/format.ts";
 import { stateFields } from "../ui/layout.ts";
 import { scoreMeter } from "../ui/score.ts";
@@ -124,7 +125,13 @@ export function agentTable(
   frame: Frame,
   page: (query: Readonly<Record<string, string>>) => string,
 ): Html {
-  if (data.agents.length === 0) return html`<p class="panel">No agent here matches.</p>`;
+  if (frame.seen.view.agentCount === 0) return firstSteps(frame);
+  if (data.agents.length === 0) {
+    return html`<p class="panel">
+      No agent here matches. Part of a name finds one, and so does a DID or its beginning.
+      <a href="${page({})}">All agents</a>
+    </p>`;
+  }
   const more =
     data.next === undefined
       ? ""

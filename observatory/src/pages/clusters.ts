@@ -7,6 +7,7 @@ import { type Joint, jointsOf, MOST_BRIDGES } from "../map/joints.ts";
 import type { AgentRef, Asked, Html, Page } from "../page.ts";
 import { patiently } from "../patience.ts";
 import { agentLink, agentText } from "../ui/agent.ts";
+import { firstSteps } from "../ui/first-steps.ts";
 import { count } from "../ui/format.ts";
 
 /** Clusters of a page, and bridges of one: all that a thin one has, and some where there are many in any case. */
@@ -67,7 +68,7 @@ export const clusters: Page<ClustersData> = {
           ${data.size === undefined ? "" : html`${count(data.total, "cluster")}, of which ${data.thin} thinly joined, at log size ${data.size}.`}
         </p>
       </header>
-      ${data.size === undefined ? html`<p class="panel">${data.total === 0 && frame.seen.view.agentCount === 0 ? "Nobody is here yet." : "The communities are being worked out: look again in a moment."}</p>` : ""}
+      ${data.total === 0 ? noCluster(data, frame) : ""}
       ${data.clusters.map(
         ({ first, members, inner, from, to, thin, bridges }) =>
           html`<section class="panel cluster">
@@ -106,6 +107,13 @@ export const clusters: Page<ClustersData> = {
       "",
     ].join("\n"),
 };
+
+function noCluster({ size }: ClustersData, frame: Frame): Html {
+  if (frame.seen.view.agentCount === 0) return firstSteps(frame);
+  return html`<p class="panel">
+    ${size === undefined ? "The communities are being worked out: look again in a moment." : "No agents vouch for each other yet."}
+  </p>`;
+}
 
 /** Where there are more than one page holds. */
 function pages({ from, total }: ClustersData, { links, path }: Frame): Html {

@@ -83,19 +83,22 @@ function chosen(query: URLSearchParams): Digest[] {
   return [...new Set(ids)];
 }
 
-function whatIf({ working: all, whatIf: asked, score, target, scope }: ExplainData, frame: Frame): Html {
+/** What was asked for comes first. */
+function answerToWhatIf({ whatIf: asked, score }: ExplainData): Html | string {
+  if (!asked) return "";
+  const { without } = asked;
+  return html`<p class="note">
+    <b>What if:</b> without ${without.length === 1 ? "the chosen vouch" : `the ${without.length} chosen vouches`} the
+    score would be <b>${scoreText(asked.score)}</b> instead of <b>${scoreText(score)}</b>.
+  </p>`;
+}
+
+function whatIf({ working: all, whatIf: asked, target, scope }: ExplainData, frame: Frame): Html {
   const steps = new Map(all.terms.flatMap(({ chain }) => chain.map((step) => [step.vouch, step] as const)));
   const without = new Set(asked?.without);
   return html`<section class="panel">
     <h2>What if? <span class="aside">nothing is changed by asking</span></h2>
-    ${
-      asked
-        ? html`<p class="note warn">
-            <b>What if:</b> without ${without.size === 1 ? "this vouch" : `these ${without.size} vouches`} the score
-            would be <b>${scoreText(asked.score)}</b> instead of <b>${scoreText(score)}</b>.
-          </p>`
-        : html`<p class="muted">Choose vouches to take away, and every score is worked out again without them.</p>`
-    }
+    <p class="muted">Choose vouches to take away, and every score is worked out again without them.</p>
     <form action="/explain" class="whatif">
       <input type="hidden" name="to" value="${target.did}" />
       ${stateFields(frame, ["scope"])}<input type="hidden" name="scope" value="${scope}" />
@@ -116,7 +119,8 @@ function whatIf({ working: all, whatIf: asked, score, target, scope }: ExplainDa
   </section>`;
 }
 
-function answer({ working: all, score }: ExplainData, frame: Frame): Html {
+function answer(data: ExplainData, frame: Frame): Html {
+  const { working: all, score } = data;
   const independent = all.root
     ? "one of the roots: its score is 1 by choice"
     : score === "unknown"
@@ -126,7 +130,7 @@ function answer({ working: all, score }: ExplainData, frame: Frame): Html {
     <p class="score${score === "unknown" ? " unknown" : ""}">${score === "unknown" ? "unknown" : score.toFixed(6)}</p>
     ${scoreBar(score)}
     <p class="muted">${independent}</p>
-    ${score === "unknown" || all.root ? "" : holdsUp(all, frame)} ${wayIn(all, frame)}
+    ${answerToWhatIf(data)} ${score === "unknown" || all.root ? "" : holdsUp(all, frame)} ${wayIn(all, frame)}
   </section>`;
 }
 

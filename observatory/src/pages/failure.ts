@@ -1,6 +1,6 @@
 import { html } from "hono/html";
 import type { Did } from "@peerage/core";
-import type { Asked, Page } from "../page.ts";
+import type { Asked, Html, Page } from "../page.ts";
 import { agentLink } from "../ui/agent.ts";
 import { COMMON_PREFIX } from "../ui/format.ts";
 import { foreign } from "../ui/foreign.ts";
@@ -27,7 +27,7 @@ export function failure(
       html`<section class="panel failure">
         <p class="label">${status}</p>
         <h1>${title}</h1>
-        <p><bdi>${foreign(detail)}</bdi></p>
+        <p><bdi>${withCode(foreign(detail) ?? "")}</bdi></p>
         <p class="muted"><code>${code}</code></p>
         ${
           about === undefined
@@ -35,10 +35,18 @@ export function failure(
             : html`<p>The nearest here:</p>
                 <p class="row">${nearest(about, asked).map((did) => agentLink(asked.ref(did), frame))}</p>`
         }
-        <p><a href="${frame.links.agents()}">All agents</a></p>
+        <p class="row">
+          <a href="${frame.links.home()}">Home</a> <a href="${frame.links.agents()}">All agents</a>
+          <a href="${frame.links.log()}">The log</a>
+        </p>
       </section>`,
     text: ({ status, title, detail, code }) => `${status} ${title}: ${foreign(detail) ?? ""} (${code})\n`,
   };
+}
+
+/** What stands between backticks as code. */
+function withCode(text: string): (Html | string)[] {
+  return text.split("`").map((part, i) => (i % 2 === 1 ? html`<code>${part}</code>` : part));
 }
 
 /** The three agents whose DIDs begin most like the one that is not there. */

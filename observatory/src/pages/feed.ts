@@ -49,8 +49,12 @@ export const feed: Page<FeedData> = {
         ${live ? html`<p class="livebar" data-live="1"></p>` : ""}
         ${
           entries.length === 0
-            ? html`<p class="muted">
-                ${Object.keys(filter).length > 0 ? "Nothing of the kind has happened." : "Nothing has happened yet."}
+            ? html`<p class="muted nothing">
+                ${
+                  Object.keys(filter).length > 0
+                    ? html`Nothing of the kind has happened. <a href="${frame.links.feed({})}">Everything</a>`
+                    : html`Nothing has happened yet. <a href="${frame.links.home()}">Be the first</a>`
+                }
               </p>`
             : ""
         }

@@ -103,7 +103,7 @@ function legend({ sky: { form, agents }, agents: all }: HomeData, { seen, links 
     return html`<ul class="legend">
       <li>colour: community</li>
       <li>size: vouches received</li>
-      ${some}
+      ${seen.viewpoint.kind === "none" ? "" : html`<li><i class="key root"></i>root</li>`} ${some}
       <li><a href="${links.same("/map", {})}">open the map</a></li>
     </ul>`;
   if (seen.viewpoint.kind === "none") {

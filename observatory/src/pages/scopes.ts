@@ -45,7 +45,8 @@ export const scopes: Page<ScopesData> = {
       <section class="panel">
         ${
           data.scopes.length === 0
-            ? html`<p class="muted">No vouch is in force yet.</p>`
+            ? html`<p class="muted">No vouch is in force yet. The first one names the first scope:</p>
+                <pre><code>peerage vouch did:key:z6Mk… --scope tools --confidence 80 --registry ${frame.registryUrl}</code></pre>`
             : html`<table class="cards">
                 <thead>
                   <tr>
