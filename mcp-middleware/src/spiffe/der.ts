@@ -54,6 +54,13 @@ export function readWhole(bytes: Uint8Array, tag: number): Der {
   return expectTag(der, tag);
 }
 
+/** The one element that an OCTET STRING wraps, with nothing after it. @throws {PeerageError} ERR_SVID_INVALID */
+export function wrappedIn({ bytes, content, end }: Der, tag: number): Der {
+  const der = readDer(bytes, content, end);
+  if (der.end !== end) throw malformed();
+  return expectTag(der, tag);
+}
+
 /** The elements inside a constructed one. @throws {PeerageError} ERR_SVID_INVALID */
 export function children(der: Der): Der[] {
   if ((der.tag & 0x20) === 0) throw malformed();

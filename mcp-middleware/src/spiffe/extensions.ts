@@ -1,4 +1,4 @@
-import { asciiOf, bitStringOf, booleanOf, contentOf, type Der, expectTag, latin1Of, oidOf, readWhole, sequence, smallIntegerOf, tags } from "./der.ts"; // prettier-ignore
+import { asciiOf, bitStringOf, booleanOf, type Der, expectTag, latin1Of, oidOf, sequence, smallIntegerOf, tags, wrappedIn } from "./der.ts"; // prettier-ignore
 import { type NameConstraints, readNameConstraints } from "./name-constraints.ts";
 import { svidInvalid } from "./refuse.ts";
 
@@ -36,7 +36,8 @@ const ids = {
 
 interface Extension {
   readonly critical: boolean;
-  readonly value: Uint8Array;
+  /** The OCTET STRING that wraps it. */
+  readonly value: Der;
 }
 
 /**
@@ -62,7 +63,7 @@ function readExtension(rest: Der[]): Extension {
   const value = expectTag(rest[0], tags.octetString);
   // DER leaves a default out, so a written FALSE is not DER.
   if (rest.length !== 1 || (flag && !booleanOf(flag))) throw svidInvalid("malformed");
-  return { critical: flag !== undefined, value: contentOf(value) };
+  return { critical: flag !== undefined, value };
 }
 
 function take(oid: string, extension: Extension, found: { -readonly [K in keyof Extensions]: Extensions[K] }): void {
@@ -85,7 +86,7 @@ function take(oid: string, extension: Extension, found: { -readonly [K in keyof 
       found.nameConstraints = readNameConstraints(value, critical);
       break;
     case ids.subjectKeyId:
-      found.subjectKeyId = textOf(readWhole(value, tags.octetString));
+      found.subjectKeyId = textOf(wrappedIn(value, tags.octetString));
       break;
     case ids.authorityKeyId: {
       const id = readAuthorityKeyId(value);
@@ -97,8 +98,8 @@ function take(oid: string, extension: Extension, found: { -readonly [K in keyof 
   }
 }
 
-function readBasicConstraints(value: Uint8Array): { ca: boolean; pathLength?: number } {
-  const members = sequence(readWhole(value, tags.sequence));
+function readBasicConstraints(value: Der): { ca: boolean; pathLength?: number } {
+  const members = sequence(wrappedIn(value, tags.sequence));
   const flag = members[0]?.tag === tags.boolean ? members.shift() : undefined;
   const [length, ...more] = members;
   const ca = flag !== undefined && booleanOf(flag);
@@ -107,13 +108,13 @@ function readBasicConstraints(value: Uint8Array): { ca: boolean; pathLength?: nu
 }
 
 function readKeyUsage({ critical, value }: Extension): NonNullable<Extensions["keyUsage"]> {
-  const { bytes } = bitStringOf(readWhole(value, tags.bitString));
+  const { bytes } = bitStringOf(wrappedIn(value, tags.bitString));
   const has = (bit: number): boolean => (((bytes[bit >> 3] ?? 0) >> (7 - (bit & 7))) & 1) === 1;
   return { critical, has };
 }
 
-function readPurposes(value: Uint8Array): string[] {
-  const list = sequence(readWhole(value, tags.sequence)).map(oidOf);
+function readPurposes(value: Der): string[] {
+  const list = sequence(wrappedIn(value, tags.sequence)).map(oidOf);
   if (list.length === 0) throw svidInvalid("malformed");
   return list;
 }
@@ -121,8 +122,8 @@ function readPurposes(value: Uint8Array): string[] {
 const URI = 0x86;
 const nameTags: ReadonlySet<number> = new Set([0xa0, 0x81, 0x82, 0xa3, 0xa4, 0xa5, URI, 0x87, 0x88]);
 
-function readUris(value: Uint8Array): string[] {
-  const names = sequence(readWhole(value, tags.sequence));
+function readUris(value: Der): string[] {
+  const names = sequence(wrappedIn(value, tags.sequence));
   if (names.length === 0 || names.some(({ tag }) => !nameTags.has(tag))) throw svidInvalid("malformed");
   return names.filter(({ tag }) => tag === URI).map(asciiOf);
 }
@@ -132,7 +133,7 @@ function textOf({ bytes, content, end }: Der): string {
   return latin1Of(bytes, content, end);
 }
 
-function readAuthorityKeyId(value: Uint8Array): string | undefined {
-  const keyId = sequence(readWhole(value, tags.sequence)).find(({ tag }) => tag === 0x80);
+function readAuthorityKeyId(value: Der): string | undefined {
+  const keyId = sequence(wrappedIn(value, tags.sequence)).find(({ tag }) => tag === 0x80);
   return keyId && textOf(keyId);
 }

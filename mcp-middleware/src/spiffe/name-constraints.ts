@@ -1,4 +1,4 @@
-import { asciiOf, children, type Der, readWhole, sequence, tags } from "./der.ts";
+import { asciiOf, children, type Der, sequence, tags, wrappedIn } from "./der.ts";
 import { svidInvalid } from "./refuse.ts";
 
 /** `nameConstraints` of a CA (RFC 5280 section 4.2.1.10) as far as URIs go. */
@@ -13,8 +13,8 @@ export interface NameConstraints {
 const URI = 0x86;
 
 /** @throws {PeerageError} ERR_SVID_INVALID, detail `malformed` */
-export function readNameConstraints(value: Uint8Array, critical: boolean): NameConstraints {
-  const parts = sequence(readWhole(value, tags.sequence));
+export function readNameConstraints(value: Der, critical: boolean): NameConstraints {
+  const parts = sequence(wrappedIn(value, tags.sequence));
   const subtrees = (tag: number): { uris: string[]; others: boolean } => {
     const part = parts.find((der) => der.tag === tag);
     const bases = part ? children(part).map(readBase) : [];

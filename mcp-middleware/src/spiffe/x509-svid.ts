@@ -1,5 +1,5 @@
 import { createPublicKey, hash, type KeyObject } from "node:crypto";
-import { type Digest, equalBytes, LruMap, type SpiffeId, type Verified } from "@peerage/core";
+import { type Digest, LruMap, type SpiffeId, type Verified } from "@peerage/core";
 import type { TrustBundle } from "./bundle.ts";
 import { type Certificate, parseCertificate } from "./certificate.ts";
 import { verifyPath } from "./path.ts";
@@ -61,9 +61,9 @@ export function verifyX509Svid(chain: readonly Uint8Array[], bundles: BundleLook
   const bundle = bundles.get(trustDomain, now);
   if (!bundle) throw svidInvalid("td-unknown");
   // A certificate that is an identity is never an authority, whatever a bundle says.
-  const anchors = bundle.x509Authorities.filter(({ der }) => !equalBytes(der, leaf.der));
+  const anchors = bundle.x509Authorities.filter(({ der }) => Buffer.compare(der, leaf.der) !== 0);
   // A presented authority needs no second reading: it counts as an anchor, or not at all.
-  const inner = chain.slice(1).filter((der) => !anchors.some((anchor) => equalBytes(anchor.der, der)));
+  const inner = chain.slice(1).filter((der) => !anchors.some((anchor) => Buffer.compare(anchor.der, der) === 0));
   const { from, until } = verifyPath(leaf, inner.map(parseCertificate), anchors, { trustDomain, now: seconds });
   const svid = sealed<X509Svid>({
     spiffeId: id,
