@@ -193,6 +193,15 @@ it("verifies what a later key signed by the key events of the log, and refuses i
   await rm(late);
   await own.ok(["history", "append", late, "--step", "late", "--result", "done"]);
   expect((await own.call(["history", "verify", late])).code).toBe(0);
+  // What the log says of a key is as old as the log.
+  await writeFile(join(own.path, "note.txt"), "hello");
+  await own.ok(["sign", "note.txt"]);
+  const keyOf = async (...flags: string[]): Promise<string> =>
+    JSON.parse(await own.ok(["verify", "note.txt", ...flags, "--json"])).data.checks.find(
+      ({ name }: { name: string }) => name === "key",
+    ).state;
+  expect(await keyOf()).toBe("ok");
+  expect(await keyOf("--at", new Date(Date.now() + 2 * 86_400_000).toISOString())).toBe("none");
   // A thief dates back: what a stolen key signed is shown, and verifies no more.
   expect(await steps()).toHaveLength(2);
   await own.ok(["key", "rotate", "--compromised-since", "1h"]);

@@ -7,7 +7,7 @@ import {
   SKEW_SECONDS,
   type View,
 } from "@peerage/core";
-import type { Snapshot } from "../network.ts";
+import { maxAgeSeconds, type Snapshot } from "../network.ts";
 import { rfc3339 } from "../ui/time.ts";
 import { type Check, notChecked, passed, thrown } from "./check.ts";
 
@@ -68,13 +68,15 @@ export function keyDefect({ issuer, key }: Signed, issuedAt: number, view: View 
   return new PeerageError("ERR_KEY_SUPERSEDED", "did not stand behind the DID when it signed, by the log");
 }
 
-/** {@link keyDefect} as a check. */
-export function keyCheck(signed: Signed, issuedAt: number, view: View | undefined): Check {
+/** {@link keyDefect} as a check. Whether a key is good is only as new as the log that says so. */
+export function keyCheck(signed: Signed, issuedAt: number, view: View | undefined, now: Date): Check {
   const defect = keyDefect(signed, issuedAt, view);
   if (defect) return thrown("key", defect);
-  return view
-    ? passed("key", "stood behind the DID when it signed, by the log")
-    : notChecked("key", "no log to ask: by the DID's own key (offline)");
+  if (!view) return notChecked("key", "no log to ask: by the DID's own key (offline)");
+  const good = "stood behind the DID when it signed, by the log";
+  return now.getTime() / 1000 - view.time > maxAgeSeconds(undefined)
+    ? notChecked("key", `${good} of ${rfc3339(view.time)}: what happened since is not known`)
+    : passed("key", good);
 }
 
 /** The key of a verification method. */

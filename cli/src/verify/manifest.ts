@@ -60,7 +60,7 @@ export async function verifyManifestFile(
   const checks: Check[] = [
     passed("signature", "holds over the list of files"),
     passed("signer", manifest.issuer),
-    keyCheck(manifest, issuedAt, view),
+    keyCheck(manifest, issuedAt, view, now),
     issuedAt > now.getTime() / 1000 + SKEW_SECONDS
       ? failed("time", `signed ${manifest.issued}, which is yet to come`, "ERR_STATEMENT_NOT_YET_VALID")
       : passed("time", `signed ${manifest.issued}, by its own word`),

@@ -39,8 +39,11 @@ function keysOf({ view }: Given): KeyOptions {
   return view ? { keysOf: (did) => view.keysOf(did) } : {};
 }
 
-function keyCheckOf({ issuer, kid, issuedAt }: Pick<Entry, "issuer" | "kid" | "issuedAt">, { view }: Given): Check {
-  return keyCheck({ issuer, key: keyIn(kid) }, issuedAt, view);
+function keyCheckOf(
+  { issuer, kid, issuedAt }: Pick<Entry, "issuer" | "kid" | "issuedAt">,
+  { view, now }: Given,
+): Check {
+  return keyCheck({ issuer, key: keyIn(kid) }, issuedAt, view, now);
 }
 
 /** A call proof: signature, audience, time, and the message it covers. */
