@@ -353,7 +353,7 @@ async function vouches(): Promise<Case[]> {
     "another's key": [await secured(intruder, vouch()), "ERR_STATEMENT_INVALID"],
     "other spaces": [good.replace(":", ": ")],
     "a proofValue with a zero before it": [rewritten(({ proofValue }) => `z1${(proofValue as string).slice(1)}`)],
-    "a proofValue in pieces": [rewritten(({ proofValue }) => [...(proofValue as string)])],
+    "a proofValue in pieces": [rewritten(({ proofValue }) => Array.from(proofValue as string))],
     "a proof without context": [canonicalize({ ...open, proof: context })],
     "a DID that signs anything": [
       await secured(voucher, vouch({ id: dids().find(({ id }) => id.includes("identity point"))!["did"] as string })),
