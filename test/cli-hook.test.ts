@@ -174,7 +174,7 @@ allow:
       {
         matcher: "*",
         hooks: [
-          { type: "command", command: `peerage hook --policy '${home.path}/it'\\''s.yaml' --require`, timeout: 10 },
+          { type: "command", command: `peerage hook --policy '${home.path}/it'\\''s.yaml' --require`, timeout: 60 },
         ],
       },
     ]);

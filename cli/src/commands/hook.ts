@@ -79,7 +79,8 @@ export async function run(context: Context, { options }: Args): Promise<Result> 
 /** `peerage hook settings`: how a host is told to run the hook, and where the steps of a session are kept. */
 export function settings(context: Context, { options }: Args): Promise<Result> {
   const command = ["peerage hook", ...flagsOf(context, options)].join(" ");
-  const hooks = [{ matcher: "*", hooks: [{ type: "command", command, timeout: 10 }] }];
+  // A hook that is late is passed over by the host: far more than it ever takes, so that a busy machine lets nothing by.
+  const hooks = [{ matcher: "*", hooks: [{ type: "command", command, timeout: 60 }] }];
   const document = { hooks: { PreToolUse: hooks, PostToolUse: hooks } };
   const { ui } = context;
   return Promise.resolve({
