@@ -38,10 +38,9 @@ export function holdsUp(data: Working, frame: Frame): Html {
       No single vouch holds this up: without any one of them the score is the same. ${working}
     </p>`;
   return html`<p class="note warn">
-    <b>What holds this up:</b> without ${agentLink(support.from, frame)}’s
-    <a href="${frame.links.vouch(support.vouch)}">vouch</a>
-    ${support.to.did === target.did ? "" : html`for ${agentLink(support.to, frame)}`} the score would fall from
-    <b>${scoreText(data.score)}</b> to
+    <b>What holds this up:</b> without the <a href="${frame.links.vouch(support.vouch)}">vouch</a>&nbsp;of
+    ${agentLink(support.from, frame)} ${support.to.did === target.did ? "" : html`for ${agentLink(support.to, frame)}`}
+    the score would fall from <b>${scoreText(data.score)}</b> to
     <b>${scoreText(support.scoreAfter)}</b>${support.exact ? "" : " (of those tried)"}. ${working}
   </p>`;
 }
