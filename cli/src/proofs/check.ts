@@ -13,7 +13,8 @@ import {
 } from "@peerage/core";
 import { describeError } from "../errors.ts";
 import { rfc3339 } from "../ui/time.ts";
-import { keyDefect } from "../verify/later-keys.ts";
+import type { Check } from "../verify/check.ts";
+import { keyCheck, keyDefect } from "../verify/later-keys.ts";
 import type { ProvenBook } from "./book.ts";
 import type { Published } from "./published.ts";
 
@@ -22,8 +23,8 @@ export type FoundProof =
   | {
       readonly holds: true;
       readonly proof: Verified<PlaceProof>;
-      /** When the log by which its key was judged was published, Unix seconds; undefined if there was none to ask. */
-      readonly logTime: number | undefined;
+      /** What the log said of its key, if there was one to ask, and if it is new enough. */
+      readonly key: Check;
     }
   | {
       readonly holds: false;
@@ -110,7 +111,7 @@ function judge(proof: Verified<PlaceProof>, now: Date, view: View | undefined): 
   const status = view?.keyState(issuer).status ?? "active";
   if (status !== "active")
     return { holds: false, code: "ERR_KEY_REVOKED", why: `its key is ${status}, by the log`, agent: issuer };
-  return { holds: true, proof, logTime: view?.time };
+  return { holds: true, proof, key: keyCheck({ issuer, key }, issued, view, now) };
 }
 
 function refused(error: unknown): FoundProof {

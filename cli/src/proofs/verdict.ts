@@ -1,6 +1,5 @@
 import type { Did, Place } from "@peerage/core";
 import { CliError } from "../errors.ts";
-import { maxAgeSeconds } from "../network.ts";
 import { rfc3339 } from "../ui/time.ts";
 import { visible } from "../ui/visible.ts";
 import { type Check, failed, notChecked, passed, type Verdict, verdictOf } from "../verify/check.ts";
@@ -26,7 +25,7 @@ export function placeVerdict(check: PlaceCheck, wanted: Did | undefined): Verdic
     check.answer === "found"
       ? passed("published", place.file)
       : failed("published", check.why ?? "nothing", "ERR_NOT_FOUND"),
-    ...shown.flatMap((found) => checksOf(found, checkedAt)),
+    ...shown.flatMap(checksOf),
     // With somebody there now, those who are gone are news and no fault.
     ...gone.map(({ agent, at }) =>
       holding.length > 0
@@ -66,7 +65,7 @@ export function bareName({ url }: Place): string {
   return url.replace(/^https:\/\//, "");
 }
 
-function checksOf(found: FoundProof, checkedAt: string): Check[] {
+function checksOf(found: FoundProof): Check[] {
   if (!found.holds)
     return [
       failed("proof", `${found.agent === undefined ? "" : `${found.agent}: `}${visible(found.why, 300)}`, found.code),
@@ -75,17 +74,8 @@ function checksOf(found: FoundProof, checkedAt: string): Check[] {
   return [
     passed("agent", issuer),
     passed("proof", `both name each other; signed ${rfc3339(issued)}, by its own word`),
-    keyCheck(found.logTime, checkedAt),
+    found.key,
   ];
-}
-
-/** Whether the key is good is only as new as the log that says so. */
-function keyCheck(logTime: number | undefined, checkedAt: string): Check {
-  if (logTime === undefined) return notChecked("key", "no log to ask: by the DID's own key (offline)");
-  const good = "stood behind the DID when it signed and is active, by the log";
-  return Date.parse(checkedAt) / 1000 - logTime > maxAgeSeconds(undefined)
-    ? notChecked("key", `${good} of ${rfc3339(logTime)}: what happened since is not known`)
-    : passed("key", good);
 }
 
 function summaryOf(verdict: Verdict["verdict"], at: string): string {
