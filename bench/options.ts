@@ -31,7 +31,7 @@ Measures everything in one run and prints one report as Markdown; the big sizes 
   --out PATH            writes FILE.md, FILE.json, or both into a folder
   --compare OLD.json    prints beside it what a run before measured, and marks what moved beyond both spreads
   --with NEW.json       compares two reports that are there, and measures nothing
-  --fail-on-regression  ends with 1 if something got worse beyond both spreads
+  --fail-on-regression  ends with 1 if something got worse beyond both spreads, or is measured no more
 
 npm run bench -- --only proofs,policy --out bench.json
 npm run bench -- --compare bench.json --fail-on-regression`;

@@ -153,6 +153,13 @@ describe("a comparison", () => {
     expect(formatComparison(compareReports(now, other))).toContain("not measured any more: a/ours");
     expect(hasRegression(comparison)).toBe(false);
   });
+
+  it("takes a figure that vanished for a regression, but not a section that was not asked for", () => {
+    const before = reportOf([raw([1]), ours([1])]);
+    expect(hasRegression(compareReports(before, reportOf([raw([1])])))).toBe(true);
+    const unasked = compareReports(before, { ...before, sections: [] });
+    expect([unasked.gone, hasRegression(unasked)]).toEqual([[], false]);
+  });
 });
 
 describe("the report", () => {

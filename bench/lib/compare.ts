@@ -1,4 +1,4 @@
-import type { Figure } from "./figures.ts";
+import type { Figure, Section } from "./figures.ts";
 import { formatSummary, formatTable } from "./markdown.ts";
 import type { Report } from "./report.ts";
 
@@ -19,8 +19,9 @@ const ROUNDS_TO_TELL = 3;
 /** What two reports say of each other. */
 export interface Comparison {
   readonly changes: readonly Change[];
-  /** Ids that only one of them has. */
+  /** Ids that only the report of before has, though the section they stood in was measured now as well. */
   readonly gone: readonly string[];
+  /** Ids that only the new report has. */
   readonly fresh: readonly string[];
   /** Why the two may differ for other reasons than the code. */
   readonly warnings: readonly string[];
@@ -29,20 +30,21 @@ export interface Comparison {
 /** Compares each figure by its id. A figure that stands beside a reference is judged by the ratio, which the machine moves least. */
 export function compareReports(old: Report, now: Report): Comparison {
   const [before, after] = [figuresOf(old), figuresOf(now)];
+  const isMeasured = ({ name }: Section): boolean => now.sections.some((section) => section.name === name);
   return {
     changes: [...after].flatMap(([id, figure]) => {
       const other = before.get(id);
       return other ? [changeOf(other, figure)] : [];
     }),
-    gone: [...before.keys()].filter((id) => !after.has(id)),
+    gone: [...figuresOf({ ...old, sections: old.sections.filter(isMeasured) }).keys()].filter((id) => !after.has(id)),
     fresh: [...after.keys()].filter((id) => !before.has(id)),
     warnings: warningsOf(old, now),
   };
 }
 
-/** True if something got worse by more than both spreads. */
-export function hasRegression({ changes }: Comparison): boolean {
-  return changes.some(({ verdict }) => verdict === "worse");
+/** True if something got worse by more than both spreads, or is not measured any more. */
+export function hasRegression({ changes, gone }: Comparison): boolean {
+  return gone.length > 0 || changes.some(({ verdict }) => verdict === "worse");
 }
 
 function figuresOf({ sections }: Report): ReadonlyMap<string, Figure> {
