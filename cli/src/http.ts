@@ -1,4 +1,4 @@
-import { type ErrorCode, errorCodes, type JsonValue, parseJson, PeerageError } from "@peerage/core";
+import { type ErrorCode, errorCodes, type JsonValue, networkReason, parseJson, PeerageError } from "@peerage/core";
 import { CliError } from "./errors.ts";
 import { visible } from "./ui/visible.ts";
 
@@ -42,7 +42,7 @@ export async function request(
       signal: AbortSignal.timeout((options.seconds ?? 10) * 1000),
     });
   } catch (error) {
-    throw unreachable(base, reasonOf(error), error);
+    throw unreachable(base, networkReason(error), error);
   }
   if (response.type === "opaqueredirect" || (response.status >= 300 && response.status < 400)) {
     throw unreachable(base, "it redirects elsewhere, which is not followed");
@@ -91,19 +91,4 @@ function problem(base: string, status: number, body: JsonValue): CliError {
     known ?? (status === 404 ? "ERR_NOT_FOUND" : "ERR_REGISTRY_RESPONSE"),
     `${base} refused: ${visible(text, 300)}`,
   );
-}
-
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return "unknown reason";
-  if (error.name === "TimeoutError") return "no answer in time";
-  const cause = error.cause as { code?: string; message?: string } | undefined;
-  switch (cause?.code) {
-    case "ECONNREFUSED":
-      return "nothing listens there";
-    case "ENOTFOUND":
-    case "EAI_AGAIN":
-      return "its name does not resolve";
-    default:
-      return visible(cause?.code ?? cause?.message ?? error.message, 120);
-  }
 }

@@ -134,6 +134,7 @@ function readable(error: CommanderError, path: string): CliError {
   if (near !== undefined) return usage(first, `did you mean ${near}?`);
   const missing = /^missing required argument '(.*)'$/.exec(first)?.[1];
   const example = commands.find((spec) => spec.path === path)?.examples[0];
-  if (missing !== undefined && example !== undefined) return usage(`<${missing}> is missing`, example);
+  if (missing !== undefined && example !== undefined)
+    return usage(`<${missing}> is missing`, `for example: ${example}`);
   return usage(first, path === "" ? "peerage help" : `peerage help ${path}`);
 }

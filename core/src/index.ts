@@ -274,6 +274,7 @@ export {
   registryUrl,
 } from "./network/http-reader.ts";
 export { Network, type NetworkOptions, type RejectedLeaf } from "./network/network.ts";
+export { networkReason } from "./network/network-reason.ts";
 export { decodePack, encodePack, PackReader, PackRecorder, type TrustPack } from "./network/pack.ts";
 export {
   MAX_EVIDENCE,

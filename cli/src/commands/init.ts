@@ -51,15 +51,38 @@ export async function run(context: Context, { words: [word], options }: Args): P
     },
     text: [
       ...ui.facts(facts),
-      ...(created ? ["", "  Nobody vouches for you yet, so most servers will refuse you."] : [""]),
-      ...ui.table([
-        [ui.dim("Next"), ui.pad("peerage whoami --share", 38), "a message to ask for a vouch"],
-        ["", ui.pad("peerage proxy -- npx some-mcp-server", 38), "sign every call of this client"],
-        ["", ui.pad("peerage call <url> <tool>", 38), "one signed call, to try a server"],
-      ]),
+      "",
+      ...(created && role === "agent" ? ["  Nobody vouches for you yet, so most servers will refuse you."] : []),
+      ...ui.table(
+        nextSteps(role, name).map(([line, what], i) => [ui.dim(i === 0 ? "Next" : ""), ui.pad(line, 38), what]),
+      ),
     ],
     plain: [[file.did, file.path]],
   };
+}
+
+/** What one usually does next: an agent calls, a server is guarded, people decide whom to trust. */
+function nextSteps(role: (typeof roles)[number], name: string): [string, string][] {
+  switch (role) {
+    case "agent":
+      return [
+        ["peerage whoami --share", "a message to ask for a vouch"],
+        ["peerage proxy -- npx some-mcp-server", "sign every call of this client"],
+        ["peerage call <url> <tool>", "one signed call, to try a server"],
+      ];
+    case "server":
+      return [
+        ["peerage policy init server", "write a policy to start from"],
+        ["peerage help guard", "put the gate before your server"],
+      ];
+    case "person":
+    case "organization":
+      return [
+        [`peerage roots add ${name}`, "begin your trust with yourself"],
+        ["peerage find", "who is there"],
+        ["peerage vouch <agent>", "stand for an agent; public for ever"],
+      ];
+  }
 }
 
 async function chooseName(context: Context, word: string | undefined): Promise<string> {

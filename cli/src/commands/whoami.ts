@@ -22,7 +22,7 @@ export async function run(context: Context, { options }: Args): Promise<Result> 
       label: "key",
       value: `${tilde(context.paths, file.path)} ${ui.dim(file.locked ? "(sealed)" : "(no passphrase)")}`,
     },
-    { label: "roots", value: count((await context.roots()).length, "root") },
+    { label: "roots", value: rootsText((await context.roots()).length) },
   ];
   const known = registry === undefined ? undefined : await whoVouches(context, file.did);
   if (known === undefined) facts.push({ label: "registry", value: "none named: everything local works without" });
@@ -40,6 +40,10 @@ export async function run(context: Context, { options }: Args): Promise<Result> 
     text: ui.facts(facts),
     plain: [[file.name, file.did, file.path]],
   };
+}
+
+function rootsText(number: number): string {
+  return number === 0 ? "none yet: everyone is unknown to you (peerage roots add)" : count(number, "root");
 }
 
 async function whoVouches(context: Context, did: Did): Promise<{ facts: Fact[]; data: object }> {

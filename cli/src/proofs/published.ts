@@ -2,8 +2,8 @@ import { lookup as dnsLookup, type LookupAddress, type LookupOptions } from "nod
 import { type IncomingMessage, request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { isIP, type LookupFunction } from "node:net";
+import { networkReason } from "@peerage/core";
 import { isLoopback } from "../files/config.ts";
-import { codeOf } from "../files/safe-file.ts";
 import { visible } from "../ui/visible.ts";
 import { isPublicAddress } from "./addresses.ts";
 
@@ -134,11 +134,5 @@ async function readAnswer(
 
 function reasonOf(error: unknown, { aborted }: AbortSignal): string {
   if (aborted) return "no answer in time";
-  if (!(error instanceof Error)) return "for an unknown reason";
-  const code = codeOf(error);
-  if (code === "ECONNREFUSED") return "nothing listens there";
-  if (code === "ENOTFOUND" || code === "EAI_AGAIN") return "its name does not resolve";
-  if (code !== undefined && /CERT|TLS|SSL|SIGNATURE|ALTNAME/.test(code))
-    return `its certificate is not valid (${code})`;
-  return visible(code ?? error.message, 160);
+  return networkReason(error);
 }

@@ -12,6 +12,7 @@ import { parseVerifierKey, type VerifierKey } from "../tlog/verifier-key.ts";
 import type { Verified } from "../verified.ts";
 import { recomputeScore, type RecomputedScore, type ScoreQuestion } from "./evidence.ts";
 import type { LogLeaf, RegistryReader } from "./reader.ts";
+import { networkReason } from "./network-reason.ts";
 
 /** What a registry says about itself at first contact; pinned from then on. */
 export interface RegistryPin {
@@ -230,7 +231,8 @@ class HttpSource {
     try {
       return await this.#fetch(this.url + path, { redirect: "error", signal: AbortSignal.timeout(this.#timeoutMs) });
     } catch (cause) {
-      throw new PeerageError("ERR_REGISTRY_UNREACHABLE", `the registry at ${this.url} cannot be reached`, { cause });
+      const message = `the registry at ${this.url} cannot be reached: ${networkReason(cause)}`;
+      throw new PeerageError("ERR_REGISTRY_UNREACHABLE", message, { cause });
     }
   }
 }

@@ -1,6 +1,6 @@
 import { setMaxListeners } from "node:events";
 import type { IncomingMessage } from "node:http";
-import { CALL_META, isJsonObject, type JsonObject, type JsonValue, member } from "@peerage/core";
+import { CALL_META, isJsonObject, type JsonObject, type JsonValue, member, networkReason } from "@peerage/core";
 import { CALL_HEADER, responseSubject, streamSubject } from "../sign/sign-fetch.ts";
 import type { HostSide, ServerUrl } from "./bridge.ts";
 import { isSessionLost, oneLine, parse, proofHeader } from "./bridge-text.ts";
@@ -378,13 +378,13 @@ class UrlBridge {
       if ((response.statusCode ?? 0) >= 300)
         this.#host.log(`an answer was refused with HTTP ${response.statusCode ?? 0}`);
     } catch (error) {
-      this.#host.log(`an answer was not sent: ${error instanceof Error ? error.message : "unknown"}`);
+      this.#host.log(`an answer was not sent: ${networkReason(error)}`);
     }
   }
 
   #failed(original: JsonObject, error: unknown): void {
     const id = idOf(original);
-    const why = error instanceof Error ? error.message : "unknown";
+    const why = networkReason(error);
     if (id === undefined) this.#host.log(`a notification was not sent: ${why}`);
     else if (this.#host.waits(id)) this.#host.reply(upstreamReply(id, `the server cannot be reached (${why}).`));
   }

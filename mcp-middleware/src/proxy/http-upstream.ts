@@ -7,7 +7,7 @@ import {
   type ServerResponse,
 } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
-import { canonicalAudience, type JsonObject } from "@peerage/core";
+import { canonicalAudience, type JsonObject, networkReason } from "@peerage/core";
 import type { DecisionRecord, Guard } from "../guard/types.ts";
 import type { HttpGuardOptions } from "./http-guard-options.ts";
 import { CALLER_HEADER, forwardedRequestHeaders, isLoopbackHost } from "./http-headers.ts";
@@ -132,7 +132,8 @@ export class Upstream {
       else socket.once("connect", () => (isConnected = true));
     });
     outgoing.on("error", (error) => {
-      if (!response.destroyed && !isOver) this.#log(`the server behind the guard cannot be reached: ${error.message}`);
+      if (!response.destroyed && !isOver)
+        this.#log(`the server behind the guard cannot be reached: ${networkReason(error)}`);
       failed("the server behind the guard did not answer.");
     });
     outgoing.on("response", (upstream) => {

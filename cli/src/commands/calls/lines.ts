@@ -26,7 +26,7 @@ export async function callCells(
     ui.dim(at),
     verdictText({ ui }, decision),
     who,
-    visible(decision.target ?? decision.method, 26),
+    visible(decision.target ?? decision.method, ui.columns < 100 ? 16 : 26),
     ui.dim(`#${decision.seq}`),
     whyText(decision, outcome),
   ];
