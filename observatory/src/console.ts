@@ -215,7 +215,7 @@ export function createConsole(options: ConsoleOptions): Console {
         h("p", {}, h("a", { href: paths.live() }, "To the live page")),
       ),
     ];
-    return c.html(layout(title, body, { path: "/", query: new URLSearchParams(), waiting: 0, status: code }), status);
+    return c.html(layout(title, body, { path: "", query: new URLSearchParams(), waiting: 0, status: code }), status);
   };
   app.all("*", (c) => fail(c, new PeerageError("ERR_NOT_FOUND", "there is no such page")));
   app.onError(async (error, c) => {

@@ -8,6 +8,7 @@ import { render } from "./render.ts";
 
 /** What stands around a page of the console. */
 export interface Around {
+  /** Empty where there is no such page. */
   readonly path: string;
   readonly query: URLSearchParams;
   /** Requests that wait for a person; undefined before somebody is let in, who then sees no more than the door. */
@@ -23,7 +24,7 @@ export function layout(title: string, body: readonly Node[], { path, query, wait
   const island = islandPath("console");
   const search = query.toString();
   const form = (suffix: string): string =>
-    `${path === "/" ? "/index" : path}.${suffix}${search === "" ? "" : `?${search}`}`;
+    `${path === "/" || path === "" ? "/index" : path}.${suffix}${search === "" ? "" : `?${search}`}`;
   const inside = waiting !== undefined;
   return html`<!doctype html>
     <html lang="en">

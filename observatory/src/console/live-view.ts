@@ -1,7 +1,7 @@
 import { type Counts, lenses, type LiveData, windows } from "./live-data.ts";
 import { h, type Node } from "./node.ts";
 import { paths } from "./paths.ts";
-import { callTable } from "./rows.ts";
+import { callTable, firstGuard, tone } from "./rows.ts";
 import { topology } from "./topology.ts";
 
 /** The live page as data: the server writes it, and the browser draws it anew whenever something was decided. */
@@ -22,7 +22,10 @@ export function liveView(data: LiveData): Node[] {
       ),
       callTable(data.calls, {
         guards: data.guards.length > 1 && data.guard === undefined,
-        empty: data.oldest === undefined ? "No guard has recorded a call yet." : "No call in this stretch of time.",
+        empty:
+          data.oldest === undefined
+            ? ["No guard has recorded a call yet. ", ...firstGuard]
+            : ["No call in this stretch of time."],
       }),
     ),
   ];
@@ -62,9 +65,9 @@ function chips({ counts, suppressed, guard, window }: LiveData): Node {
   return h(
     "p",
     { class: "chips tally" },
-    h("a", { class: "chip ok", href: list("admitted") }, `✓ ${counts.admitted} admitted`),
-    h("a", { class: "chip bad", href: list("refused") }, `✕ ${counts.refused} refused`),
-    h("a", { class: "chip warn", href: paths.approvals() }, `◔ ${counts.waiting} waiting`),
+    h("a", { class: tone(counts.admitted, "ok"), href: list("admitted") }, `✓ ${counts.admitted} admitted`),
+    h("a", { class: tone(counts.refused, "bad"), href: list("refused") }, `✕ ${counts.refused} refused`),
+    h("a", { class: tone(counts.waiting, "warn"), href: paths.approvals() }, `◔ ${counts.waiting} waiting`),
     ...(suppressed > 0 ? [h("span", { class: "chip" }, `${suppressed} of a flood, not listed`)] : []),
   );
 }

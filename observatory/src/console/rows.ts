@@ -9,7 +9,7 @@ import { verdictMarks } from "./words.ts";
 /** Calls as a table; on narrow pages each is a card. */
 export function callTable(
   calls: readonly CallLine[],
-  options: { readonly guards: boolean; readonly agents?: false; readonly empty: string },
+  options: { readonly guards: boolean; readonly agents?: false; readonly empty: readonly Child[] },
 ): Node {
   if (calls.length === 0) return h("p", { class: "muted" }, options.empty);
   const heads = [
@@ -92,6 +92,17 @@ export function verdict(of: CallLine["verdict"]): Node {
   const [sign, word, tone] = verdictMarks[of];
   return h("span", { class: `chip ${tone}` }, `${sign} ${word}`);
 }
+
+/** How many of a kind, in its colour where there are any. */
+export function tone(n: number, kind: "ok" | "bad" | "warn"): string {
+  return n === 0 ? "chip" : `chip ${kind}`;
+}
+
+/** What to do where no guard has written anything. */
+export const firstGuard: readonly Child[] = [
+  "Put a guard before a tool server, and its calls stand here: ",
+  h("code", {}, "peerage guard -- npx -y @modelcontextprotocol/server-everything"),
+];
 
 /** The time of day in UTC, the whole time beside it. */
 export function clock(at: string): Node {

@@ -7,7 +7,7 @@ import { countsOf, lineOf, policyReader, present, shown } from "../live.ts";
 import type { CallLine, Counts } from "../live-data.ts";
 import { h, type Node, sigil } from "../node.ts";
 import { paths } from "../paths.ts";
-import { callTable } from "../rows.ts";
+import { callTable, tone } from "../rows.ts";
 import { gateText } from "../words.ts";
 import { callLine } from "./live.ts";
 
@@ -74,9 +74,9 @@ export const agentPage: ConsolePage<AgentData> = {
           h(
             "p",
             { class: "chips" },
-            h("span", { class: "chip ok" }, `✓ ${counts.admitted} admitted`),
-            h("span", { class: "chip bad" }, `✕ ${counts.refused} refused`),
-            h("span", { class: "chip warn" }, `◔ ${counts.asked} put to a person`),
+            h("span", { class: tone(counts.admitted, "ok") }, `✓ ${counts.admitted} admitted`),
+            h("span", { class: tone(counts.refused, "bad") }, `✕ ${counts.refused} refused`),
+            h("span", { class: tone(counts.asked, "warn") }, `◔ ${counts.asked} put to a person`),
           ),
         ),
         h(
@@ -114,7 +114,7 @@ export const agentPage: ConsolePage<AgentData> = {
           callTable(calls, {
             guards: several,
             agents: false,
-            empty: "This agent has not called here, as far as the console remembers.",
+            empty: ["This agent has not called here, as far as the console remembers."],
           }),
         ),
         h("div", {}, targetsPanel(data), linesPanel(data)),

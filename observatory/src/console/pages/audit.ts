@@ -3,7 +3,7 @@ import type { ConsolePage } from "../ask.ts";
 import type { Ledger } from "../ledger.ts";
 import { present } from "../live.ts";
 import { h, type Node } from "../node.ts";
-import { agent, moment } from "../rows.ts";
+import { agent, firstGuard, moment } from "../rows.ts";
 import type { GuardAudit } from "../source.ts";
 import { facts } from "./call.ts";
 
@@ -48,7 +48,7 @@ export const audit: ConsolePage<AuditData> = {
       ),
     ),
     ...(logs.length === 0
-      ? [h("p", { class: "panel muted" }, "No guard has recorded anything yet.")]
+      ? [h("p", { class: "panel muted" }, "No guard has recorded anything yet. ", ...firstGuard)]
       : logs.map(logPanel)),
   ],
   text: ({ logs }) =>

@@ -6,7 +6,7 @@ import type { CallLine, Counts } from "../live-data.ts";
 import { windowMs, windows } from "../live-data.ts";
 import { h, type Node } from "../node.ts";
 import { paths } from "../paths.ts";
-import { callTable, moment } from "../rows.ts";
+import { callTable, firstGuard, moment } from "../rows.ts";
 import { formatPlaces, parsePlaces, search } from "../search.ts";
 import { reasonText } from "../words.ts";
 import { callLine } from "./live.ts";
@@ -87,7 +87,10 @@ export const calls: ConsolePage<CallsData> = {
         { class: "panel", "aria-label": "Calls" },
         callTable(lines, {
           guards: guards.length > 1 && filter.guard === undefined,
-          empty: searchedTo === undefined ? "No call is such." : "No call so far is such.",
+          empty:
+            guards.length === 0
+              ? firstGuard
+              : [searchedTo === undefined ? "No call is such." : "No call so far is such."],
         }),
         ...(next === undefined
           ? []

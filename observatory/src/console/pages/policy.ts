@@ -15,7 +15,7 @@ import { lineOf, policyReader, present, shown } from "../live.ts";
 import type { CallLine } from "../live-data.ts";
 import { h, type Node } from "../node.ts";
 import { paths } from "../paths.ts";
-import { callTable, moment } from "../rows.ts";
+import { callTable, firstGuard, moment } from "../rows.ts";
 
 /** Recorded calls that a dry run is played over, the newest. */
 const MOST_REPLAYED = 2_000;
@@ -221,12 +221,16 @@ function head({ guards, guard, digest, since, calls, unmatched, rules }: PolicyD
     h(
       "p",
       { class: "chips" },
-      h("span", { class: "chip" }, `${calls} decisions`),
-      h(
-        "span",
-        { class: idle > 0 ? "chip warn" : "chip ok" },
-        idle > 0 ? `${idle} ${idle === 1 ? "rule" : "rules"} never hit` : "✓ every rule was hit",
-      ),
+      h("span", { class: "chip" }, `${calls} ${calls === 1 ? "decision" : "decisions"}`),
+      ...(rules.length === 0
+        ? []
+        : [
+            h(
+              "span",
+              { class: idle > 0 ? "chip warn" : "chip ok" },
+              idle > 0 ? `${idle} ${idle === 1 ? "rule" : "rules"} never hit` : "✓ every rule was hit",
+            ),
+          ]),
       ...(unmatched > 0 ? [h("span", { class: "chip bad" }, `✕ ${unmatched} refused, no rule near`)] : []),
     ),
     ...(guards.length > 1
@@ -255,7 +259,7 @@ function isIdle({ admitted, asked, refused }: RuleData): boolean {
   return admitted + asked + refused === 0;
 }
 
-function rulesPanel({ rules, guard }: PolicyData): Node {
+function rulesPanel({ rules, guard, document }: PolicyData): Node {
   const number = (label: string, n: number): Node =>
     h("td", { class: "num", "data-label": label }, n === 0 ? "–" : String(n));
   return h(
@@ -263,7 +267,13 @@ function rulesPanel({ rules, guard }: PolicyData): Node {
     { class: "panel", "aria-labelledby": "rules" },
     h("h2", { id: "rules" }, "Rules and what they did"),
     rules.length === 0
-      ? h("p", { class: "muted" }, "There are no rules: everything is denied.")
+      ? h(
+          "p",
+          { class: "muted" },
+          ...(document === undefined
+            ? ["A guard’s policy is shown once it has decided a call. ", ...firstGuard]
+            : ["There are no rules: everything is denied."]),
+        )
       : h(
           "table",
           { class: "cards rules" },
@@ -374,7 +384,7 @@ function dryRunPanel({ problem, digest, counts, changed = [] }: DryRun): Node {
             const [words] = verdictWords[verdict] ?? [""];
             return of.length === 0
               ? []
-              : [h("h3", { class: "label" }, `These ${words}`), callTable(of, { guards: false, empty: "" })];
+              : [h("h3", { class: "label" }, `These ${words}`), callTable(of, { guards: false, empty: [] })];
           }),
         ]
       : []),
