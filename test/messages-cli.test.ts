@@ -353,11 +353,16 @@ describe("a message", () => {
     await seen(1);
     const sent = await send("news");
     await seen(2);
+    // Also one that another process brings.
+    const other = await send("fetched elsewhere");
+    await inbox();
+    await seen(3);
     child.kill("SIGINT");
     expect(await new Promise((resolve) => child.once("close", resolve))).toBe(130);
     expect(lines.map(({ data: { seq, messages } }) => [seq, messages.map(({ id }) => id)])).toEqual([
       [0, []],
       [1, [sent.id]],
+      [2, [other.id]],
     ]);
   });
 

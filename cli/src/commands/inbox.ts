@@ -6,12 +6,12 @@ import type { Context, Options } from "../context.ts";
 import { CliError, describeError, usage } from "../errors.ts";
 import { codeOf } from "../files/safe-file.ts";
 import { exitAfter, stopSignal } from "../interrupt.ts";
-import { collect, type Collected } from "../messages/collect.ts";
+import { collect } from "../messages/collect.ts";
 import { type Judge, judge } from "../messages/judge.ts";
 import { KeptMessages } from "../messages/kept.ts";
 import { openReader, type Reader } from "../messages/keys.ts";
 import { postOf } from "../messages/post.ts";
-import { listData, listLines, listRows, messageData, order, type Sorted, textOf } from "../messages/show.ts";
+import { listData, listLines, listRows, messageData, order, textOf } from "../messages/show.ts";
 import { freshSnapshot, type Snapshot } from "../network.ts";
 import { envelope, type Result } from "../output.ts";
 import { durationSeconds } from "../policy/durations.ts";
@@ -26,8 +26,8 @@ export async function list(context: Context, args: Args): Promise<Result | numbe
   const { options } = args;
   const every = options["every"] === undefined ? 10 : durationSeconds(options["every"], "--every");
   const reader = await openReader(context, options);
-  const { result } = await look(context, reader, options);
-  return options["follow"] === true ? follow(context, reader, options, { every, first: result }) : result();
+  const first = await look(context, reader, options);
+  return options["follow"] === true ? follow(context, reader, options, { every, first }) : first.result();
 }
 
 /** `peerage inbox read`: opens one message and shows it, or writes its bytes to a new file. */
@@ -94,9 +94,9 @@ export async function remove(context: Context, { words: [text = ""], options }: 
 }
 
 interface Looked {
-  /** What is new, and how to tell of everything that is there. */
-  readonly collected: Collected;
-  readonly result: (only?: ReadonlySet<Digest>, seq?: number) => Result;
+  /** What is there, and how to tell of all of it, or of some: nothing else is opened for it. */
+  readonly ids: readonly Digest[];
+  readonly result: (only?: ReadonlySet<Digest>, seq?: number) => Promise<Result>;
 }
 
 async function look(context: Context, reader: Reader, options: Options): Promise<Looked> {
@@ -115,11 +115,11 @@ async function look(context: Context, reader: Reader, options: Options): Promise
   const post = postOf(context, url, snapshot.reader.origin, reader.signer);
   const collected = await collect(post, by, { keep: options["keep"] === true });
   if (collected.replayed > 0) context.warn(`${collected.replayed} came before, and was not taken in again`);
-  const judged = [];
-  for (const kept of await store.all()) judged.push(await judge(kept, by));
-  const sorted = await order(context, judged, { view, scope, roots });
-  const result = (only?: ReadonlySet<Digest>, seq?: number): Result => {
-    const shown: readonly Sorted[] = only ? sorted.filter(({ kept }) => only.has(kept.id)) : sorted;
+  const all = await store.all();
+  const result = async (only?: ReadonlySet<Digest>, seq?: number): Promise<Result> => {
+    const judged = [];
+    for (const kept of all) if (only?.has(kept.id) ?? true) judged.push(await judge(kept, by));
+    const shown = await order(context, judged, { view, scope, roots });
     const { fetched, replayed } = collected;
     return {
       data: {
@@ -135,7 +135,7 @@ async function look(context: Context, reader: Reader, options: Options): Promise
       plain: listRows(shown),
     };
   };
-  return { collected, result };
+  return { ids: all.map(({ id }) => id), result };
 }
 
 /** Shows what is there, and then what comes, until it is stopped. */
@@ -143,7 +143,7 @@ async function follow(
   context: Context,
   reader: Reader,
   options: Options,
-  { every, first }: { readonly every: number; readonly first: Looked["result"] },
+  { every, first }: { readonly every: number; readonly first: Looked },
 ): Promise<number> {
   const stop = new AbortController();
   const stopped = stopSignal().finally(() => stop.abort());
@@ -152,13 +152,17 @@ async function follow(
     const lines = context.globals.json === true ? [envelope("inbox list", result)] : result.text;
     for (const line of lines) context.io.stdout.write(`${line}\n`);
   };
-  write(first(undefined, seq++));
+  write(await first.result(undefined, seq++));
+  const told = new Set(first.ids);
   for (;;) {
     await sleep(every * 1_000, undefined, { signal: stop.signal }).catch(() => undefined);
     if (stop.signal.aborted) return exitAfter(await stopped);
     try {
-      const { collected, result } = await look(context, reader, options);
-      if (collected.fetched.length > 0) write(result(new Set(collected.fetched), seq++));
+      const { ids, result } = await look(context, reader, options);
+      // Not only what this look has fetched: one that was cut off may have left some here, untold.
+      const news = ids.filter((id) => !told.has(id));
+      if (news.length > 0) write(await result(new Set(news), seq++));
+      for (const id of news) told.add(id);
     } catch (error) {
       const { code, message } = describeError(error);
       // A registry that is away comes back; anything else does not mend itself.
@@ -197,7 +201,9 @@ async function writeNew(path: string, bytes: Uint8Array): Promise<void> {
     await writeFile(path, bytes, { mode: 0o600, flag: "wx" });
   } catch (error) {
     throw usage(
-      `${visible(path, 400)} cannot be written (${codeOf(error) ?? "unknown"})`,
+      codeOf(error) === "EEXIST"
+        ? `${visible(path, 400)} is there already`
+        : `${visible(path, 400)} cannot be written (${codeOf(error) ?? "unknown"})`,
       "name a new file in a folder that exists",
     );
   }
