@@ -101,7 +101,7 @@ export function tone(n: number, kind: "ok" | "bad" | "warn"): string {
 /** What to do where no guard has written anything. */
 export const firstGuard: readonly Child[] = [
   "Put a guard before a tool server, and its calls stand here: ",
-  h("code", {}, "peerage guard -- npx -y @modelcontextprotocol/server-everything"),
+  h("code", { class: "line" }, "peerage guard -- npx -y @modelcontextprotocol/server-everything"),
 ];
 
 /** The time of day in UTC, the whole time beside it. */

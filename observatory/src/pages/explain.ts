@@ -4,6 +4,7 @@ import { type Frame, viewpointText } from "../frame.ts";
 import type { AgentRef, Html, Page } from "../page.ts";
 import { agentLink, agentName, agentText } from "../ui/agent.ts";
 import { chainLine } from "../ui/chains.ts";
+import { command } from "../ui/command.ts";
 import { count, digestText, fingerprintText, scoreText } from "../ui/format.ts";
 import { askedFields, stateFields } from "../ui/layout.ts";
 import { scoreBar } from "../ui/score.ts";
@@ -231,7 +232,7 @@ function provenance({ working: { provenance: made }, explanation, target, scope 
         <dd>${made.logSize ?? frame.seen.view.size}</dd>
       </div>
     </dl>
-    <pre><code>peerage trust ${target.did} --scope ${scope}${roots} --explain --registry ${frame.registryUrl}</code></pre>
+    <pre><code>${command(`peerage trust ${target.did} --scope ${scope}${roots} --explain --registry ${frame.registryUrl}`)}</code></pre>
     <details>
       <summary>The working as text</summary>
       <pre><code>${explanation}</code></pre>

@@ -3,6 +3,7 @@ import { viewpointText } from "../frame.ts";
 import type { AgentRef, Page } from "../page.ts";
 import { receivedIn } from "../seen.ts";
 import { agentLink, agentText } from "../ui/agent.ts";
+import { command } from "../ui/command.ts";
 import { count } from "../ui/format.ts";
 
 const MOST = 60;
@@ -46,7 +47,7 @@ export const scopes: Page<ScopesData> = {
         ${
           data.scopes.length === 0
             ? html`<p class="muted">No vouch is in force yet. The first one names the first scope:</p>
-                <pre><code>peerage vouch did:key:z6Mk… --scope tools --confidence 80 --registry ${frame.registryUrl}</code></pre>`
+                <pre><code>${command(`peerage vouch did:key:z6Mk… --scope tools --confidence 80 --registry ${frame.registryUrl}`)}</code></pre>`
             : html`<table class="cards">
                 <thead>
                   <tr>

@@ -4,6 +4,7 @@ import type { NoteData } from "../notes.ts";
 import type { Html, VouchData } from "../page.ts";
 import type { AgentData, Direction } from "../pages/agent.ts";
 import { agentLink } from "./agent.ts";
+import { command } from "./command.ts";
 import { scopeTag } from "./entry.ts";
 import { fingerprintText } from "./format.ts";
 import { noteHtml } from "./note.ts";
@@ -163,10 +164,10 @@ function useIt({ agent, scope, score }: AgentData, { registryUrl, seen }: Frame)
   return html`<section class="panel">
     <h2>Use it</h2>
     <pre><code><i># the same working, computed on your machine from the log itself</i>
-peerage trust ${agent.did} --scope ${scope} --explain --registry ${registryUrl}
+${command(`peerage trust ${agent.did} --scope ${scope} --explain --registry ${registryUrl}`)}
 
 <i># put your own word on it</i>
-peerage vouch ${agent.did} --scope ${scope} --confidence 80
+${command(`peerage vouch ${agent.did} --scope ${scope} --confidence 80`)}
 
 <i># a badge that names its viewpoint; chains.svg and orbit.svg are pictures too</i>
 ![trust](${registryUrl}/a/${agent.did}/badge.svg?scope=${scope})

@@ -80,7 +80,8 @@ export function chainsEmbed(data: BadgeData, terms: readonly Term[], theme: Them
   const words = `${badgeWord(data)} in ${data.scope}, as seen by ${data.viewpoint}${more}`;
   return frameOf({ width, height: height + 34, colours, words: `${print(data)}: ${words}` }, [
     ...runs.map((run) => runOf(run, colours)),
-    ...nodes.map((node) => nodeOf(node, colours)),
+    // Where no chain leads here, the agent stands alone, in the middle.
+    ...nodes.map((node) => nodeOf(terms.length === 0 ? { ...node, x: width / 2 } : node, colours)),
     html`<text x="${width / 2}" y="${height + 16}" font-size="15" text-anchor="middle" fill="${colours.ink}"
       >${words}</text
     >`,

@@ -1,6 +1,7 @@
 import { html } from "hono/html";
 import type { Frame } from "../frame.ts";
 import type { Html } from "../page.ts";
+import { command } from "./command.ts";
 
 /** How to be the first, where nobody is there yet. */
 export function firstSteps({ registryUrl }: Frame): Html {
@@ -9,11 +10,11 @@ export function firstSteps({ registryUrl }: Frame): Html {
     <ol>
       <li>
         <b>Make an identity and join</b>
-        <pre><code>peerage init --registry ${registryUrl}</code></pre>
+        <pre><code>${command(`peerage init --registry ${registryUrl}`)}</code></pre>
       </li>
       <li>
         <b>Vouch for an agent that you know</b>
-        <pre><code>peerage vouch did:key:z6Mk… --scope tools --confidence 80</code></pre>
+        <pre><code>${command("peerage vouch did:key:z6Mk… --scope tools --confidence 80")}</code></pre>
       </li>
       <li>
         <b>Guard a tool server: strangers are refused</b>
