@@ -51,9 +51,17 @@ export function orbitEmbed(
     ...orbitRings(least).map((at) => {
       const r = Math.round(orbitRadius(at, least) * rim);
       return html`<circle cx="${middle}" cy="${middle}" r="${r}" fill="none" stroke="${colours.line}" />
-        <text x="${middle}" y="${middle - r + 3}" font-size="10" text-anchor="middle" fill="${colours.muted}">
-          ${ringText(at)}
-        </text>`;
+        <text
+          x="${middle}"
+          y="${middle - r + 3}"
+          font-size="10"
+          text-anchor="middle"
+          fill="${colours.muted}"
+          stroke="${colours.panel}"
+          stroke-width="4"
+          paint-order="stroke"
+          >${ringText(at)}</text
+        >`;
     }),
     html`<path d="${ways.join("")}" fill="none" stroke="${colours.edge}" />`,
     ...around.map(({ did }, i) => sigilShape(did, (places[i]?.x ?? 0) - 8, (places[i]?.y ?? 0) - 8, 16)),
@@ -78,11 +86,13 @@ export function chainsEmbed(data: BadgeData, terms: readonly Term[], theme: Them
   const { width, height, runs, nodes } = layoutChains(terms.slice(0, DRAWN_CHAINS), data.agent);
   const more = terms.length > DRAWN_CHAINS ? `, the ${DRAWN_CHAINS} largest of ${terms.length} chains` : "";
   const words = `${badgeWord(data)} in ${data.scope}, as seen by ${data.viewpoint}${more}`;
-  return frameOf({ width, height: height + 34, colours, words: `${print(data)}: ${words}` }, [
+  const alone = terms.length === 0;
+  const foot = height + (alone ? 14 : 0);
+  return frameOf({ width, height: foot + 34, colours, words: `${print(data)}: ${words}` }, [
     ...runs.map((run) => runOf(run, colours)),
     // Where no chain leads here, the agent stands alone, in the middle.
-    ...nodes.map((node) => nodeOf(terms.length === 0 ? { ...node, x: width / 2 } : node, colours)),
-    html`<text x="${width / 2}" y="${height + 16}" font-size="15" text-anchor="middle" fill="${colours.ink}"
+    ...nodes.map((node) => nodeOf(alone ? { ...node, x: width / 2 } : node, colours)),
+    html`<text x="${width / 2}" y="${foot + 16}" font-size="15" text-anchor="middle" fill="${colours.ink}"
       >${words}</text
     >`,
   ]);
