@@ -112,6 +112,7 @@ describe("a guard that only watches", () => {
     expect(peer.stderr).toContain("nothing is refused until");
     const listed = await home.ok(["calls", "--json", "--audit", at("shadow.db")]);
     expect(listed).toContain("ERR_PROOF_MISSING");
+    expect(await home.ok(["calls", "--audit", at("shadow.db")])).toMatch(/! shadow .* executed/s);
   });
 
   it("A-POL-10 does not start without an end, or with one further than 30 days away", async () => {

@@ -1,5 +1,6 @@
 import { CliError, usage } from "./errors.ts";
 import { isLoopback } from "./files/config.ts";
+import { codeOf } from "./files/safe-file.ts";
 import { visible } from "./ui/visible.ts";
 
 /** Where to listen. */
@@ -29,4 +30,18 @@ export function parseAddress(text: string | undefined, defaultPort: number, behi
 /** The base URL of an address. */
 export function urlOf({ host, port }: Address): string {
   return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+/**
+ * Why nothing can listen at an address, with the way out; any other error as it is.
+ * @param flag the one that names another address, such as `--listen`
+ */
+export function listenError(error: unknown, { host, port }: Address, flag: string): unknown {
+  const why = {
+    EADDRINUSE: [`port ${port} is taken`, `${flag} <another port>`],
+    EACCES: [`port ${port} may be used by an administrator only`, `${flag} <a port from 1024 on>`],
+    EADDRNOTAVAIL: [`${host} is no address of this machine`, `${flag} <port>`],
+  }[codeOf(error) ?? ""];
+  if (why === undefined) return error;
+  return new CliError("ERR_CONFIG_INVALID", why[0] ?? "", { exit: 1, hint: why[1] ?? "", cause: error });
 }

@@ -74,7 +74,7 @@ export function exitOf(code: ErrorCode): Exit {
 const hints: Partial<Record<ErrorCode, string>> = {
   ERR_REGISTRY_UNREACHABLE: "peerage doctor",
   ERR_REGISTRY_BUSY: "try again in a moment",
-  ERR_UPSTREAM_UNAVAILABLE: "start the server, or check its address: most end in /mcp",
+  ERR_UPSTREAM_UNAVAILABLE: "start the server, or check its command or address: most end in /mcp",
   ERR_REGISTRY_STALE: "peerage doctor",
   ERR_REGISTRY_RESPONSE: "peerage doctor",
   ERR_IDENTITY_MISSING: "peerage init",

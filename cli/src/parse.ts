@@ -127,11 +127,30 @@ function helpPath(argv: readonly string[]): string {
   return one in parents || commands.some(({ path }) => path === one) ? one : "";
 }
 
+/** The flag of a command that takes this word, such as `--mode` for `shadow`. */
+function flagWithValue(path: string, word: string): string | undefined {
+  const flags = commands.find((spec) => spec.path === path)?.flags ?? [];
+  if (!/^[a-z-]+$/.test(word)) return undefined;
+  const listed = new RegExp(`(?:^|[:,] | or )${word}(?:,| \\(| or |$)`);
+  const found = flags.find(([flag, text]) => flag.endsWith(" <how>") && listed.test(text));
+  return found?.[0].split(" ")[0];
+}
+
 /** What commander found, with the way out: the nearest word, an example, or the help of the command. */
 function readable(error: CommanderError, path: string): CliError {
   const [first = "", second] = error.message.replace(/^error: /, "").split("\n");
   const near = /Did you mean (?:one of )?(.*)\?\)/.exec(second ?? "")?.[1];
   if (near !== undefined) return usage(first, `did you mean ${near}?`);
+  const unknown = /^unknown option '--(\S+)'$/.exec(first)?.[1];
+  const flag = unknown === undefined ? undefined : flagWithValue(path, unknown);
+  if (flag !== undefined) return usage(first, `did you mean ${flag} ${unknown ?? ""}?`);
+  const [, most, given = ""] =
+    /^too many arguments .* Expected (\d+) arguments? but got \d+: (.*)\.$/.exec(first) ?? [];
+  if (most !== undefined) {
+    const extra = given.split(", ").slice(Number(most)).join(" ");
+    const quotes = most === "0" ? "" : "; a text of several words stands in quotes";
+    return usage(`too many arguments: ${extra}`, `peerage help ${path}${quotes}`);
+  }
   const missing = /^missing required argument '(.*)'$/.exec(first)?.[1];
   const example = commands.find((spec) => spec.path === path)?.examples[0];
   if (missing !== undefined && example !== undefined)

@@ -45,7 +45,11 @@ async function linesOf(path: string): Promise<string[]> {
   try {
     return (await readFile(path, "utf8")).split("\n").filter((line) => line !== "");
   } catch (error) {
-    throw new CliError("ERR_NOT_FOUND", `${visible(path, 200)} cannot be read (${codeOf(error) ?? "unknown"})`, {
+    const why =
+      codeOf(error) === "ENOENT"
+        ? `there is no file ${visible(path, 200)}`
+        : `${visible(path, 200)} cannot be read (${codeOf(error) ?? "unknown"})`;
+    throw new CliError("ERR_NOT_FOUND", why, {
       hint: "whoever vouches writes one: peerage vouch <agent> --out <file>",
     });
   }

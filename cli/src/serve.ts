@@ -4,9 +4,7 @@ import { type Did, type Digest, type Note, parseJson, parseNote } from "@peerage
 import { createObservatory } from "@peerage/observatory";
 import { closeServer, type Registry } from "@peerage/registry";
 import { Hono } from "hono";
-import { type Address, urlOf } from "./address.ts";
-import { CliError } from "./errors.ts";
-import { codeOf } from "./files/safe-file.ts";
+import { type Address, listenError, urlOf } from "./address.ts";
 
 /** A registry that listens. */
 export interface Served extends AsyncDisposable {
@@ -29,14 +27,7 @@ export async function serveApp(
   const fetch = (request: Request, env: object): Response | Promise<Response> =>
     started.app?.fetch(request, env) ?? new Response("starting\n", { status: 503 });
   const server = serve({ fetch, hostname: host, port }, (info) => resolve(info.port)) as Server;
-  server.once("error", (error) => {
-    const taken = codeOf(error) === "EADDRINUSE";
-    reject(
-      taken
-        ? new CliError("ERR_CONFIG_INVALID", `port ${port} is taken`, { exit: 1, hint: "--listen <another port>" })
-        : error,
-    );
-  });
+  server.once("error", (error) => reject(listenError(error, { host, port }, "--listen")));
   const url = urlOf({ host, port: await promise });
   started.app = compose(registry, options.publicUrl ?? url, options.roots);
   return {

@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import { exitCodeOf, runStdioGuard, type ServerCommand, startHttpGuard, startStdioHost } from "@peerage/mcp-middleware";
-import { type Address, parseAddress } from "../address.ts";
+import { type Address, listenError, parseAddress } from "../address.ts";
 import type { ServedConsole } from "../console/serve.ts";
 import type { Context, Options } from "../context.ts";
 import { usage } from "../errors.ts";
@@ -102,6 +102,8 @@ async function serveHttp(context: Context, options: Options, parts: GuardParts, 
     ...(host ? { connect: host.connect, injectIdentity: true } : {}),
     callTimeoutSeconds,
     log,
+  }).catch((error: unknown) => {
+    throw listenError(error, listen, "--http");
   });
   parts.announce(`guarding ${visible(child ? basename(child.command) : upstream.host)}`);
   await using stack = new AsyncDisposableStack();

@@ -43,6 +43,7 @@ export async function run(context: Context, { words: [text = ""], options }: Arg
     status,
     trusted,
     viewpoint: label,
+    hasRoots: roots.length > 0,
   };
   return {
     exit: trusted ? 0 : 3,
@@ -81,6 +82,7 @@ interface Answer {
   readonly status: "active" | "burnt" | "suspended" | "disputed";
   readonly trusted: boolean;
   readonly viewpoint: string;
+  readonly hasRoots: boolean;
 }
 
 async function lines(
@@ -175,11 +177,12 @@ async function chainText(
 async function remarks(
   ui: Terminal,
   labels: Labels,
-  { told }: Answer,
+  answer: Answer,
   snapshot: Snapshot,
   all: boolean,
 ): Promise<string[][]> {
   const rows: string[][] = [];
+  const { told } = answer;
   if (told.holdsUp) {
     const { issuer, subject, vouch, scoreAfter } = told.holdsUp;
     const who = await labels.of(issuer);
@@ -216,6 +219,7 @@ async function remarks(
     for (const { vouch, reason } of all ? told.notCounted : [])
       rows.push([ui.dim("left out"), `${styledFingerprint(ui, vouch.issuer)}  ${reason}`]);
   }
+  if (!answer.hasRoots) rows.push([ui.warn("begin with"), "peerage roots add <agent>, or here: --root <agent>"]);
   rows.push([ui.dim("checked"), logLabel(snapshot)]);
   return rows;
 }

@@ -88,7 +88,7 @@ function taken(port: number): CliError {
     `port ${port} is taken, and whoever holds it could use this browser's key`,
     {
       exit: 1,
-      hint: "end what listens there, or --listen <another port> and pair anew",
+      hint: "if your guard serves it: peerage console open; else end what listens there, or --listen <another port> and pair anew",
     },
   );
 }

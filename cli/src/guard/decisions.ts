@@ -69,7 +69,9 @@ export function decisionPrinter(
           ? err.good(`${err.mark.ok} admit`)
           : waits
             ? err.warn(`${err.mark.wait} wait`)
-            : err.bad(`${err.mark.no} refuse`);
+            : verdict.isShadow === true
+              ? err.warn(`${err.mark.warn} shadow`)
+              : err.bad(`${err.mark.no} refuse`);
         return logLine(err, [err.dim(time), mark, who, what], [verdict.admitted ? err.dim(why) : err.bad(why)]);
       });
     })();

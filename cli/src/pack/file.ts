@@ -30,7 +30,11 @@ export async function readPack(path: string): Promise<TrustPack> {
   try {
     zipped = await readFile(path);
   } catch (error) {
-    throw new CliError("ERR_NOT_FOUND", `${visible(path, 200)} cannot be read (${codeOf(error) ?? "unknown"})`, {
+    const why =
+      codeOf(error) === "ENOENT"
+        ? `there is no file ${visible(path, 200)}`
+        : `${visible(path, 200)} cannot be read (${codeOf(error) ?? "unknown"})`;
+    throw new CliError("ERR_NOT_FOUND", why, {
       hint: "peerage pack export --out trust.pack",
     });
   }

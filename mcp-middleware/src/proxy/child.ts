@@ -44,7 +44,7 @@ export function startServer(options: ServerCommand): ServerProcess {
   const exited = new Promise<ExitStatus>((resolve) => {
     child.once("error", (error) => {
       if (child.pid !== undefined) return;
-      process.stderr.write(`peerage: cannot start ${options.command}: ${error.message}\n`);
+      process.stderr.write(`peerage: cannot start ${options.command}: ${startFault(error)}\n`);
       resolve({ code: 127, signal: null });
     });
     child.once("close", (code, signal) => resolve({ code, signal }));
@@ -135,4 +135,9 @@ export async function endServer(server: ServerProcess, options: StopOptions): Pr
   } finally {
     clearInterval(timer);
   }
+}
+
+function startFault(error: Error & { code?: unknown }): string {
+  if (error.code === "ENOENT") return "there is no such command, or no such folder to start it in";
+  return error.code === "EACCES" ? "it is no file that may be run" : error.message;
 }

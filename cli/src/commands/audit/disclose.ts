@@ -23,7 +23,8 @@ export async function run(context: Context, { words: [word = ""], options }: Arg
   }
   const path = resolve(context.io.cwd, out);
   await writeFile(path, text, { mode: 0o600, flag: "wx" }).catch((error: unknown) => {
-    throw new CliError("ERR_CONFIG_INVALID", `${visible(path, 200)} cannot be written (${codeOf(error) ?? "unknown"})`);
+    const why = codeOf(error) === "EEXIST" ? "is there already" : `cannot be written (${codeOf(error) ?? "unknown"})`;
+    throw new CliError("ERR_CONFIG_INVALID", `${visible(path, 200)} ${why}`, { hint: "--out <a new file>" });
   });
   const { ui } = context;
   return {

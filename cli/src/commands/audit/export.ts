@@ -45,7 +45,8 @@ function drained({ io }: Context): Promise<void> {
 
 async function writeNew(path: string, lines: Iterable<string>): Promise<number> {
   const file = await open(path, "wx", 0o600).catch((error: unknown) => {
-    throw new CliError("ERR_CONFIG_INVALID", `${visible(path, 200)} cannot be written (${codeOf(error) ?? "unknown"})`);
+    const why = codeOf(error) === "EEXIST" ? "is there already" : `cannot be written (${codeOf(error) ?? "unknown"})`;
+    throw new CliError("ERR_CONFIG_INVALID", `${visible(path, 200)} ${why}`, { hint: "--out <a new file>" });
   });
   try {
     let written = 0;

@@ -72,7 +72,12 @@ export function eventRow(
 }
 
 /** The verdict with its mark. */
-export function verdictText({ ui }: Pick<Context, "ui">, { verdict }: Pick<DecisionBody, "verdict">): string {
+export function verdictText(
+  { ui }: Pick<Context, "ui">,
+  { verdict, mode }: Pick<DecisionBody, "verdict" | "mode">,
+): string {
+  // It went on: the guard was to refuse nothing.
+  if (mode === "shadow" && verdict !== "admitted") return ui.warn(`${ui.mark.warn} shadow`);
   if (verdict === "admitted") return ui.good(`${ui.mark.ok} admit`);
   return verdict === "asked" ? ui.warn(`${ui.mark.wait} wait`) : ui.bad(`${ui.mark.no} refuse`);
 }
@@ -82,11 +87,13 @@ async function callerText({ caller }: DecisionBody, labels: Labels): Promise<str
   return caller.unverified === true ? "unverified" : labels.of(caller.did);
 }
 
-function whyText({ verdict, reason, detail, caller }: DecisionBody, outcome: OutcomeBody | undefined): string {
-  if (verdict === "refused") return `${reason ?? ""}${detail === undefined ? "" : ` ${visible(detail, 60)}`}`;
+function whyText({ verdict, mode, reason, detail, caller }: DecisionBody, outcome: OutcomeBody | undefined): string {
+  const refusal = `${reason ?? ""}${detail === undefined ? "" : ` ${visible(detail, 60)}`}`;
+  if (verdict === "refused" && mode !== "shadow") return refusal;
   const score = typeof caller?.score === "number" ? caller.score.toFixed(2) : "";
   const ms = outcome?.ms === undefined ? "" : ` ${outcome.ms}\u00a0ms`;
-  return [score, outcome === undefined ? "" : `${outcome.outcome}${ms}`].filter(Boolean).join("  ");
+  const ended = outcome === undefined ? "" : `${outcome.outcome}${ms}`;
+  return [verdict === "refused" ? refusal : score, ended].filter(Boolean).join("  ");
 }
 
 /** The time of day; of another day the whole time. All in UTC. */

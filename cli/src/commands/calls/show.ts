@@ -49,6 +49,7 @@ function facts(context: Context, { decision, outcome }: AuditedCall): Fact[] {
       value:
         `${verdictText(context, decision)}  ${[decision.reason, decision.detail && visible(decision.detail, 120)].filter(Boolean).join("  ")}`.trimEnd(),
     },
+    ...fact("went on", decision.mode === "shadow" ? "the guard was in a shadow, where nothing is refused" : undefined),
     { label: "at", value: decision.at },
     { label: "id", value: `${decision.id}, record #${decision.seq}` },
     ...(caller

@@ -126,7 +126,11 @@ async function callsOf(context: Context, options: Options, needed: boolean): Pro
   const given = options["calls"];
   if (typeof given === "string") {
     const head = await readFile(given).catch((error: unknown) => {
-      throw new CliError("ERR_NOT_FOUND", `${visible(given, 200)} cannot be read (${codeOf(error) ?? "unknown"})`);
+      const why =
+        codeOf(error) === "ENOENT"
+          ? `there is no file ${visible(given, 200)}`
+          : `${visible(given, 200)} cannot be read (${codeOf(error) ?? "unknown"})`;
+      throw new CliError("ERR_NOT_FOUND", why);
     });
     if (head.subarray(0, 15).toString("latin1") !== "SQLite format 3") return lines(given, head);
     return fromLog(given);
