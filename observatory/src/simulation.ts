@@ -3,6 +3,7 @@ import {
   completeInput,
   type Did,
   explainDecision,
+  formatProblem,
   isPeerageError,
   mentionsWhen,
   parseDid,
@@ -71,7 +72,7 @@ export async function simulate(typed: Typed, { roots, now, scoresOf, loadWhen }:
     ...facts,
     trust,
   });
-  const warnings = policy.warnings.map(({ message }) => message);
+  const warnings = policy.warnings.map(formatProblem);
   return { explanation: explainDecision(policy, input), trust, digest: policy.digest, warnings };
 }
 
@@ -132,7 +133,7 @@ export function simulationView(simulated: Simulated): Node {
       ? undefined
       : h(
           "ul",
-          { class: "plainlist" },
+          { class: "plainlist small" },
           warnings.map((text) => h("li", {}, `◔ ${text}`)),
         ),
     rules.length === 0 ? h("p", {}, "No rule is about this kind of target.") : rules.map(ruleView),

@@ -39,7 +39,7 @@ allow:
     tools: transfer_funds
     agents: "*"
     trust: { min: 0.5, scope: payments }
-    args: { amount: { "<=": 100 } }
+    args: { amount: { ">": 0, "<=": 100 } }
   - { id: owners, tools: "*", agents: "@roots" }
 `;
 
