@@ -20,6 +20,7 @@ export const rows: readonly Row[] = [
   ["trust bot", 0],
   ["trust bot --min 0.6", 0],
   ["vouch lantern --dry-run", 0],
+  ["vouch lantern --until 30d --dry-run", 0],
   ["unvouch bot --identity friend --dry-run", 0],
   [`report lantern --category spam --evidence sha256:${"0".repeat(64)} --dry-run`, 0],
   ["find", 0],

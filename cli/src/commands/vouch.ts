@@ -13,9 +13,10 @@ import {
 } from "@peerage/core";
 import { findAgentToSign } from "../agents.ts";
 import type { Context, Options } from "../context.ts";
-import { usage } from "../errors.ts";
+import { CliError, usage } from "../errors.ts";
 import { directoryOf } from "../network.ts";
 import type { Result } from "../output.ts";
+import { timeOrDuration } from "../policy/durations.ts";
 import { submit, submitNote, type Submitted } from "../submit.ts";
 import type { Args } from "../tree.ts";
 import { styledDid } from "../ui/agent.ts";
@@ -109,7 +110,16 @@ async function read(context: Context, options: Options): Promise<Wanted> {
   const until = options["until"];
   if (until !== undefined && options["days"] !== undefined) throw usage("give --days or --until, not both");
   const days = whole(options["days"] ?? "90", 1, 180, "--days");
-  const validUntil = typeof until === "string" ? time(until) : new Date(validFrom.getTime() + days * 86_400_000);
+  const validUntil =
+    typeof until === "string"
+      ? timeOrDuration(until, "--until", validFrom)
+      : new Date(validFrom.getTime() + days * 86_400_000);
+  const held = validUntil.getTime() - validFrom.getTime();
+  if (held <= 0 || held > 180 * 86_400_000)
+    throw new CliError("ERR_STATEMENT_INVALID", "a vouch ends after now, and within 180 days", {
+      exit: 2,
+      hint: "--until 90d",
+    });
   const evidence = (options["evidence"] as string[] | undefined) ?? [];
   for (const digest of evidence)
     if (!isDigest(digest)) throw usage(`${visible(digest)} is no digest`, "sha256: and 64 hex digits");
@@ -169,11 +179,4 @@ function whole(value: string | boolean | string[], min: number, max: number, fla
   const number = typeof value === "string" && /^\d{1,4}$/.test(value) ? Number(value) : NaN;
   if (!(number >= min && number <= max)) throw usage(`${flag} is a whole number from ${min} to ${max}`);
   return number;
-}
-
-function time(text: string): Date {
-  if (!/^\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\dZ)?$/.test(text) || Number.isNaN(Date.parse(text))) {
-    throw usage(`${visible(text)} is no time`, "2027-01-31 or 2027-01-31T12:00:00Z");
-  }
-  return new Date(text);
 }

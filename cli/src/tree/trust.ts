@@ -33,7 +33,7 @@ export const trustCommands: readonly CommandSpec[] = [
       ["-s, --scope <word>", "what it holds for (repeatable; tools)", { many: true }],
       ["--confidence <1..100>", "how sure you are (80)"],
       ["--days <1..180>", "how long it holds (90)"],
-      ["--until <time>", "until when it holds, RFC 3339 in UTC"],
+      ["--until <time>", "until when it holds: a time in UTC, or for so long: 30d"],
       ["--evidence <digest>", "digest of a receipt (repeatable)", { many: true }],
       ["--from-calls", "take the newest calls as evidence; without an agent: who has earned one"],
       audit,
