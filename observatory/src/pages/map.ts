@@ -161,7 +161,7 @@ function picture(data: MapData, frame: Frame): Html {
     ...state(data, frame),
     ...(frame.links.state.scope === undefined ? {} : { scope: frame.links.state.scope }),
   };
-  return html`<section class="panel mapbox">
+  return html`<section class="panel mapbox${data.lens === "trust" ? " trust" : ""}">
     <peerage-map
       data-src="${src}"
       data-map="${frame.links.same("/map.json", { ...query, select: data.selected })}"
