@@ -104,6 +104,18 @@ describe.skipIf(!hasTerminal)("C7 live screens in a real terminal", () => {
     expect(await ended).toBe(0);
   });
 
+  it("call asks for the passphrase of a sealed key; proxy, whose stdin is a client's, never does", async () => {
+    await using asking = watch(80, "call", `${DEAD}/mcp`, "echo", "--identity", "vault");
+    const ended = exitOf(asking);
+    await until(asking, (screen) => shows(screen, "Passphrase of vault"));
+    order(asking, { keys: "\u0003" });
+    expect(await ended).toBe(130);
+    await using silent = watch(80, "proxy", `${DEAD}/mcp`, "--identity", "vault");
+    expect(await exitOf(silent)).toBe(4);
+    expect(silent.written()).toContain("the key of vault is locked");
+    expect(silent.written()).not.toContain("Passphrase of vault");
+  });
+
   it("writes lines alone where nobody is at the keyboard, or wants to be asked nothing", async () => {
     await using running = watch(80, "approvals", "watch", "--no-input");
     await until(running, (screen) => shows(screen, "transfer_funds"));

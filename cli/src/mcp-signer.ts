@@ -32,17 +32,18 @@ export interface ServerSigner extends AsyncDisposable {
 }
 
 /**
- * Makes the signer of this user's identity for a server. Never asks for anything.
+ * Makes the signer of this user's identity for a server.
  * @param entries a history to present, to which the receipts are added
+ * @param unattended never asks for a passphrase: stdin is the client's
  */
 export async function signerFor(
   context: Context,
   endpoint: Endpoint,
   options: Options,
   alarm: (text: string) => void,
-  entries?: readonly string[],
+  { entries, unattended = false }: { entries?: readonly string[] | undefined; unattended?: boolean } = {},
 ): Promise<ServerSigner> {
-  const identity = await context.signer({ passphraseFile: options["passphraseFile"], unattended: true });
+  const identity = await context.signer({ passphraseFile: options["passphraseFile"], unattended });
   const file = new FileReceiptStore(join(context.paths.data, "receipts.ndjson"));
   const received: string[] = [];
   let newest: string | undefined;

@@ -36,7 +36,7 @@ export async function run(context: Context, { words, rest, options }: Args): Pro
     alarms.push(text);
     context.warn(text);
   };
-  await using made = await signerFor(context, endpoint, options, alarm, entries);
+  await using made = await signerFor(context, endpoint, options, alarm, { entries });
   const { signer, pins, receipts, received, agent } = made;
   if (options["dryRun"] === true) return await rehearse(context, signer, message);
 

@@ -17,7 +17,7 @@ export async function run(context: Context, { words: [url], rest, options }: Arg
   const alarm = (text: string): void => void io.stderr.write(`  ${err.warn(err.mark.warn)}  ${visible(text, 400)}\n`);
   const headers = headersOf(options);
   const endpoint = command === undefined ? { url: serverUrl(url ?? "") } : { command, args };
-  await using made = await signerFor(context, endpoint, options, alarm);
+  await using made = await signerFor(context, endpoint, options, alarm, { unattended: true });
   const { signer, identity, agent } = made;
   process.off("SIGINT", interrupted);
   const where = "url" in endpoint ? endpoint.url.host : endpoint.command;
