@@ -80,7 +80,7 @@ function nextSteps(role: (typeof roles)[number], name: string): [string, string]
       return [
         [`peerage roots add ${name}`, "begin your trust with yourself"],
         ["peerage find", "who is there"],
-        ["peerage vouch <agent>", "stand for an agent; public for ever"],
+        ["peerage vouch <agent>", "stand for an agent, in public"],
       ];
   }
 }
