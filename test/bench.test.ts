@@ -41,8 +41,9 @@ function reportOf(measurements: readonly Measurement[], more: Partial<Report> = 
 }
 
 describe("the spread of a figure", () => {
-  it("is the middle half of eight rounds or more, and all of fewer", () => {
-    expect(summarise([1, 2, 3, 4, 5, 6, 7, 8, 9])).toEqual({ median: 5, low: 3, high: 7 });
+  it("is four fifths of ten rounds or more, and all of fewer", () => {
+    expect(summarise([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11])).toEqual({ median: 6, low: 2, high: 10 });
+    expect(summarise([1, 2, 3, 4, 5, 6, 7, 8, 9])).toEqual({ median: 5, low: 1, high: 9 });
     expect(summarise([3, 1, 2])).toEqual({ median: 2, low: 1, high: 3 });
     expect(summarise([7])).toEqual({ median: 7, low: 7, high: 7 });
     expect([median([4, 1, 3, 2]), quantile([0, 10], 0.25)]).toEqual([2.5, 2.5]);
@@ -125,6 +126,11 @@ describe("a comparison", () => {
     expect(verdictOf([raw([90, 100, 110])], [raw([110, 120, 130])])).toEqual(["a/raw same"]);
     expect(verdictOf([raw([90, 100, 110])], [raw([111, 120, 130])])).toEqual(["a/raw better"]);
     expect(verdictOf([raw([90, 100, 110])], [raw([70, 80, 89])])).toEqual(["a/raw worse"]);
+  });
+
+  it("says nothing of less than 5 %, however close together the rounds lie", () => {
+    expect(verdictOf([raw([100, 100, 100])], [raw([96, 96, 96])])).toEqual(["a/raw same"]);
+    expect(verdictOf([raw([100, 100, 100])], [raw([94, 94, 94])])).toEqual(["a/raw worse"]);
   });
 
   it("knows whether more or less is better", () => {

@@ -9,9 +9,15 @@ export interface Change {
   readonly now: Figure;
   /** Now to old, of the medians. */
   readonly factor: number;
-  /** `same` while the two spreads touch: then the difference may be the weather's. */
+  /** `same` while the two spreads touch, or the medians differ by less than {@link LEAST_MOVE}. */
   readonly verdict: "same" | "better" | "worse";
 }
+
+/**
+ * A part of the median. Rounds of one process lie closer together than processes do: where its memory lies and what was
+ * compiled first moves a figure by so much, and two passes are too few to show it.
+ */
+export const LEAST_MOVE = 0.05;
 
 /** Of fewer rounds nobody knows the spread, so nothing is said to have moved. */
 const ROUNDS_TO_TELL = 3;
@@ -54,10 +60,12 @@ function figuresOf({ sections }: Report): ReadonlyMap<string, Figure> {
 function changeOf(old: Figure, now: Figure): Change {
   const [before, after] = old.ratio && now.ratio ? [old.ratio, now.ratio] : [old, now];
   const isTold = Math.min(old.rounds.length, now.rounds.length) >= ROUNDS_TO_TELL;
-  const touches = !isTold || (before.low <= after.high && after.low <= before.high);
+  const factor = after.median / before.median;
+  const touches = before.low <= after.high && after.low <= before.high;
+  const isSame = !isTold || touches || Math.abs(factor - 1) < LEAST_MOVE;
   const isMore = after.median > before.median;
-  const verdict = touches ? "same" : isMore === (now.better === "more") ? "better" : "worse";
-  return { id: now.id, old, now, factor: after.median / before.median, verdict };
+  const verdict = isSame ? "same" : isMore === (now.better === "more") ? "better" : "worse";
+  return { id: now.id, old, now, factor, verdict };
 }
 
 function warningsOf(old: Report, now: Report): string[] {

@@ -8,8 +8,8 @@ export function formatReport(report: Report): string {
     `# Peerage bench\n`,
     ...formatHead(report),
     ...report.sections.map((section) => formatSection(section, report.scale !== "quick")),
-    "Each figure is the median of its rounds; between the brackets lie the middle half of them, or all where there are fewer " +
-      "than eight. `bench/README.md` says what each figure means and what its limit is.",
+    "Each figure is the median of its rounds; between the brackets lie four fifths of them, or all where there are fewer " +
+      "than ten. `bench/README.md` says what each figure means and what its limit is.",
   ].join("\n");
 }
 

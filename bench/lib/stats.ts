@@ -15,18 +15,18 @@ export function quantile(values: readonly number[], share: number): number {
 /** The middle of some rounds, and between what they lie. */
 export interface Summary {
   readonly median: number;
-  /** The quartiles of eight rounds or more; of fewer the least and the most, as so few have no quartiles to speak of. */
+  /** Four fifths of ten rounds or more lie between; of fewer all, as so few have no tenths to speak of. */
   readonly low: number;
   readonly high: number;
 }
 
-/** So many rounds have quartiles. */
-export const QUARTILES_FROM = 8;
+/** So many rounds have tenths. */
+export const TENTHS_FROM = 10;
 
 /** What rounds say together. @throws {RangeError} if there is none, or one is no number */
 export function summarise(rounds: readonly number[]): Summary {
   if (rounds.length === 0) throw new RangeError("nothing was measured");
   if (!rounds.every(Number.isFinite)) throw new RangeError("a round has measured no number");
-  const [low, high] = rounds.length >= QUARTILES_FROM ? [0.25, 0.75] : [0, 1];
+  const [low, high] = rounds.length >= TENTHS_FROM ? [0.1, 0.9] : [0, 1];
   return { median: median(rounds), low: quantile(rounds, low), high: quantile(rounds, high) };
 }
