@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from "node:util";
 import { expect } from "vitest";
-import type { Ran } from "./_cli.ts";
+import { BIN, type Ran } from "./_cli.ts";
 import type { World } from "./_cli-world.ts";
 
 /** How a command was seen: at 80 columns without colour, with it, or on a terminal that knows ASCII alone. */
@@ -70,6 +70,8 @@ function steady(text: string, { home, empty, dids }: World): string {
       .replaceAll("\u001b", "\\e")
       .replaceAll(home.path, "~")
       .replaceAll(empty.path, "~")
+      .replaceAll(process.execPath, "/usr/bin/node")
+      .replaceAll(BIN, "/usr/lib/node_modules/peerage/cli/bin/peerage.js")
       .replace(/\$schema=\S*?(?=core\/schema)/, "$schema=…/")
       .replace(/eyJ[\w-]+\.[\w-]+\.[\w-]+/g, "eyJ….….…")
       .replace(new RegExp(KEY, "g"), (key) => (known.has(key) ? key : `z6Mk${"x".repeat(44)}`))

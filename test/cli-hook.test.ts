@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { parseEntry, requestDigest } from "@peerage/core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { dataSchemas } from "../cli/src/schemas.ts";
-import { Home, type Ran } from "./_cli.ts";
+import { Home, type Ran, runProcess } from "./_cli.ts";
 
 /** What Claude Code sends before and after a tool call. */
 const event = (name: string, more: object = {}): string =>
@@ -170,14 +170,22 @@ allow:
   it("shows what a host needs to run it", async () => {
     const { stdout } = await home.call(["hook", "settings", "--policy", "it's.yaml", "--require", "--json"]);
     const { settings } = JSON.parse(stdout).data;
-    expect(settings.hooks.PreToolUse).toEqual([
-      {
-        matcher: "*",
-        hooks: [
-          { type: "command", command: `peerage hook --policy '${home.path}/it'\\''s.yaml' --require`, timeout: 60 },
-        ],
-      },
-    ]);
+    const command = expect.stringContaining(` hook --policy '${home.path}/it'\\''s.yaml' --require`) as string;
+    expect(settings.hooks.PreToolUse).toEqual([{ matcher: "*", hooks: [{ type: "command", command, timeout: 60 }] }]);
     expect(Object.keys(settings.hooks)).toEqual(["PreToolUse", "PostToolUse"]);
+  });
+
+  it("is found by a host whose PATH has no peerage, and runs as whom it was set up", async () => {
+    await home.call(["init", "other"]);
+    const { stdout } = await home.call(["--identity", "other", "hook", "settings", "--json"]);
+    const { command } = JSON.parse(stdout).data.settings.hooks.PreToolUse[0].hooks[0] as { command: string };
+    const env = { PATH: "/nowhere", PEERAGE_HOME: home.at() };
+    const input = event("PreToolUse", { session_id: "by a host" });
+    const ran = await runProcess("/bin/sh", ["-c", command], { env, input, cwd: home.path });
+    expect(ran).toMatchObject({ code: 0, stdout: '{"suppressOutput":true}\n' });
+    const { file } = await data(event("PostToolUse", { session_id: "by a host", ...after }), "--identity", "other");
+    const [first] = (JSON.parse(await readFile(file, "utf8")) as string[]).map((token) => parseEntry(token));
+    expect(first!.issuer).toBe((await home.data(["whoami", "--identity", "other"])).did);
+    expect((await runProcess("/bin/sh", ["-c", "peerage hook"], { env, input, cwd: home.path })).code).toBe(127);
   });
 });

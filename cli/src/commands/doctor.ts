@@ -3,7 +3,7 @@ import { type Did, isPeerageError, type View } from "@peerage/core";
 import { readVersion } from "./version.ts";
 import { Context, type Options } from "../context.ts";
 import { type Fix, fixFacts } from "../doctor/fix.ts";
-import { clientServers, shellWord } from "../doctor/mends.ts";
+import { clientServers, shownWord } from "../doctor/mends.ts";
 import { CliError, describeError, usage } from "../errors.ts";
 import { identityNames, openIdentity } from "../files/identities.ts";
 import { tilde } from "../files/paths.ts";
@@ -281,7 +281,7 @@ async function checkClients(context: Context): Promise<Check[]> {
   const others = more.length === 0 ? "" : `, and ${more.length} more`;
   const text = `${first.client} starts ${visible(first.server, 40)} without the proxy${others}: calls go unsigned`;
   const fix =
-    more.length === 0 ? `peerage proxy install ${first.client} ${shellWord(first.server)}` : "peerage doctor --fix";
+    more.length === 0 ? `peerage proxy install ${first.client} ${shownWord(first.server)}` : "peerage doctor --fix";
   return [{ name: "mcp", state: "warn", text, fix }];
 }
 

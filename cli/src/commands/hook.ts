@@ -17,6 +17,7 @@ import { loadPolicy } from "../policy/source.ts";
 import type { Args } from "../tree.ts";
 import { rfc3339 } from "../ui/time.ts";
 import { visible } from "../ui/visible.ts";
+import { ownCommand, shellWord } from "../own-command.ts";
 import { recordStep, type RecordedStep, runFileOf } from "./hook-record.ts";
 
 const MAX_EVENT_BYTES = 8 * 1_048_576;
@@ -78,7 +79,8 @@ export async function run(context: Context, { options }: Args): Promise<Result> 
 
 /** `peerage hook settings`: how a host is told to run the hook, and where the steps of a session are kept. */
 export function settings(context: Context, { options }: Args): Promise<Result> {
-  const command = ["peerage hook", ...flagsOf(context, options)].join(" ");
+  // A host that does not find the command lets the call pass, so it is named whole.
+  const command = [...ownCommand, ...flagsOf(context, options)].map(shellWord).join(" ");
   // A hook that is late is passed over by the host: far more than it ever takes, so that a busy machine lets nothing by.
   const hooks = [{ matcher: "*", hooks: [{ type: "command", command, timeout: 60 }] }];
   const document = { hooks: { PreToolUse: hooks, PostToolUse: hooks } };
@@ -105,10 +107,14 @@ export function settings(context: Context, { options }: Args): Promise<Result> {
 }
 
 /** The policy is named whole: a host runs the hook in whatever folder its agent works in. */
-function flagsOf({ io }: Context, options: Options): string[] {
+function flagsOf({ io, globals }: Context, options: Options): string[] {
   const policy = options["policy"];
-  const quoted = typeof policy === "string" ? `--policy '${resolve(io.cwd, policy).replaceAll("'", "'\\''")}'` : "";
-  return [quoted, options["require"] === true ? "--require" : ""].filter(Boolean);
+  return [
+    ...(globals.identity === undefined ? [] : ["--identity", globals.identity]),
+    "hook",
+    ...(typeof policy === "string" ? ["--policy", resolve(io.cwd, policy)] : []),
+    ...(options["require"] === true ? ["--require"] : []),
+  ];
 }
 
 /**

@@ -1,5 +1,4 @@
 import { lstat, readFile } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
 import type { Context, Options } from "../context.ts";
 import { CliError, usage } from "../errors.ts";
 import { tilde } from "../files/paths.ts";
@@ -9,6 +8,7 @@ import { type Bridge, type Change, changeFor, isSigned, reverse } from "../insta
 import { backupPath, hashOf, type Installed, keepBackup, readLedger, writeLedger } from "../install/ledger.ts";
 import { edited, serversIn } from "../install/settings.ts";
 import type { Result } from "../output.ts";
+import { ownCommand } from "../own-command.ts";
 import type { Args } from "../tree.ts";
 import { nearest } from "../ui/nearest.ts";
 import { visible } from "../ui/visible.ts";
@@ -250,9 +250,8 @@ function serverHint(client: Client, files: readonly Settings[]): string {
 }
 
 function bridgeOf(context: Context): Bridge {
-  const script = fileURLToPath(new URL("../../bin/peerage.js", import.meta.url));
   const { identity } = context.globals;
-  return [process.execPath, script, ...(identity === undefined ? [] : ["--identity", identity])];
+  return [...ownCommand, ...(identity === undefined ? [] : ["--identity", identity])];
 }
 
 /** The lines that differ, with one before and after. */

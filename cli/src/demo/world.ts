@@ -2,13 +2,13 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createRequire, getCompileCacheDir } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { generateSeed, type Identity, identityFromSeed, issueKeyInit, keyDigest, multibaseOf } from "@peerage/core";
 import { openRegistry } from "@peerage/registry";
 import { CliError } from "../errors.ts";
 import { createKeyFile } from "../files/key-file.ts";
 import { serveApp } from "../serve.ts";
 import { submit } from "../submit.ts";
+import { ownCommand } from "../own-command.ts";
 import { Owned } from "../owned.ts";
 
 /** The third-party MCP server that stands behind the gate. */
@@ -70,12 +70,11 @@ export async function createWorld(env: NodeJS.ProcessEnv): Promise<World> {
       await served[Symbol.asyncDispose]();
       await registry[Symbol.asyncDispose]();
     };
-    const peerage = [process.execPath, fileURLToPath(new URL("../../bin/peerage.js", import.meta.url))] as const;
     return {
       registryUrl: served.url,
       who,
       gate: [
-        ...peerage,
+        ...ownCommand,
         ...["--identity", "gate", "--registry", served.url, "--quiet"],
         ...[
           "guard",
@@ -90,7 +89,7 @@ export async function createWorld(env: NodeJS.ProcessEnv): Promise<World> {
           server,
         ],
       ],
-      bridge: (player, command) => [...peerage, "--identity", player, "--quiet", "proxy", "--", ...command],
+      bridge: (player, command) => [...ownCommand, "--identity", player, "--quiet", "proxy", "--", ...command],
       env: { ...cleanEnvironment(env), ...own, ...compiledCode(), APPDATA: home, LOCALAPPDATA: home },
       sessions,
       stopRegistry,

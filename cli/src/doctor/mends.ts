@@ -5,6 +5,7 @@ import { Context } from "../context.ts";
 import { writeSetting } from "../files/config.ts";
 import { identityNames } from "../files/identities.ts";
 import { codeOf } from "../files/safe-file.ts";
+import { shellWord } from "../own-command.ts";
 import { visible } from "../ui/visible.ts";
 
 /** A change that mends something, not done yet. */
@@ -58,8 +59,8 @@ async function loosened(name: string, path: string, right: number): Promise<Mend
   return [
     {
       name,
-      change: `chmod ${octal(right)} ${shellWord(path)}`,
-      undo: `chmod ${octal(mode)} ${shellWord(path)}`,
+      change: `chmod ${octal(right)} ${shownWord(path)}`,
+      undo: `chmod ${octal(mode)} ${shownWord(path)}`,
       shown: [],
       apply: async () => {
         await withHandle(path, right, async (chmod) => chmod());
@@ -117,7 +118,7 @@ async function unsigned(context: Context): Promise<Mend[]> {
     const words = [client, server];
     const planned = await run(quiet, { words, rest: [], options: { dryRun: true } }).catch(() => undefined);
     if (typeof planned !== "object") continue;
-    const command = `peerage proxy install ${client} ${shellWord(server)}`;
+    const command = `peerage proxy install ${client} ${shownWord(server)}`;
     mends.push({
       name: "mcp",
       change: command,
@@ -139,8 +140,7 @@ export async function clientServers(context: Context): Promise<readonly ClientSe
   return typeof found === "object" ? (found.data as { servers: ClientServer[] }).servers : [];
 }
 
-/** A word as a POSIX shell reads it back. */
-export function shellWord(text: string): string {
-  const shown = visible(text, 4_096);
-  return /^[A-Za-z0-9_./:@%+=-]+$/.test(shown) ? shown : `'${shown.replaceAll("'", `'\\''`)}'`;
+/** A word as a POSIX shell reads it back, of what may be shown. */
+export function shownWord(text: string): string {
+  return shellWord(visible(text, 4_096));
 }
