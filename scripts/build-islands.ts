@@ -15,7 +15,7 @@ const assets = join(root, "observatory", "assets");
 const islands = join(root, "observatory", "src", "islands");
 const entries = ["verify", "map", "try", "simulate", "cel", "console"] as const;
 /** What every page links: served from `static` as it is where nothing was built. */
-const pageFiles = ["style.css", "map.css", "console.css", "site.js"] as const;
+const pageFiles = ["style.css", "sky.css", "map.css", "console.css", "site.js"] as const;
 
 interface Manifest {
   /** Hash of everything the files were made of. */

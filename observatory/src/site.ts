@@ -40,6 +40,7 @@ import { DEFAULT_SCOPE, Seen, type Viewpoint } from "./seen.ts";
 import type { ObservatoryOptions } from "./source.ts";
 import { foreign } from "./ui/foreign.ts";
 import { layout } from "./ui/layout.ts";
+import { unindented } from "./ui/unindented.ts";
 
 /** Bytes of a form. */
 const MOST_SENT = 65_536;
@@ -300,7 +301,7 @@ async function render<D extends object>(page: Page<D>, data: D, frame: Frame, fo
     return `${JSON.stringify({ head, ...data })}\n`;
   }
   if (format === "text") return page.text(data);
-  return String(await layout(page.title(data), page.html(data, frame), frame));
+  return unindented(String(await layout(page.title(data), page.html(data, frame), frame)));
 }
 
 const contentTypes: Readonly<Record<Format, string>> = {

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 
 const types = {
   "style.css": "text/css; charset=utf-8",
+  "sky.css": "text/css; charset=utf-8",
   "map.css": "text/css; charset=utf-8",
   "console.css": "text/css; charset=utf-8",
   "site.js": "text/javascript; charset=utf-8",
@@ -69,12 +70,16 @@ export function loadIslands(): void {
   joinStyles(Object.fromEntries(built.pages));
 }
 
-/** The map and the console link one style sheet: that of every page, and below it what they have for themselves. */
+/** A page links one style sheet: that of every page, above it what draws the network, below it what the page has alone. */
 function joinStyles(bodies: Readonly<Partial<Record<AssetName, string>>>): void {
-  const every = bodies["style.css"];
-  for (const name of ["map.css", "console.css"] as const) {
-    const own = bodies[name];
-    if (every !== undefined && own !== undefined) put(name, `${every}\n${own}`);
+  const joined: readonly (readonly [AssetName, readonly AssetName[]])[] = [
+    ["sky.css", ["sky.css", "style.css"]],
+    ["map.css", ["sky.css", "style.css", "map.css"]],
+    ["console.css", ["style.css", "console.css"]],
+  ];
+  for (const [name, parts] of joined) {
+    const texts = parts.map((part) => bodies[part]);
+    if (texts.every((text) => text !== undefined)) put(name, texts.join("\n"));
   }
 }
 

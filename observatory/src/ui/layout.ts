@@ -18,7 +18,7 @@ export function layout(title: string, body: Html, frame: Frame): Html {
         <title>${title}</title>
         <meta name="color-scheme" content="light dark" />
         ${noindex ? html`<meta name="robots" content="noindex" /><link rel="canonical" href="${canonical(frame)}" />` : ""}
-        <link rel="stylesheet" href="${assetPath(/^\/map$|\/orbit$/.test(path) ? "map.css" : "style.css")}" />
+        <link rel="stylesheet" href="${assetPath(sheetOf(path))}" />
         <link rel="icon" href="${assetPath("icon.svg")}" type="image/svg+xml" />
         <link rel="alternate" href="${alternate(frame, "json")}" type="application/json" />
         <link rel="alternate" href="/feed.atom" type="application/atom+xml" title="Live feed" />
@@ -129,4 +129,10 @@ function mark(): Html {
     <circle cx="10" cy="6" r="3" />
     <circle cx="18" cy="15" r="2.6" />
   </svg>`;
+}
+
+/** The style sheet of a page: what draws the network is a part of it only where it is drawn. */
+function sheetOf(path: string): "map.css" | "sky.css" | "style.css" {
+  if (/^\/map$|\/orbit$/.test(path)) return "map.css";
+  return path === "/" || path === "/clusters" ? "sky.css" : "style.css";
 }
