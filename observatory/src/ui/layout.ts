@@ -134,5 +134,5 @@ function mark(): Html {
 /** The style sheet of a page: what draws the network is a part of it only where it is drawn. */
 function sheetOf(path: string): "map.css" | "sky.css" | "style.css" {
   if (/^\/map$|\/orbit$/.test(path)) return "map.css";
-  return path === "/" || path === "/clusters" ? "sky.css" : "style.css";
+  return path === "/" ? "sky.css" : "style.css";
 }
