@@ -214,6 +214,10 @@ export const fileTargets: readonly Target[] = [
   {
     name: "an audit export",
     samples: [exported],
+    // Documents of a policy that have no digest: half a character, and nesting without an end.
+    found: ['{"":"\\ud800"}', `${"[".repeat(20_000)}${"]".repeat(20_000)}`].map(
+      (document) => `${exported}{"kind":"policy","digest":"sha256:${"0".repeat(64)}","document":${document}}\n`,
+    ),
     shapes: ["lines", "json"],
     read: (x) => verifyExport(fromUtf8(x)),
     weight: 2,

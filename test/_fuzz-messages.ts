@@ -22,7 +22,7 @@ import {
 import { headerValue, paramHeaders, paramValues, standardHeaders } from "../mcp-middleware/src/proxy/mcp-headers.ts";
 import { applyEdits, editsBetween } from "../mcp-middleware/src/proxy/splice.ts";
 import { editsInEvent, parseSseEvent, SseSplitter } from "../mcp-middleware/src/proxy/sse.ts";
-import { Disagreement, type Target } from "./_fuzz.ts";
+import { Disagreement, hasEscapedName, type Target } from "./_fuzz.ts";
 import { mutateClaims, mutateJson } from "./_fuzz-mutations.ts";
 import type { Random } from "./_fuzz-random.ts";
 import { CALL_META, HISTORY_META, scene, stdio } from "./_guard.ts";
@@ -129,6 +129,7 @@ function edited(bytes: Uint8Array): void {
   }
   const again = parseSseEvent(utf8(applyEdits(event.text, editsInEvent(event, edits))));
   if (again?.data !== applyEdits(read.text, edits)) throw new Disagreement("the edited event holds other data");
+  if (hasEscapedName(again.data)) return;
   if (JSON.stringify(JSON.parse(again.data)) !== JSON.stringify(after)) throw new Disagreement("another answer");
 }
 
@@ -136,7 +137,7 @@ let settledCalls = 0;
 
 async function settled(bytes: Uint8Array): Promise<void> {
   // A guard remembers so many proofs of one caller in a minute, and no more.
-  if (++settledCalls % 2_000 === 0) ({ guard, caller } = scene());
+  if (settledCalls++ % 2_000 === 0) ({ guard, caller } = scene());
   const admission = await guard.admit(await signedMessage("tools/list", {}), stdio());
   if (!admission.admitted) throw new Error(`the genuine call was refused: ${admission.reason}`);
   // A call that is left open counts among those of its caller, of whom 256 are admitted at once.

@@ -34,6 +34,14 @@ export class Disagreement extends Error {
   override readonly name = "Disagreement";
 }
 
+/**
+ * True of JSON with an escape in the name of a member. V8 takes such a name for the one that stood in its place in an object
+ * before: after `{"a":1,"\\":1}`, `{"a":1,"\u0000":1}` has the name `\` (seen in Node 24.21), so JSON.parse is not asked.
+ */
+export function hasEscapedName(json: string): boolean {
+  return /\\.(?:[^"\\]|\\.)*"\s*:/s.test(json);
+}
+
 /** One input may take so long, in milliseconds of processor time. */
 const MOST_MS = 50;
 const seed = Number(process.env["FUZZ_SEED"] ?? Date.now() % 2 ** 31);

@@ -80,7 +80,7 @@ export async function verifyExport(text: string, options: VerifyAuditOptions = {
   }
   const policies = new Map<Digest, PolicyDocument>();
   for (const [name, document] of found.policies) {
-    if (isDigest(name) && digest(document) === name) policies.set(name, document as unknown as PolicyDocument);
+    if (isPolicyOf(name, document)) policies.set(name, document as unknown as PolicyDocument);
     else defects.push({ seq: header.from, kind: "policy" });
   }
   const bodies = found.records;
@@ -168,6 +168,14 @@ function readJson(text: string): JsonObject | undefined {
     return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as JsonObject) : undefined;
   } catch {
     return undefined;
+  }
+}
+
+function isPolicyOf(name: string, document: JsonValue): name is Digest {
+  try {
+    return isDigest(name) && digest(document) === name;
+  } catch {
+    return false; // half a character, or nesting without an end: it has no one form, and so no digest
   }
 }
 
