@@ -203,15 +203,17 @@ it.each(["burnt", "suspended"] as const)(
   },
 );
 
+/** Approves what waits, by a key, at the guard's time. */
+async function approveFirst({ store, time }: Scene, key: Identity, seconds: number): Promise<void> {
+  const item = store().show(store().list()[0]!.id);
+  store().submit(item.id, await signAnswer(key, item, "approved", { now: time(seconds), lifetimeSeconds: 7_200 }));
+}
+
 it("A-APPR-05 an approval outlives its signer's rotation, and not the loss of the key", async () => {
   const alice = await new Rotating().begin();
   await using made = await scene([alice]);
-  const { call, at, time, network, store } = made;
-  const approve = async (n: number, seconds: number): Promise<void> => {
-    const item = store().show(store().list()[0]!.id);
-    const answer = await signAnswer(alice.key(n), item, "approved", { now: time(seconds), lifetimeSeconds: 7_200 });
-    store().submit(item.id, answer);
-  };
+  const { call, at, time, network } = made;
+  const approve = (n: number, seconds: number): Promise<void> => approveFirst(made, alice.key(n), seconds);
   at(-100);
   expect(await call("wire")).toBe("ERR_APPROVAL_REQUIRED");
   await approve(0, -100);
@@ -232,12 +234,8 @@ it("A-APPR-05 an approval outlives its signer's rotation, and not the loss of th
 it("A-APPR-05 an approval of a key that is lost later counts no more, though the guard had it before the loss", async () => {
   const alice = await new Rotating().begin();
   await using made = await scene([alice]);
-  const { call, at, time, network, store } = made;
-  const approve = async (n: number, seconds: number): Promise<void> => {
-    const item = store().show(store().list()[0]!.id);
-    const answer = await signAnswer(alice.key(n), item, "approved", { now: time(seconds), lifetimeSeconds: 7_200 });
-    store().submit(item.id, answer);
-  };
+  const { call, at, time, network } = made;
+  const approve = (n: number, seconds: number): Promise<void> => approveFirst(made, alice.key(n), seconds);
   at(-100);
   expect(await call("wire")).toBe("ERR_APPROVAL_REQUIRED");
   await approve(0, -100);
