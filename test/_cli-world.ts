@@ -123,7 +123,10 @@ allow:
   );
   await ok("history", "append", "run.json", "--step", "fraud_check", "--result", "passed");
   const run = JSON.parse(await readFile(join(home.path, "run.json"), "utf8")) as [string];
-  await write("run-tampered.json", JSON.stringify([run[0].replace(/(\..{40})./, "$1~").replace("~", "A")]));
+  await write(
+    "run-tampered.json",
+    JSON.stringify([run[0].replace(/(\..{40})(.)/, (_, start, found) => `${start}${found === "A" ? "B" : "A"}`)]),
+  );
   await mkdir(join(home.path, "skill"));
   await write("skill/SKILL.md", "# A skill\n");
   await write("release.txt", "a release\n");

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import fc from "./_properties.ts";
 import { expect } from "vitest";
 import { decide, type PolicyDocument, type PolicyInput } from "../core/src/index.ts";
 import { naive } from "./_policy-naive.ts";

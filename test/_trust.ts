@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import fc from "./_properties.ts";
 import { EdgeGraph, type EdgeEdit } from "../core/src/trust/edge-graph.ts";
 import type { VouchEdge } from "../core/src/trust/graph.ts";
 import { sha256Hex } from "../core/src/encoding/sha256.ts";

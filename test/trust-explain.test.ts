@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import fc from "./_properties.ts";
 import { describe, expect, it } from "vitest";
 import { explainTrust, independentVouchers, type Explanation } from "../core/src/trust/explain.ts";
 import { FlowState } from "../core/src/trust/flow-state.ts";

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import fc from "./_properties.ts";
 import { describe, expect, it } from "vitest";
 import { buildTrustGraph, type VouchEdge } from "../core/src/trust/graph.ts";
 import { explainTrust } from "../core/src/trust/explain.ts";

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import fc from "./_properties.ts";
 import { describe, expect, it } from "vitest";
 import type { EdgeEdit, EdgeGraph } from "../core/src/trust/edge-graph.ts";
 import { FlowState } from "../core/src/trust/flow-state.ts";

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import fc from "../../../test/_properties.ts";
 import { describe, expect, it } from "vitest";
 import { GOLDEN_NOW, goldenCases, vectorJson, vectorsPresent } from "../../../test/_vectors.ts";
 import { identityFromSeed } from "../did/identity.ts";

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import fc from "../../../test/_properties.ts";
 import { expect, it } from "vitest";
 import { canonicalize } from "./canonical.ts";
 import { fieldsOf, revealed, revealedJson, revealHidden } from "./fields.ts";

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import fc from "../../../test/_properties.ts";
 import { describe, expect, it } from "vitest";
 import { goldenCases, vectorBytes, vectorJson, vectorsPresent } from "../../../test/_vectors.ts";
 import { fromHex, utf8 } from "../encoding/bytes.ts";

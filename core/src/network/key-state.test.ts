@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import fc from "../../../test/_properties.ts";
 import { describe, expect, it } from "vitest";
 import { identityFromSeed } from "../did/identity.ts";
 import { multibaseOf } from "../did/did-key.ts";

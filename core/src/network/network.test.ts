@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import fc from "../../../test/_properties.ts";
 import { describe, expect, it } from "vitest";
 import { generateIdentity, type Identity, identityFromSeed } from "../did/identity.ts";
 import { isPeerageError } from "../errors.ts";

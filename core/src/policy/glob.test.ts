@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import fc from "../../../test/_properties.ts";
 import { describe, expect, it } from "vitest";
 import { nameGlob, pathGlob } from "./glob.ts";
 

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { Ajv2020 } from "ajv/dist/2020.js";
-import fc from "fast-check";
+import fc from "../../../test/_properties.ts";
 import { describe, expect, it } from "vitest";
 import { compileWhen, document, historyDocument, members } from "../../../test/_policy-world.ts";
 import { policyJsonSchema } from "./json-schema.ts";

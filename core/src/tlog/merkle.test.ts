@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import fc from "../../../test/_properties.ts";
 import { describe, expect, it } from "vitest";
 import { equalBytes, fromHex, toHex, utf8 } from "../encoding/bytes.ts";
 import { sha256Hex } from "../encoding/sha256.ts";

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import fc from "../../../test/_properties.ts";
 import { describe, expect, it } from "vitest";
 import { toBase64 } from "../encoding/base64.ts";
 import { utf8 } from "../encoding/bytes.ts";

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import fc from "../../../test/_properties.ts";
 import { expect, it } from "vitest";
 import { concat, fromHex, toHex } from "../encoding/bytes.ts";
 import { sha256 } from "../encoding/sha256.ts";

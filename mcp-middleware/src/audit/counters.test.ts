@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { generateIdentity, type Identity, type JsonObject, type JsonValue } from "@peerage/core";
-import fc from "fast-check";
+import fc from "../../../test/_properties.ts";
 import { afterEach, describe, expect, it } from "vitest";
 import { policyOf, replyOf, scene, signed, stdio, unsigned, verdict, withToken } from "../../../test/_guard.ts";
 import type { GuardOptions } from "../guard/guard.ts";

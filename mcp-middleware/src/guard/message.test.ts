@@ -1,5 +1,5 @@
 import type { JsonObject } from "@peerage/core";
-import fc from "fast-check";
+import fc from "../../../test/_properties.ts";
 import { describe, expect, it } from "vitest";
 import { http, policyOf, scene, signed, signedEcho, stdio, unsigned, verdict } from "../../../test/_guard.ts";
 

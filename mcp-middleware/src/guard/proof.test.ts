@@ -8,7 +8,7 @@ import {
   toBase64url,
   utf8,
 } from "@peerage/core";
-import fc from "fast-check";
+import fc from "../../../test/_properties.ts";
 import { describe, expect, it } from "vitest";
 import {
   CALL_META,

@@ -1,5 +1,5 @@
 import { generateIdentity, generateRun, HISTORY_META, type Identity, signEntry, tokenDigest } from "@peerage/core";
-import fc from "fast-check";
+import fc from "../../../test/_properties.ts";
 import { describe, expect, it } from "vitest";
 import { scene, signed, stdio, verdict } from "../../../test/_guard.ts";
 import { type Limit, RateLimited, RateLimiter } from "./rates.ts";

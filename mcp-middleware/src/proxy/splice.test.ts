@@ -1,5 +1,5 @@
 import type { JsonValue } from "@peerage/core";
-import fc from "fast-check";
+import fc from "../../../test/_properties.ts";
 import { describe, expect, it } from "vitest";
 import { applyEdits, editsBetween } from "./splice.ts";
 

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import fc from "../../../test/_properties.ts";
 import { type Did } from "@peerage/core";
 import { describe, expect, it } from "vitest";
 import { addingColumn, fingerprintText, scoreText } from "./format.ts";
