@@ -1,10 +1,13 @@
 import { defineConfig } from "vitest/config";
 import { reporters } from "./vitest.reporters.ts";
 
+/** What is waited for may take its time on a busy machine; a wait in vain ends before its test does. */
+const expect = { poll: { timeout: 20_000 } };
+
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: "unit", include: ["*/src/**/*.test.ts"], testTimeout: 30_000 } },
+      { test: { name: "unit", include: ["*/src/**/*.test.ts"], testTimeout: 30_000, expect } },
       {
         test: {
           name: "system",
@@ -12,6 +15,7 @@ export default defineConfig({
           exclude: ["test/slow/**"],
           testTimeout: 120_000,
           hookTimeout: 60_000,
+          expect,
         },
       },
     ],

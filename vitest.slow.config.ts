@@ -7,6 +7,7 @@ export default defineConfig({
     include: ["test/slow/**/*.test.ts"],
     testTimeout: 900_000,
     hookTimeout: 60_000,
+    expect: { poll: { timeout: 60_000 } },
     maxWorkers: 2,
     ...reporters,
   },
