@@ -172,7 +172,7 @@ describe("a registry with witnesses", () => {
     expect(await answer.json()).toMatchObject({ state: "sequenced" });
     expect(await registry.published(1, 300)).toBe(false);
     expect((await reader.checkpoint()).size).toBe(1);
-    expect((await server.get("/readyz")).status).toBe(503);
+    await expect.poll(async () => (await server.get("/readyz")).status).toBe(503);
     expect((await server.post((await vouch()).bytes)).status).toBe(503);
     witnesses.all[0]!.down = false;
     expect(await registry.published(1, 15_000)).toBe(true);
