@@ -1,10 +1,10 @@
-import { spawnSync } from "node:child_process";
 import { mkdir, readFile, readdir, rename, stat, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { parse as parseJsonc } from "jsonc-parser";
 import { parse as parseToml } from "smol-toml";
 import { describe, expect, it } from "vitest";
 import { BIN, Home } from "./_cli.ts";
+import { startProcess } from "./_running.ts";
 
 /** Settings as such a client has them: its own comments, order and spacing. */
 const samples: readonly {
@@ -221,13 +221,11 @@ describe("proxy install", () => {
     const say = ["-e", "process.stderr.write(JSON.stringify(process.argv.slice(1)))"];
     const started = [...args.slice(0, args.indexOf("--") + 1), process.execPath, ...say, ...args.slice(-2)];
     await home.call(["init", "bot"]);
-    const ran = spawnSync(command, started, {
-      cwd: home.path,
-      env: { PATH: process.env["PATH"], PEERAGE_HOME: home.at() },
-      input: "",
-      encoding: "utf8",
-    });
-    expect(ran.stderr).toContain(JSON.stringify(["server.js", "$(touch owned); rm -rf /"]));
+    // Its stdin stays open: a server whose host has left is soon told to leave as well, perhaps before it said anything.
+    await using running = startProcess(home, command, started);
+    const ended = new Promise((resolve) => running.child.once("close", resolve));
+    expect(await running.match(/\["server\.js".*\]/)).toBe(JSON.stringify(["server.js", "$(touch owned); rm -rf /"]));
+    await ended;
     expect(await readdir(home.path)).not.toContain("owned");
   });
 
