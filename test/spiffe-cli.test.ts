@@ -303,11 +303,12 @@ async function announced(child: ChildProcess, pattern: RegExp): Promise<string> 
   }
 }
 
-/** An MCP server that says hello, echoes, and keeps the headers that reached it. */
+/** An MCP server that says hello, echoes, and keeps the headers of the messages that reached it. */
 async function recordingServer(): Promise<{ url: string; headers: IncomingHttpHeaders[]; close: () => void }> {
   const headers: IncomingHttpHeaders[] = [];
   const server = createServer((request, response) => {
-    headers.push(request.headers);
+    // The stream that a client opens beside its messages comes when it comes.
+    if (request.method === "POST") headers.push(request.headers);
     let text = "";
     request.on("data", (chunk: Buffer) => (text += chunk.toString()));
     request.on("end", () => {
