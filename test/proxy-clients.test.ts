@@ -26,6 +26,7 @@ import {
   startModernHttp,
   StdioPeer,
 } from "./_mcp.ts";
+import { closedPort } from "./_ports.ts";
 
 const server = party();
 const alice = party();
@@ -191,8 +192,8 @@ describe("real clients over HTTP", () => {
   });
 
   it("opens a new session when the server has forgotten the old one", async () => {
-    await using upstream = await startEverythingHttp();
-    const { port } = new URL(upstream.url);
+    const port = String(await closedPort());
+    await using upstream = await startEverythingHttp(port);
     await using peer = new StdioPeer(bridged(alice, [upstream.url]));
     await peer.initialize();
     await peer.call("echo", { message: "one" });

@@ -1,6 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ChildProcess, spawn } from "node:child_process";
@@ -14,6 +13,7 @@ import { bindToken, bindX509 } from "../mcp-middleware/src/spiffe/issue-binding.
 import { verifyJwtSvid } from "../mcp-middleware/src/spiffe/jwt-svid.ts";
 import { WorkloadApi } from "../mcp-middleware/src/spiffe/workload-api.ts";
 import { parseX509Identity, verifyX509Svid } from "../mcp-middleware/src/spiffe/x509-svid.ts";
+import { closedPort } from "./_ports.ts";
 import { detailOf } from "./_spiffe.ts";
 import { until } from "./_workload-api.ts";
 
@@ -24,15 +24,6 @@ if (!hasServer) console.warn("SKIPPED: spire-server not on PATH, SPIRE interoper
 else if (!hasAgent) console.warn("SKIPPED: spire-agent not on PATH, its Workload API not exercised");
 
 const ID = "spiffe://a.test/agent";
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer().listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === "object" && address ? address.port : 0));
-    });
-  });
-}
 
 /** A SPIRE server of one trust domain, in memory and in a folder of its own. */
 class Spire {
@@ -48,7 +39,7 @@ class Spire {
   }
 
   async start(): Promise<void> {
-    this.#port = await freePort();
+    this.#port = await closedPort();
     mkdirSync(join(this.#folder, "data"));
     const file = this.#write(
       "server.conf",
