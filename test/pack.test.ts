@@ -239,13 +239,16 @@ describe("a trust pack that was altered", () => {
   });
 
   it("is refused wherever one byte of the file differs, or it is cut off or longer", async () => {
+    const bytes = encodePack(pack);
     for (let at = 0; at < zipped.length; at += 13) {
       const altered = Buffer.from(zipped);
       altered[at]! ^= 0x10;
-      expect(await codeOf(async () => follow(unzipPack(altered))), `byte ${at}`).not.toBe("fine");
+      // The last byte before the eight of the checksum has bits that say nothing: with them it is the same pack.
+      const code = await codeOf(async () => follow(unzipPack(altered)));
+      if (code === "fine" && at === zipped.length - 9) expect(encodePack(unzipPack(altered))).toEqual(bytes);
+      else expect(code, `byte ${at}`).not.toBe("fine");
       expect(await codeOf(async () => follow(unzipPack(zipped.subarray(0, at)))), `cut at ${at}`).not.toBe("fine");
     }
-    const bytes = encodePack(pack);
     for (let at = 0; at < bytes.length; at += 17) expect(() => decodePack(bytes.subarray(0, at))).toThrow(PeerageError);
     expect(() => decodePack(Buffer.concat([bytes, Buffer.from([0])]))).toThrow(PeerageError);
     const path = join(home.path, "cut.pack");
