@@ -86,9 +86,7 @@ function steady(text: string, { home, empty, dids }: World): string {
         /\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/g,
         "00000000-0000-0000-0000-000000000000",
       )
-      .replace(/(?<![\w-])[\w-]{22}(?![\w-])/g, (word) =>
-        /[a-z]/.test(word) && /[A-Z]/.test(word) ? "A".repeat(22) : word,
-      )
+      .replace(/(?<![\w-])[\w-]{22}(?![\w-])/g, (word) => (/^(?:[a-z-]+|[A-Z_]+)$/.test(word) ? word : "A".repeat(22)))
       .replace(/^[A-Za-z0-9+/=]{100,}$/gm, "AAAA…")
       .replace(/(message +)[0-9a-f]{8}\b/g, "$100000000")
       // A document in one line is known by how it begins.
@@ -97,6 +95,9 @@ function steady(text: string, { home, empty, dids }: World): string {
       .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, "2026-01-02T03:04:05Z")
       .replace(/(?<!\d)20\d\d-\d\d-\d\d\b/g, "2026-01-02")
       .replace(/(?<!\d)\d\d:\d\d:\d\d\b/g, "03:04:05")
+      // What was recorded before midnight is told with its day.
+      .replace(/2026-01-02 (?=03:04:05)/g, "")
+      .replace(/(?:less than \d|[\d.]+) s off the registry/g, "less than 1 s off the registry")
       .replace(/127\.0\.0\.1:\d{4,5}/g, "127.0.0.1:7075")
       .replace(/\b\d+ ms\b/g, "9 ms")
       .replace(/[\d.]+ (?:s|min) (old|ago|left)/g, "9 s $1")
