@@ -62,7 +62,7 @@ export function bridged(client: Party, inner: Command, options: { pins?: string;
 /** A folder that goes away by itself. */
 export function scratch(): { readonly path: string } & Disposable {
   const path = mkdtempSync(join(tmpdir(), "peerage-test-"));
-  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true, maxRetries: 5 }) };
 }
 
 /** A process that speaks MCP over stdio, driven frame by frame. */

@@ -6,7 +6,7 @@ import { type RegistryServer, serveRegistry, type ServeOptions } from "../regist
 /** A folder that is gone when the test is. */
 export function temporaryFolder(): Disposable & { path: string } {
   const path = mkdtempSync(join(tmpdir(), "peerage-registry-"));
-  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true, maxRetries: 5 }) };
 }
 
 export interface TestRegistry extends AsyncDisposable, RegistryServer {

@@ -223,7 +223,7 @@ describe("peerage registry mirror and log witness", () => {
     await home.ok(["init", "bot", "--registry", registry]);
     // With witnesses a head is published every ten seconds.
     const size = async (): Promise<number> => (await data(home, 0, "log", "head", "--registry", registry)).size;
-    await expect.poll(size, { timeout: 30_000, interval: 500 }).toBe(2);
+    await expect.poll(size, { timeout: 90_000, interval: 500 }).toBe(2);
     const witnessed = await data(home, 0, "log", "audit", "--registry", registry, "--witness-policy", policy);
     expect(witnessed).toMatchObject({ size: 2, witnessed: true });
     expect(witnessed.observations).toContainEqual(expect.objectContaining({ status: "consistent" }));

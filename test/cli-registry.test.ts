@@ -16,6 +16,9 @@ import {
 } from "@peerage/core";
 import { BIN, Home, openTestRegistry } from "./_cli.ts";
 
+/** A busy machine takes its time. */
+const patient = { timeout: 60_000 };
+
 /** A `peerage` that goes on running, with all that it says. */
 interface Running extends AsyncDisposable {
   readonly child: ChildProcess;
@@ -35,7 +38,7 @@ async function start(home: Home, ...argv: readonly string[]): Promise<Running> {
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding("utf8").on("data", (text: string) => (said += text));
   const address = (): string | undefined => /http:\/\/127\.0\.0\.1:\d+/.exec(said)?.[0];
-  await Promise.race([expect.poll(address, { timeout: 30_000, interval: 20 }).toBeDefined(), ended]);
+  await Promise.race([expect.poll(address, { ...patient, interval: 20 }).toBeDefined(), ended]);
   return {
     child,
     url: address() ?? "",
@@ -96,7 +99,7 @@ describe("peerage registry serve", () => {
     const named = ["--public-url", "https://registry.example", "--data", "named"];
     {
       await using blind = await serve(home, ...named);
-      await expect.poll(blind.said).toMatch(/nothing is limited by address: name the proxy/);
+      await expect.poll(blind.said, patient).toMatch(/nothing is limited by address: name the proxy/);
       const about = await (await fetch(`${blind.url}/.well-known/peerage-registry.json`)).json();
       expect(about).toMatchObject({ limits: { mode: "public", byAddress: false, writesPerMinute: null } });
     }
@@ -128,7 +131,7 @@ describe("peerage registry serve", () => {
     await home.ok(["init", "amber-heron", "--registry", registry.url]);
     const did = await home.did("amber-heron");
     const page = async (): Promise<string> => (await fetch(`${registry.url}/a/${did}`)).text();
-    await expect.poll(page).toContain("amber-heron");
+    await expect.poll(page, patient).toContain("amber-heron");
     const agent = (await (await fetch(`${registry.url}/v1/agents/${did}`)).json()) as {
       profile: { noteDigest: string };
     };

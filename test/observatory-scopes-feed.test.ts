@@ -84,7 +84,8 @@ describe("the filters of the feed", () => {
     await site.publish(await issueProfile(a, { role: "server" }));
     await site.publish(await issueVouch(a, { subject: b.did, scope: ["support"], confidence: 10 }));
     await site.publish(await issueVouch(b, { subject: a.did, scope: ["payments"], confidence: 33 }));
-    await expect.poll(() => first.getAttribute("data-index")).toBe(String(site.registry.view.size - 1));
+    const newest = String(site.registry.view.size - 1);
+    await expect.poll(() => first.getAttribute("data-index"), { timeout: 60_000 }).toBe(newest);
     expect(await page.locator(".feed li").nth(1).getAttribute("data-index")).toBe(before);
     expect(await first.textContent()).toContain("33");
     await context.close();

@@ -112,6 +112,8 @@ describe("the bridge to Streamable HTTP", () => {
     at.send({ method: "notifications/initialized" });
     at.send(call(1));
     await at.answer(1);
+    // Its own stream is asked for beside the call.
+    await at.until(() => at.seen.some(({ method }) => method === "GET"));
     expect(await at.close()).toEqual({ code: 0, signal: null });
     const posts = at.seen.filter(({ method }) => method === "POST");
     expect(posts.map(({ message }) => message.method)).toEqual([

@@ -3,6 +3,9 @@ import { generateIdentity, issueProfile, issueVouch } from "@peerage/core";
 import { createLogger } from "../registry/src/index.ts";
 import { startRegistry, type TestRegistry } from "./_registry.ts";
 
+/** A busy machine takes its time. */
+const patient = { timeout: 60_000 };
+
 /** A sample: name, labels, value. */
 const LINE =
   /^([a-z_0-9]+)(\{[a-z_]+="(?:[^"\\\n]|\\.)*"(?:,[a-z_]+="(?:[^"\\\n]|\\.)*")*\})? (-?[0-9.e+-]+|NaN|\+Inf)$/;
@@ -53,7 +56,7 @@ describe("operating a registry", () => {
     });
     expect(samples.get("process_resident_memory_bytes")).toBeGreaterThan(1e6);
     await feed.body!.cancel();
-    await expect.poll(async () => (await scrape(test)).get("peerage_streams_open")).toBe(0);
+    await expect.poll(async () => (await scrape(test)).get("peerage_streams_open"), patient).toBe(0);
   });
 
   it("shows its metrics to this machine alone, unless told otherwise", async () => {
@@ -71,7 +74,7 @@ describe("operating a registry", () => {
       const { id } = await test.publish((await issueProfile(generateIdentity(), { role: "agent" })).bytes);
       await (await test.post("{}")).text();
       await (await test.get("/v1/agents?q=secret-question")).text();
-      await expect.poll(() => lines.join("")).toContain("/v1/agents");
+      await expect.poll(() => lines.join(""), patient).toContain("/v1/agents");
       const text = lines.join("");
       expect(text).toContain(id);
       expect(text).not.toMatch(/127\.0\.0\.1|secret-question/);
@@ -111,7 +114,7 @@ describe("operating a registry", () => {
       ),
     );
     const answers = vouches.map(({ bytes }) => test.post(bytes, { prefer: "wait=15" }));
-    await expect.poll(async () => (await scrape(test)).get("peerage_log_entries"), { timeout: 10_000 }).toBe(20);
+    await expect.poll(async () => (await scrape(test)).get("peerage_log_entries"), patient).toBe(20);
     test.registry.drain();
     const ready = await test.get("/readyz");
     expect(ready.status).toBe(503);
