@@ -36,10 +36,10 @@ describe("a watched policy", () => {
     const { path, watch } = await watched({ pollMs: 3_600_000 });
     using _watch = watch;
     writeFileSync(path, allowing("read"));
-    await vi.waitFor(() => expect(watch.current.digest).toBe(digestOf("read")), { timeout: 5_000 });
+    await vi.waitFor(() => expect(watch.current.digest).toBe(digestOf("read")), { timeout: 12_000 });
     writeFileSync(`${path}.new`, allowing("write"));
     renameSync(`${path}.new`, path);
-    await vi.waitFor(() => expect(watch.current.digest).toBe(digestOf("write")), { timeout: 5_000 });
+    await vi.waitFor(() => expect(watch.current.digest).toBe(digestOf("write")), { timeout: 12_000 });
   });
 
   it("is swapped by the regular look where a link is switched", async () => {
@@ -55,6 +55,18 @@ describe("a watched policy", () => {
     renameSync(join(home, "..next"), join(home, "..data"));
     await watch.look();
     expect(watch.current.digest).toBe(digestOf("read"));
+  });
+
+  it("is the newest one once a look has settled, also where another look was under way", async () => {
+    const { path, watch } = await watched({ pollMs: 3_600_000 });
+    using _watch = watch;
+    for (const tool of ["read", "write", "send"]) {
+      const before = watch.look();
+      writeFileSync(path, allowing(tool));
+      await watch.look();
+      expect(watch.current.digest).toBe(digestOf(tool));
+      await before;
+    }
   });
 
   it("A-POL-01 P-LOAD-09 keeps the old one and alarms when the new one is bad, empty or half written", async () => {

@@ -87,18 +87,13 @@ export class PolicyWatch implements Disposable {
     return this.#problem;
   }
 
-  /** Compares what is there with what is in force. Settles once that is done. */
+  /**
+   * Compares what is there with what is in force. Settles once that is done, by a look that began no earlier than this
+   * call: one that is under way may have read what was there before.
+   */
   look(): Promise<void> {
-    if (this.#looking) {
-      this.#isStale = true;
-      return this.#looking;
-    }
-    this.#looking = this.#look().finally(() => {
-      this.#looking = undefined;
-      if (!this.#isStale) return;
-      this.#isStale = false;
-      void this.look();
-    });
+    this.#isStale = true;
+    this.#looking ??= this.#lookUntilFresh();
     return this.#looking;
   }
 
@@ -106,6 +101,17 @@ export class PolicyWatch implements Disposable {
     clearInterval(this.#timer);
     clearTimeout(this.#soon);
     for (const watcher of this.#watchers) watcher.close();
+  }
+
+  async #lookUntilFresh(): Promise<void> {
+    try {
+      while (this.#isStale) {
+        this.#isStale = false;
+        await this.#look();
+      }
+    } finally {
+      this.#looking = undefined;
+    }
   }
 
   async #look(): Promise<void> {
