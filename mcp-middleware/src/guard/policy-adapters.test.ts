@@ -87,6 +87,8 @@ describe("also: adapters of a policy", () => {
     await using opa = await startOpa({
       mcp: { allow: ({ args }: { args: { n: number } }) => args.n < 5, reasons: () => ["limit of the sidecar"] },
     });
+    // The first request of a process loads the HTTP client, and a guard waits for a second.
+    await (await fetch(opa.url)).text();
     const identity = generateIdentity();
     const path = join(folder, "opa.db");
     const adapters = { opa: opaAdapter({ url: `${opa.url}/v1/data/mcp`, timeoutMs: 20_000 }) };
