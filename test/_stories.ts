@@ -1,4 +1,5 @@
-import { commandsOf, freePort, Newcomer } from "./_docs.ts";
+import { commandsOf, Newcomer } from "./_docs.ts";
+import { closedPort } from "./_ports.ts";
 
 /** A command that does more than to end with 0. */
 export interface Step {
@@ -52,7 +53,7 @@ export async function play(story: Story): Promise<readonly string[]> {
   await using user = await Newcomer.make();
   await using running = new AsyncDisposableStack();
   const stands = new Map(Object.entries(story.stands ?? {}));
-  for (const port of story.ports ?? []) stands.set(port, String(await freePort()));
+  for (const port of story.ports ?? []) stands.set(port, String(await closedPort()));
   const here = (command: string): string =>
     [...stands].reduce((text, [placeholder, word]) => text.replaceAll(placeholder, word), command);
   for (const { command, ready } of story.running ?? []) running.use(await user.leaveRunning(here(command), ready));
