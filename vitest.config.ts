@@ -1,13 +1,10 @@
 import { defineConfig } from "vitest/config";
-import { reporters } from "./vitest.reporters.ts";
-
-/** What is waited for may take its time on a busy machine; a wait in vain ends before its test does. */
-const expect = { poll: { timeout: 20_000 } };
+import { env, shared } from "./vitest.shared.ts";
 
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: "unit", include: ["*/src/**/*.test.ts"], testTimeout: 30_000, expect } },
+      { test: { name: "unit", include: ["*/src/**/*.test.ts"], testTimeout: 30_000, env } },
       {
         test: {
           name: "system",
@@ -15,12 +12,11 @@ export default defineConfig({
           exclude: ["test/slow/**"],
           testTimeout: 120_000,
           hookTimeout: 60_000,
-          expect,
+          env,
         },
       },
     ],
-    maxWorkers: 2,
-    ...reporters,
+    ...shared,
     coverage: { provider: "v8", include: ["*/src/**"], exclude: ["**/*.test.ts"] },
   },
 });

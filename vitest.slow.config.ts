@@ -1,5 +1,5 @@
 import { defineConfig } from "vitest/config";
-import { reporters } from "./vitest.reporters.ts";
+import { env, shared } from "./vitest.shared.ts";
 
 export default defineConfig({
   test: {
@@ -8,7 +8,7 @@ export default defineConfig({
     testTimeout: 900_000,
     hookTimeout: 60_000,
     expect: { poll: { timeout: 60_000 } },
-    maxWorkers: 2,
-    ...reporters,
+    env,
+    ...shared,
   },
 });

@@ -10,8 +10,6 @@ import { main } from "../cli/src/main.ts";
 
 export const BIN: string = fileURLToPath(new URL("../cli/bin/peerage.js", import.meta.url));
 
-const COMPILED = join(tmpdir(), `peerage-compiled-${process.getuid?.() ?? 0}`);
-
 /** How a process ended and what it wrote. */
 export interface Ran {
   readonly code: number | null;
@@ -109,7 +107,7 @@ export function runProcess(
       LANG: "C.UTF-8",
       HOME: options.cwd,
       // Hundreds of processes run the same code: it is compiled once for all of them.
-      NODE_COMPILE_CACHE: COMPILED,
+      NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"],
       ...options.env,
     },
     stdio: ["pipe", "pipe", "pipe"],

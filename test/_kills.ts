@@ -59,8 +59,7 @@ async function run(folder: string, kills: number, seed: number): Promise<Killed>
 
   const start = (): Running => {
     const args = [join(import.meta.dirname, "fixtures/audit-guard.ts"), folder, toHex(key), alice.did];
-    const env = { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), "peerage-crash-compiled") };
-    const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"], env });
+    const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] });
     child.stdin.on("error", () => undefined);
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     const ask = async (tool: string, n: number): Promise<void> => {

@@ -33,10 +33,8 @@ export interface Running {
 
 /** Starts a registry over a folder, as a process of its own. */
 export async function start(dataDir: string): Promise<Running> {
-  const env = { ...process.env, NODE_COMPILE_CACHE: join(dataDir, "compiled") };
   const child = spawn(process.execPath, [join(import.meta.dirname, "fixtures/registry-process.ts"), dataDir], {
     stdio: ["ignore", "pipe", "inherit"],
-    env,
   });
   for await (const line of createInterface(child.stdout)) return { child, url: line.split(" ")[0]! };
   throw new Error("the registry did not start");

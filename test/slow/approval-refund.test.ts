@@ -1,13 +1,10 @@
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import { runProcess } from "../_cli.ts";
 
 it("A-APPR-02 A-APPR-05 A-APPR-08 the refund example ends as it must, with real processes and an auditor who has one file", async () => {
   const script = fileURLToPath(new URL("../../examples/refund/run.ts", import.meta.url));
-  const env = { NODE_COMPILE_CACHE: join(tmpdir(), `peerage-compiled-${process.getuid?.() ?? 0}`) };
-  const { code, stdout, stderr } = await runProcess(process.execPath, [script, "--json"], { env });
+  const { code, stdout, stderr } = await runProcess(process.execPath, [script, "--json"], {});
   const said = JSON.parse(stdout) as {
     ok: boolean;
     problem?: string;
