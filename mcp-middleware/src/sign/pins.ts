@@ -113,7 +113,8 @@ function parsePins(text: Uint8Array, path: string): readonly Pin[] {
 }
 
 const LOCK_WAIT_MS = 5;
-const LOCK_STALE_MS = 2_000;
+// Longer than a busy disk takes to flush one small file.
+const LOCK_STALE_MS = 10_000;
 
 /**
  * Holds a lock file until disposed, for the milliseconds between reading and replacing: a host starts the bridges of all
