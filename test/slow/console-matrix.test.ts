@@ -63,6 +63,8 @@ describe.skipIf(!browser)("every page of the console", () => {
       `/agents/${did}`,
     ]) {
       await page.goto(site.url + path, { waitUntil: "load" });
+      if (path === "/") await page.getByText("live", { exact: true }).waitFor();
+      if (path === "/approver") await page.getByRole("button").first().waitFor();
       const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       expect([path, over]).toEqual([path, 0]);
       // What is live is drawn anew while calls come in; nothing comes in here.

