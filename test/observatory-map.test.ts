@@ -190,7 +190,18 @@ describe.skipIf(!browser)("the map in Chromium", () => {
         return walked.add(await said.textContent()).size;
       }, patient)
       .toBeGreaterThan(2);
-    const open = await page.locator(".starcard a.agent").getAttribute("href");
+    // The last way may still be asking for a name.
+    const link = page.locator(".starcard a.agent");
+    let open = await link.getAttribute("href");
+    let still = 0;
+    await expect
+      .poll(async () => {
+        const shown = await link.getAttribute("href");
+        still = shown === open ? still + 1 : 0;
+        open = shown;
+        return still;
+      }, patient)
+      .toBeGreaterThan(10);
     await page.keyboard.press("Enter");
     await page.waitForURL(`${site.url}${open}`);
 

@@ -16,7 +16,7 @@ export class MapElement extends HTMLElement {
   #map: StarMap | undefined;
   #panel: HTMLElement | undefined;
   #said: HTMLElement | undefined;
-  #asking = new Set<number>();
+  readonly #asking = new Map<number, Promise<void>>();
   #hovered: number | undefined;
   #resting: ReturnType<typeof setTimeout> | undefined;
 
@@ -99,7 +99,7 @@ export class MapElement extends HTMLElement {
       if (walks(event.key)) {
         const next = chosen === undefined ? map.order[0] : step(map, chosen, event.key);
         if (next !== undefined) void this.#choose(next);
-      } else if (event.key === "Enter" && chosen !== undefined) this.#panel?.querySelector("a")?.click();
+      } else if (event.key === "Enter" && chosen !== undefined) void this.#open(chosen);
       else if (event.key === "Escape") void this.#choose(undefined);
       else if (event.key === "+" || event.key === "=") this.#canvas?.zoomBy(1.6);
       else if (event.key === "-") this.#canvas?.zoomBy(1 / 1.6);
@@ -126,6 +126,11 @@ export class MapElement extends HTMLElement {
     this.#canvas?.choose(i, near);
     const told = await this.#tell(i);
     if (told !== undefined && this.#said) this.#said.textContent = told;
+  }
+
+  /** Opens an agent's page once the card is its own: that of the one before stands until a name has come. */
+  async #open(i: number): Promise<void> {
+    if ((await this.#tell(i)) !== undefined) this.#panel?.querySelector("a")?.click();
   }
 
   /** Fills the card; gives what is to be said aloud. */
@@ -179,12 +184,20 @@ export class MapElement extends HTMLElement {
     return `${spoken(named)}, ${score}${by.length > 0 ? `, by way of ${by.join(" and ")}` : ""}`;
   }
 
-  /** Fetches the names that are wanted and not known, in one request. */
+  /** Fetches the names that are wanted and not known, in one request; those that are on their way are waited for. */
   async #name(wanted: readonly number[]): Promise<void> {
     const { names } = this.#map ?? {};
-    const missing = wanted.filter((i) => names && !names.has(i) && !this.#asking.has(i)).slice(0, 100);
-    if (!names || missing.length === 0) return;
-    for (const i of missing) this.#asking.add(i);
+    if (!names) return;
+    const unknown = wanted.filter((i) => !names.has(i));
+    const missing = unknown.filter((i) => !this.#asking.has(i)).slice(0, 100);
+    if (missing.length > 0) {
+      const asked = this.#ask(names, missing);
+      for (const i of missing) this.#asking.set(i, asked);
+    }
+    await Promise.all(unknown.flatMap((i) => this.#asking.get(i) ?? []));
+  }
+
+  async #ask(names: StarMap["names"], missing: readonly number[]): Promise<void> {
     const found = await fetchNames(this.dataset["map"] ?? "", missing, this.#map?.orbit?.version).catch(() => []);
     for (const i of missing) this.#asking.delete(i);
     if (found === undefined) {
