@@ -137,6 +137,14 @@ export function once({ results, events }: Seen): Seen {
   return { results, events: [...new Set(events)] };
 }
 
+/** What server-everything sends by its own clock, or again when it is reminded. */
+const BY_THE_CLOCK = /^(?:roots\/list|notifications\/resources\/updated) |at random$|"Roots updated/;
+
+/** The same with what comes by the clock once: how often it comes tells how busy the machine is. */
+export function timeless({ results, events }: Seen): Seen {
+  return { results, events: events.filter((event, i) => !BY_THE_CLOCK.test(event) || events.indexOf(event) === i) };
+}
+
 /** What a client was told of a failed request. */
 function refusalOf(error: unknown): Answer {
   const { code, message, data } = error as Answer;
