@@ -2,11 +2,13 @@ import { spawn } from "node:child_process";
 import { chmod, copyFile, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseEntry, requestDigest } from "@peerage/core";
+import { generateIdentity, parseEntry, requestDigest } from "@peerage/core";
+import { AuditLog, createGuard } from "@peerage/mcp-middleware";
 import Database from "better-sqlite3";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { answerEnvelope, dataSchemas } from "../cli/src/schemas.ts";
 import { BIN, Home, type Ran } from "./_cli.ts";
+import { policyOf, signed, stdio } from "./_guard.ts";
 
 const ECHO = fileURLToPath(import.meta.resolve("@modelcontextprotocol/server-everything/dist/index.js"));
 
@@ -302,6 +304,22 @@ describe("calls on the command line", () => {
     expect(dumped.length).toBeGreaterThan(5);
     // Of arguments that were recorded in part nothing is handed on as if it were the whole.
     for (const line of dumped) expect(JSON.parse(line)).not.toHaveProperty("args");
+  });
+
+  it("are named by the beginning of an id also where it is digits alone, and by their place before that", async () => {
+    const path = join(home.path, "digits.db");
+    const identity = generateIdentity();
+    const guard = await createGuard({ identity, policy: policyOf([]), audit: new AuditLog({ path, identity }) });
+    const message = await signed(generateIdentity(), guard.did, "tools/call", { name: "x" });
+    // One id in forty begins so.
+    const random = vi.spyOn(crypto, "randomUUID").mockReturnValue("12345678-90ab-4def-8123-456789abcdef");
+    await guard.admit(message, stdio());
+    random.mockRestore();
+    await guard[Symbol.asyncDispose]();
+    const { seq, id } = await data(0, "calls", "show", "12345678", "--audit", path);
+    expect(id).toBe("12345678-90ab-4def-8123-456789abcdef");
+    expect(await data(0, "calls", "show", String(seq), "--audit", path)).toMatchObject({ id });
+    expect((await quick("calls", "show", "12345679", "--audit", path)).code).toBe(5);
   });
 
   it("A-HIST-07 are verified offline; a log that was altered or cut is refused with the place", async () => {

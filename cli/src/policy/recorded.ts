@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import type { Policy, RecordedCall } from "@peerage/core";
 import { parsePolicy } from "@peerage/core";
 import { AuditReader, type AuditedCall } from "@peerage/mcp-middleware";
+import { callNamed } from "../call-named.ts";
 import type { Context, Options } from "../context.ts";
 import { CliError } from "../errors.ts";
 import { findAuditFile } from "../files/guard-files.ts";
@@ -25,7 +26,7 @@ export function namesCall(text: string): boolean {
 export async function recall(context: Context, text: string, options: Options): Promise<Recollection> {
   using reader = new AuditReader(await findAuditFile(context, options));
   await prepareEngines();
-  const call = reader.call(/^#?\d+$/.test(text) ? Number(text.replace("#", "")) : text);
+  const call = callNamed(reader, text);
   if (!call) throw new CliError("ERR_NOT_FOUND", `no recorded call is ${visible(text)}`, { hint: "peerage calls" });
   return { call, recorded: reader.recorded(call.decision), policy: keptPolicy(reader, call) };
 }

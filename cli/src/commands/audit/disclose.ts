@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { AuditReader, disclose, eraseOpenings } from "@peerage/mcp-middleware";
+import { callNamed } from "../../call-named.ts";
 import type { Context } from "../../context.ts";
 import { CliError, usage } from "../../errors.ts";
 import { findAuditFile } from "../../files/guard-files.ts";
@@ -56,7 +57,7 @@ export async function erase(context: Context, { words: [word = ""], options }: A
 }
 
 function decisionOf(reader: AuditReader, word: string): { readonly seq: number; readonly id: string } {
-  const call = reader.call(/^#?\d{1,12}$/.test(word) ? Number(word.replace("#", "")) : word);
+  const call = callNamed(reader, word);
   if (!call) throw new CliError("ERR_NOT_FOUND", `no recorded call is ${visible(word)}`, { hint: "peerage calls" });
   return call.decision;
 }

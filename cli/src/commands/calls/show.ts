@@ -1,5 +1,6 @@
 import { fieldsOf } from "@peerage/core";
 import { type AuditedCall, AuditReader, type ShadowAnswer } from "@peerage/mcp-middleware";
+import { callNamed } from "../../call-named.ts";
 import type { Context } from "../../context.ts";
 import { CliError } from "../../errors.ts";
 import { findAuditFile } from "../../files/guard-files.ts";
@@ -15,7 +16,7 @@ import { callData, plainRow, verdictText } from "./lines.ts";
 /** `peerage calls show`: one decision in full, how the call ended, and the receipt that was given for it, verified; exit 6 if it does not hold. */
 export async function run(context: Context, { words: [text = ""], options }: Args): Promise<Result> {
   using reader = new AuditReader(await findAuditFile(context, options));
-  const call = reader.call(/^#?\d{1,12}$/.test(text) ? Number(text.replace("#", "")) : text);
+  const call = callNamed(reader, text);
   if (!call) throw new CliError("ERR_NOT_FOUND", `no recorded call is ${visible(text)}`, { hint: "peerage calls" });
   const { ui } = context;
   const args = call.decision.input?.args;
