@@ -30,7 +30,7 @@ describe("an A2A agent card", () => {
     for (const name of ["bot", "friend", "elder"]) await ok("init", name, ...net);
     await ok("vouch", "bot", "--identity", "friend", "--confidence", "90", ...net);
     await ok("vouch", "friend", "--identity", "elder", "--confidence", "80", ...net);
-    await registry.registry.published(4);
+    await registry.registry.published(7);
   });
   afterAll(async () => {
     await registry[Symbol.asyncDispose]();

@@ -27,7 +27,7 @@ class Pipe {
   }
 
   async answer(id: unknown): Promise<JsonObject> {
-    await expect.poll(() => this.received.some((message) => message["id"] === id), { timeout: 5_000 }).toBe(true);
+    await expect.poll(() => this.received.some((message) => message["id"] === id), { timeout: 60_000 }).toBe(true);
     return this.received.find((message) => message["id"] === id)!;
   }
 }

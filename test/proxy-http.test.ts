@@ -325,6 +325,7 @@ describe("sessions of the HTTP guard", () => {
     });
     const session = await openSession(at.url);
     const slow = send(at.url, "POST", inSession(session), await call(at.url, { slow: true }, 5));
+    await expect.poll(() => at.seen.length).toBe(2);
     const cancel = { requestId: 5 };
     const unsigned = JSON.stringify({ jsonrpc: "2.0", method: "notifications/cancelled", params: cancel });
     expect((await send(at.url, "POST", inSession(session), unsigned)).status).toBe(400);

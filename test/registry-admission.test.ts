@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import {
   generateIdentity,
   issueKeyInit,
@@ -63,7 +63,11 @@ describe.skipIf(!vectorsPresent)("golden statements over HTTP", () => {
 });
 
 describe("admission", () => {
-  const clockNow = { ms: Date.now() };
+  const clockNow = { ms: 0 };
+  // Not when the file was read: what is signed here has the time of now.
+  beforeAll(() => {
+    clockNow.ms = Date.now();
+  });
   const options = { now: (): Date => new Date(clockNow.ms) };
   const vouch = (issuer: Identity, subject: Identity, more: object = {}): Promise<Vouch> =>
     issueVouch(issuer, { subject: subject.did, scope: ["tools"], confidence: 80, ...more });

@@ -112,7 +112,7 @@ describe("notes beside the log", () => {
     const tokens = [
       undefined,
       "x",
-      forged.replace(/.{4}$/, "AAAA"),
+      forged.replace(/(.)(.{20})$/, (_, found: string, rest: string) => `${found === "A" ? "B" : "A"}${rest}`),
       await request(mallory, digest),
       await request(alice, noteDigest(createNote({ name: "other" }))),
       await signNoteErasure(alice, { audience: "elsewhere.example", note: digest }),
