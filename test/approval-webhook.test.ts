@@ -67,6 +67,8 @@ async function scene({ url, identity = generateIdentity(), path = join(folder, `
     url,
     secret,
     firstPauseMs: 1,
+    // A receiver that is silent is not told a second time while a busy machine looks at the first.
+    timeoutMs: 60_000,
     itemUrl: (id) => `https://console.example/approvals/${id}`,
     onProblem: (problem) => problems.push(problem),
     now,
@@ -151,9 +153,7 @@ describe("the webhook of pending approvals", () => {
     await expect.poll(() => to.deliveries.length).toBe(20);
     expect(made.problems).toEqual([]);
 
-    const gone = await receiver();
-    await gone[Symbol.asyncDispose]();
-    await using alone = await scene({ url: gone.url });
+    await using alone = await scene({ url: "http://127.0.0.1:9/hooks/x" });
     expect(await alone.pay()).toBe("ERR_APPROVAL_REQUIRED");
     await alone.webhook.flush();
     expect(String(alone.problems[0])).toContain("cannot be reached");
