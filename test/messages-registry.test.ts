@@ -130,7 +130,7 @@ describe("messages at a registry", () => {
     const wrong: [string | undefined, string][] = [
       [undefined, "ERR_PROOF_MISSING"],
       ["x", "ERR_PROOF_MALFORMED"],
-      [good.replace(/.{4}$/, "AAAA"), "ERR_PROOF_INVALID"],
+      [good.replace(/(.)(.{40})$/, (_, found, end) => `${found === "A" ? "B" : "A"}${end}`), "ERR_PROOF_INVALID"],
       [await signCompactJws(mallory, "peerage-inbox+jwt", erase), "ERR_PROOF_MALFORMED"],
       [await signCompactJws(bob, "peerage-entry+jwt", erase), "ERR_PROOF_MALFORMED"],
       [await signCompactJws(bob, "peerage-inbox+jwt", { ...erase, aud: "elsewhere.example" }), "ERR_PROOF_AUDIENCE"],
