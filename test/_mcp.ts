@@ -55,7 +55,11 @@ export function guarded(server: Party, inner: Command, policy: JsonObject = open
 }
 
 /** The command of a signing bridge in front of a command or URL. */
-export function bridged(client: Party, inner: Command, options: { pins?: string; receipts?: string } = {}): Command {
+export function bridged(
+  client: Party,
+  inner: Command,
+  options: { pins?: string; receipts?: string; graceMs?: number } = {},
+): Command {
   return [node, fixture("bridge-process.ts"), JSON.stringify({ seed: client.seed, ...options }), ...inner];
 }
 
@@ -155,7 +159,7 @@ export class StdioPeer implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.child.stdin?.end();
-    const late = setTimeout(() => this.child.kill("SIGKILL"), 10_000);
+    const late = setTimeout(() => this.child.kill("SIGKILL"), 60_000);
     await this.exited;
     clearTimeout(late);
   }

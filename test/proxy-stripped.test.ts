@@ -49,7 +49,10 @@ describe("a hop that strips _meta", () => {
     guard = await createGuard({
       identity: party().identity,
       policy: parsePolicy(JSON.stringify(openPolicy)),
-      onDecision: (_, verdict) => logged.push(verdict.admitted ? "admitted" : verdict.reason),
+      // The bridge's own stream is opened, and opened again, when it likes.
+      onDecision: ({ method }, verdict) => {
+        if (method === "tools/call") logged.push(verdict.admitted ? "admitted" : verdict.reason);
+      },
     });
     const upstream = "http://127.0.0.1/mcp";
     proxy = await startHttpGuard({ guard, upstream, publicUrl: outside, connect: host.connect, injectIdentity: true });
