@@ -1,4 +1,5 @@
 import { GuardCore, type GuardOptions } from "./guard.ts";
+import { processStart } from "./process-start.ts";
 import { MemoryReplayStore } from "./replay.ts";
 import { selfTest } from "./self-test.ts";
 import type { Guard } from "./types.ts";
@@ -22,15 +23,13 @@ export async function createGuard(options: GuardOptions): Promise<Guard> {
 }
 
 let isFirst = true;
-/** A process takes its first time a moment after it was started, and whoever started it may have signed by then. */
-const START_MS = 100;
 
 /**
  * The first store of a process need not refuse what was signed since the process began: who starts a server over a pipe
  * writes the first call at once, long before the guard in it is made. Every later store could have had one before it.
  */
 function memoryStore({ now }: GuardOptions): MemoryReplayStore {
-  const startedAt = isFirst && !now ? new Date(performance.timeOrigin - START_MS) : (now?.() ?? new Date());
+  const startedAt = isFirst && !now ? processStart() : (now?.() ?? new Date());
   isFirst = false;
   return new MemoryReplayStore({ startedAt });
 }
