@@ -8,4 +8,4 @@ it("A-HIST-08 A-APPR-10 killed at 200 random moments, a guard has lost no decisi
   expect(seen.refunds).toBeGreaterThan(100);
   // Some moments fell between a decision and its end.
   expect(seen.abandoned).toBeGreaterThan(0);
-});
+}, 1_800_000);

@@ -4,7 +4,7 @@ import { crashKeyChange, operationsOf } from "../_key-crash.ts";
 
 it.each(["rotate", "recover", "revoke"] as const)(
   "A-CLI-02 a %s that crashes before any of its file operations loses no key and makes one event only",
-  { timeout: 600_000 },
+  { timeout: 1_800_000 },
   async (change) => {
     await using registry = await openTestRegistry();
     const total = (await operationsOf(registry.url, change)).length;

@@ -6,7 +6,7 @@ it("A-LOG-07 loses no acknowledged statement when it is killed 200 times between
   const acknowledged = await killAgainAndAgain(200);
   console.log(`200 kills of a registry: ${acknowledged} acknowledged, none lost`);
   expect(acknowledged).toBeGreaterThan(1_000);
-});
+}, 1_800_000);
 
 // Each call of a kind in turn, from the first that opens the log to those in the midst of a load.
 const places = [1, 2, 3, 5, 8, 13, 21, 34, 55];
