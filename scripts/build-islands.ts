@@ -3,9 +3,9 @@
  * with a hash in their name, and a manifest. Run by itself, by `npm start` and by tests; does nothing where the sources
  * are those of the last build.
  */
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
-import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Plugin } from "vite";
@@ -45,7 +45,8 @@ export async function buildIslands(): Promise<void> {
   };
   await replaceFile("manifest.json", JSON.stringify(manifest));
   for (const name of await readdir(assets)) {
-    if (name !== "manifest.json" && !manifest.files.includes(name)) await rm(join(assets, name), { force: true });
+    if (name === "manifest.json" || manifest.files.includes(name) || (await isBeingWritten(name))) continue;
+    await rm(join(assets, name), { force: true });
   }
 }
 
@@ -163,8 +164,15 @@ async function hashOfSources(): Promise<string> {
   return hash.digest("hex");
 }
 
+/** True of what another build is about to give its name; what a build left that was killed is an hour old one day. */
+async function isBeingWritten(name: string): Promise<boolean> {
+  if (!name.startsWith(".")) return false;
+  const written = await stat(join(assets, name)).catch(() => undefined);
+  return written !== undefined && written.mtimeMs > Date.now() - 3_600_000;
+}
+
 async function replaceFile(name: string, text: string): Promise<void> {
-  const fresh = join(assets, `.${name}.${process.pid}`);
+  const fresh = join(assets, `.${name}.${randomUUID()}`);
   await writeFile(fresh, text);
   await rename(fresh, join(assets, name));
 }
