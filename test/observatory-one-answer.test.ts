@@ -93,7 +93,7 @@ it("must hold 4: page, JSON, curl, badge, command line and guard give one score 
       }
     }
   }
-}, 60_000);
+});
 
 /** Thresholds on both sides of a score, with what a guard must say of a caller at them. */
 function thresholds(score: Score): [min: number, said: string][] {
