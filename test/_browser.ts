@@ -16,6 +16,8 @@ export async function launchBrowser(): Promise<Browser | undefined> {
   return chromium.launch({
     executablePath: found.path,
     headless: true,
+    // The first start reads it all from a disk that other tests are busy with.
+    timeout: 120_000,
     args: [
       "--headless",
       "--no-sandbox",
