@@ -39,34 +39,46 @@ const again = { retry: 2 };
 
 describe.skipIf(!hasNext)(`the official suite, ${next.name}`, () => {
   for (const major of ["v1", "v2"] as const) {
-    it(`on 2025-11-25 passes 84 of 84 checks on our server of SDK ${major}, and finds the same through signer and guard`, again, async () => {
-      await using target = await startFixture(major);
-      const { direct, through } = await bothWays(target.url, legacy);
-      expect(tally(direct)).toEqual({ passed: 84, failed: 0 });
-      expect(found(through)).toEqual(found(direct));
-    });
+    it(
+      `on 2025-11-25 passes 84 of 84 checks on our server of SDK ${major}, and finds the same through signer and guard`,
+      again,
+      async () => {
+        await using target = await startFixture(major);
+        const { direct, through } = await bothWays(target.url, legacy);
+        expect(tally(direct)).toEqual({ passed: 84, failed: 0 });
+        expect(found(through)).toEqual(found(direct));
+      },
+    );
   }
 
-  it("on 2026-07-28 fails only tasks, which SDK 2.4 lacks, and finds the same through signer and guard", again, async () => {
-    await using target = await startFixture("v2");
-    const { direct, through } = await bothWays(target.url, modern);
-    expect(tally(direct)).toEqual({ passed: 164, failed: 30 });
-    expect(failures(direct).every((name) => name.startsWith("tasks-"))).toBe(true);
-    expect(Object.keys(direct)).toHaveLength(50);
-    expect(found(through)).toEqual(found(direct));
-  });
+  it(
+    "on 2026-07-28 fails only tasks, which SDK 2.4 lacks, and finds the same through signer and guard",
+    again,
+    async () => {
+      await using target = await startFixture("v2");
+      const { direct, through } = await bothWays(target.url, modern);
+      expect(tally(direct)).toEqual({ passed: 164, failed: 30 });
+      expect(failures(direct).every((name) => name.startsWith("tasks-"))).toBe(true);
+      expect(Object.keys(direct)).toHaveLength(50);
+      expect(found(through)).toEqual(found(direct));
+    },
+  );
 
-  it("finds the same of server-everything, failures included, but for two that the guard does better", again, async () => {
-    await using everything = await startEverythingHttp();
-    const { direct, through } = await bothWays(everything.url, legacy);
-    expect(tally(direct)).toEqual({ passed: 47, failed: 22 });
-    // A foreign host name is refused, and a session that was ended is 404.
-    const better = ["dns-rebinding-protection", "server-session-lifecycle"];
-    expect(failures(direct)).toEqual(expect.arrayContaining(better));
-    expect(passedScenarios(through)).toEqual(expect.arrayContaining(better));
-    const rest = Object.fromEntries(better.map((name) => [name, direct[name]!]));
-    expect(found({ ...through, ...rest })).toEqual(found(direct));
-  });
+  it(
+    "finds the same of server-everything, failures included, but for two that the guard does better",
+    again,
+    async () => {
+      await using everything = await startEverythingHttp();
+      const { direct, through } = await bothWays(everything.url, legacy);
+      expect(tally(direct)).toEqual({ passed: 47, failed: 22 });
+      // A foreign host name is refused, and a session that was ended is 404.
+      const better = ["dns-rebinding-protection", "server-session-lifecycle"];
+      expect(failures(direct)).toEqual(expect.arrayContaining(better));
+      expect(passedScenarios(through)).toEqual(expect.arrayContaining(better));
+      const rest = Object.fromEntries(better.map((name) => [name, direct[name]!]));
+      expect(found({ ...through, ...rest })).toEqual(found(direct));
+    },
+  );
 
   it.for([
     { revision: "2025-11-25", args: legacy, satisfied: [] },
