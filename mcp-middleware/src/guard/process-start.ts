@@ -19,7 +19,7 @@ export function processStart(): Date {
 }
 
 /** When the kernel began this process, in Unix milliseconds; undefined where it does not tell. See proc(5), `starttime`. */
-function kernelStart(): number | undefined {
+export function kernelStart(): number | undefined {
   try {
     const uptime = Number(readFileSync("/proc/uptime", "latin1").split(" ")[0]);
     const now = Date.now();
