@@ -120,6 +120,8 @@ describe("a domain's proof", () => {
     expect(asked).toEqual([`localhost:${server.port}${PATH}`]);
     expect((await verify("--by", "bot")).code).toBe(0);
     expect((await verify("--by", generateIdentity().did)).code).toBe(6);
+    const another = await verify("--at", "2027-01-31T12:00:00Z");
+    expect([another.code, another.stderr]).toEqual([2, expect.stringContaining("read now")]);
   });
 
   it("is believed by a process that knows the authority from NODE_EXTRA_CA_CERTS, and unreachable to one that does not", async () => {

@@ -72,6 +72,11 @@ async function verdictOf(context: Context, given: string, options: Options): Pro
   const place = isWebAddress(given) ? placeOf(given) : undefined;
   const logs = await logKeys(context, options);
   if (place) {
+    if (options["at"] !== undefined)
+      throw usage(
+        "a place on the web is read now, so --at says nothing of it",
+        `peerage verify ${visible(given, 200)}`,
+      );
     await askNamed(context, logs);
     return verifyPlace(context, place, by, logs.snapshot);
   }
