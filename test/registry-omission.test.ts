@@ -124,3 +124,26 @@ describe("newcomers", () => {
     expect(score).toMatchObject({ status: "unknown", score: null });
   });
 });
+
+it("an answer of 500 and above is an outage, one of 400 a false answer, and the log is read once they are over", async () => {
+  await using test = await startRegistry();
+  await test.publish((await issueProfile(agent, { role: "agent" })).bytes);
+  let status = 200;
+  const through: typeof fetch = async (input, init) =>
+    status === 200 ? await fetch(input, init) : new Response("away", { status });
+  const read = async (): Promise<unknown> => {
+    const reader = await HttpRegistryReader.connect({ url: test.url, fetch: through });
+    return (await Network.open({ reader })).view.size;
+  };
+  for (const [answer, code] of [
+    [500, "ERR_REGISTRY_UNREACHABLE"],
+    [502, "ERR_REGISTRY_UNREACHABLE"],
+    [400, "ERR_REGISTRY_RESPONSE"],
+    [404, "ERR_NOT_FOUND"],
+  ] as const) {
+    status = answer;
+    await expect(read(), String(answer)).rejects.toMatchObject({ code });
+  }
+  status = 200;
+  expect(await read()).toBe(1);
+});

@@ -223,6 +223,8 @@ class HttpSource {
   async bytes(path: string): Promise<Uint8Array> {
     const response = await this.#get(path);
     if (response.status === 404) throw new PeerageError("ERR_NOT_FOUND", `the registry has no ${path}`);
+    // It is what stands before a registry that says this while the registry is away: an outage, no lie.
+    if (response.status >= 500) throw unreachable(this.url, `HTTP status ${response.status} for ${path}`);
     if (!response.ok) throw badAnswer(`HTTP status ${response.status} for ${path}`);
     return readBounded(response);
   }
@@ -231,8 +233,7 @@ class HttpSource {
     try {
       return await this.#fetch(this.url + path, { redirect: "error", signal: AbortSignal.timeout(this.#timeoutMs) });
     } catch (cause) {
-      const message = `the registry at ${this.url} cannot be reached: ${networkReason(cause)}`;
-      throw new PeerageError("ERR_REGISTRY_UNREACHABLE", message, { cause });
+      throw unreachable(this.url, networkReason(cause), cause);
     }
   }
 }
@@ -288,6 +289,10 @@ function parseAnswer<T>(schema: z.ZodType<T>, answer: JsonValue): T {
   const result = schema.safeParse(answer);
   if (result.success) return result.data;
   throw badAnswer(result.error.issues[0]?.message ?? "it has another shape");
+}
+
+function unreachable(url: string, why: string, cause?: unknown): PeerageError {
+  return new PeerageError("ERR_REGISTRY_UNREACHABLE", `the registry at ${url} cannot be reached: ${why}`, { cause });
 }
 
 function badAnswer(message: string, cause?: unknown): PeerageError {
