@@ -403,7 +403,7 @@ describe("a place in a profile", () => {
     behind = undefined;
     expect(await verify()).toEqual([0, undefined]);
     // Whoever names a registry in the command wants its word.
-    expect(await verify("--registry", served.url)).toEqual([6, "ERR_REGISTRY_RESPONSE"]);
+    expect(await verify("--registry", served.url)).toEqual([7, "ERR_REGISTRY_UNREACHABLE"]);
   });
 
   it("is no agent's once its key is burnt, by the log", async () => {
