@@ -164,7 +164,7 @@ async function hashOfSources(): Promise<string> {
   return hash.digest("hex");
 }
 
-/** True of what another build is about to give its name; what a build left that was killed is an hour old one day. */
+/** True of what another build is about to give its name. What a killed build left goes after an hour. */
 async function isBeingWritten(name: string): Promise<boolean> {
   if (!name.startsWith(".")) return false;
   const written = await stat(join(assets, name)).catch(() => undefined);

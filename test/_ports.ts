@@ -3,7 +3,7 @@ import { createServer } from "node:net";
 // Below every range from which systems give out ports by themselves (Linux, gVisor, macOS): nobody is given one of these.
 const FIRST = 10_000;
 const COUNT = 6_000;
-/** Workers of one run have different process ids, so they do not meet here before a hundred ports were asked for. */
+/** Workers of one run have different process ids, so they hardly ever meet here, and what is taken is passed over. */
 let next = process.pid * 101;
 
 /**

@@ -3,9 +3,10 @@ import { chmod, copyFile, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { generateIdentity, parseEntry, requestDigest } from "@peerage/core";
-import { AuditLog, createGuard } from "@peerage/mcp-middleware";
+import { AuditLog, AuditReader, createGuard } from "@peerage/mcp-middleware";
 import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { callNamed } from "../cli/src/call-named.ts";
 import { answerEnvelope, dataSchemas } from "../cli/src/schemas.ts";
 import { BIN, Home, type Ran } from "./_cli.ts";
 import { policyOf, signed, stdio } from "./_guard.ts";
@@ -306,20 +307,34 @@ describe("calls on the command line", () => {
     for (const line of dumped) expect(JSON.parse(line)).not.toHaveProperty("args");
   });
 
-  it("are named by the beginning of an id also where it is digits alone, and by their place before that", async () => {
+  it("are named by their place, or by the beginning of an id also where it is digits alone; by neither where it is both", async () => {
     const path = join(home.path, "digits.db");
     const identity = generateIdentity();
     const guard = await createGuard({ identity, policy: policyOf([]), audit: new AuditLog({ path, identity }) });
-    const message = await signed(generateIdentity(), guard.did, "tools/call", { name: "x" });
     // One id in forty begins so.
-    const random = vi.spyOn(crypto, "randomUUID").mockReturnValue("12345678-90ab-4def-8123-456789abcdef");
-    await guard.admit(message, stdio());
+    const id = "12345678-90ab-4def-8123-456789abcdef" as const;
+    const random = vi.spyOn(crypto, "randomUUID").mockReturnValue(id);
+    await guard.admit(await signed(generateIdentity(), guard.did, "tools/call", { name: "x" }), stdio());
     random.mockRestore();
     await guard[Symbol.asyncDispose]();
-    const { seq, id } = await data(0, "calls", "show", "12345678", "--audit", path);
-    expect(id).toBe("12345678-90ab-4def-8123-456789abcdef");
-    expect(await data(0, "calls", "show", String(seq), "--audit", path)).toMatchObject({ id });
-    expect((await quick("calls", "show", "12345679", "--audit", path)).code).toBe(5);
+    const { seq } = await data(0, "calls", "show", "12345678", "--audit", path);
+    for (const name of ["123456", id, String(seq), `#${seq}`])
+      expect(await data(0, "calls", "show", name, "--audit", path)).toMatchObject({ id, seq });
+    for (const name of ["12345679", "#123456", "0123456", "12345"])
+      expect((await quick("calls", "show", name, "--audit", path)).code, name).toBe(5);
+    using reader = new AuditReader(path);
+    // As if the log had a call at that place.
+    const asked = vi.spyOn(reader, "call");
+    const call = reader.call(seq)!;
+    asked.mockImplementation((which) =>
+      which === 123_456
+        ? { ...call, decision: { ...call.decision, seq: 123_456 } }
+        : which === "123456"
+          ? call
+          : undefined,
+    );
+    expect(() => callNamed(reader, "123456")).toThrow(expect.objectContaining({ code: "ERR_USAGE" }));
+    expect(callNamed(reader, "#123456")?.decision.seq).toBe(123_456);
   });
 
   it("A-HIST-07 are verified offline; a log that was altered or cut is refused with the place", async () => {

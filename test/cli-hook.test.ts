@@ -172,7 +172,7 @@ allow:
     const { settings } = JSON.parse(stdout).data;
     const command = expect.stringContaining(` hook --policy '${home.path}/it'\\''s.yaml' --require`) as string;
     expect(settings.hooks.PreToolUse).toEqual([{ matcher: "*", hooks: [{ type: "command", command, timeout: 60 }] }]);
-    expect(Object.keys(settings.hooks)).toEqual(["PreToolUse", "PostToolUse", "PostToolUseFailure"]);
+    expect(Object.keys(settings.hooks)).toEqual(["PreToolUse", "PostToolUse"]);
   });
 
   it("is found by a host whose PATH has no peerage, and runs as whom it was set up", async () => {

@@ -212,8 +212,8 @@ describe.skipIf(!browser)("the console in Chromium", () => {
     await page.goto(site.url);
     await page.getByText("live", { exact: true }).waitFor();
     const times: number[] = [];
-    // A machine that is busy with other tests may stall; a console that polls by the second would never be so quick.
-    for (let i = 0; i < 3 || (Math.min(...times) >= 1_000 && i < 20); i++) {
+    // A machine that is busy with other tests may stall for a round or two.
+    for (let i = 0; i < 3 || (Math.min(...times) >= 1_000 && i < 5); i++) {
       const tool = `forbidden_${i}`;
       const shown = page.locator("table.calls tr", { hasText: tool }).waitFor({ timeout: 20_000 });
       const from = performance.now();

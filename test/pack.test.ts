@@ -31,13 +31,19 @@ interface Line extends AsyncDisposable {
   readonly registry: TestRegistry;
   readonly url: string;
   up: boolean;
+  /** What stands before the registry says while it is away; nothing stands there without. */
+  away?: number;
 }
 
 async function openLine(): Promise<Line> {
   const registry = await startRegistry();
-  const line = { registry, url: "", up: true };
+  const line: Pick<Line, "registry" | "up" | "away"> & { url: string } = { registry, url: "", up: true };
   const server = createServer((request, response) => {
-    if (!line.up) return void request.socket.destroy();
+    if (!line.up) {
+      if (line.away) response.writeHead(line.away).end("away");
+      else request.socket.destroy();
+      return;
+    }
     void fetch(`${registry.url}${request.url ?? ""}`).then(async (answer) => {
       response.writeHead(answer.status, { "content-type": answer.headers.get("content-type") ?? "text/plain" });
       response.end(Buffer.from(await answer.arrayBuffer()));
@@ -91,6 +97,9 @@ describe("a trust pack", () => {
     expect([offline.code, offline.stderr]).toEqual([0, expect.stringContaining("from the trust pack of")]);
     expect(JSON.parse(offline.stdout).data.score).toBe(JSON.parse(asked.stdout).data.score);
     expect((await home.call(["doctor"])).stdout).toContain("cannot be reached; a trust pack is used");
+    line.away = 502;
+    const said = await home.call(["trust", bob]);
+    expect([said.code, said.stderr]).toEqual([0, expect.stringContaining("from the trust pack of")]);
     await vi.waitUntil(() => Date.now() - Date.parse(verified.time) > 1_100, { timeout: 30_000 });
     for (const old of [
       ["trust", bob],

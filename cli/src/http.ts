@@ -88,7 +88,7 @@ function problem(base: string, status: number, body: JsonValue): CliError {
   const known: ErrorCode | undefined = errorCodes.find((candidate) => candidate === code);
   const text = typeof detail === "string" ? detail : typeof title === "string" ? title : `HTTP ${status}`;
   return new CliError(
-    known ?? (status === 404 ? "ERR_NOT_FOUND" : "ERR_REGISTRY_RESPONSE"),
+    known ?? (status === 404 ? "ERR_NOT_FOUND" : status >= 500 ? "ERR_REGISTRY_UNREACHABLE" : "ERR_REGISTRY_RESPONSE"),
     `${base} refused: ${visible(text, 300)}`,
   );
 }

@@ -106,7 +106,7 @@ describe("rotation", () => {
   // A machine that stands still for longer than an SVID lives fails this honestly: then it is asked again.
   it(
     "of SVIDs that live for five seconds, and of the authority, fails no call under load; then it fails closed",
-    { retry: 3, timeout: 60_000 },
+    { retry: 2, timeout: 60_000 },
     async () => {
       await using clientSide = await TestAgent.start();
       await using serverSide = await TestAgent.start();

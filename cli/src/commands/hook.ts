@@ -83,7 +83,8 @@ export function settings(context: Context, { options }: Args): Promise<Result> {
   const command = [...ownCommand, ...flagsOf(context, options)].map(shellWord).join(" ");
   // A hook that is late is passed over by the host: far more than it ever takes, so that a busy machine lets nothing by.
   const hooks = [{ matcher: "*", hooks: [{ type: "command", command, timeout: 60 }] }];
-  const document = { hooks: { PreToolUse: hooks, PostToolUse: hooks, PostToolUseFailure: hooks } };
+  // Not PostToolUseFailure: a host that does not know it passes over the whole file, and with it what denies.
+  const document = { hooks: { PreToolUse: hooks, PostToolUse: hooks } };
   const { ui } = context;
   return Promise.resolve({
     data: {

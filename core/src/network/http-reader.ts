@@ -223,7 +223,7 @@ class HttpSource {
   async bytes(path: string): Promise<Uint8Array> {
     const response = await this.#get(path);
     if (response.status === 404) throw new PeerageError("ERR_NOT_FOUND", `the registry has no ${path}`);
-    // It is what stands before a registry that says this while the registry is away: an outage, no lie.
+    // The registry is away, and what stands before it says so, or its store is: an outage, no lie.
     if (response.status >= 500) throw unreachable(this.url, `HTTP status ${response.status} for ${path}`);
     if (!response.ok) throw badAnswer(`HTTP status ${response.status} for ${path}`);
     return readBounded(response);

@@ -196,6 +196,13 @@ describe("the audit log", () => {
     expect(await verifyAudit(path)).toMatchObject({ size: 301, signed: 301 });
   });
 
+  it("signs all records at a clean stop, also those that came while a checkpoint was being signed", async () => {
+    const { guard, path } = audited();
+    for (let i = 0; i < 280; i++) void guard.admit(unsigned(i), stdio());
+    await guard[Symbol.asyncDispose]();
+    expect(await verifyAudit(path)).toMatchObject({ size: 281, signed: 281 });
+  });
+
   it("A-RATE-05 counts a flood without identity, refused or of pings, instead of filling the disk", async () => {
     let now = new Date("2026-11-20T12:00:00Z");
     const { guard, caller, path } = audited({ now: () => now });

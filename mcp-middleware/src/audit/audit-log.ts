@@ -253,8 +253,7 @@ export class AuditLog implements AsyncDisposable {
     if (!parts) return;
     try {
       onDisk(() => parts.database.transaction(() => this.#abandon(parts, parts.instances.leave())).immediate());
-      // One that is under way may have begun before the last records.
-      for (let i = 0; i < 2; i++) await parts.checkpointer.sign(() => parts.flusher.flush());
+      await parts.checkpointer.sign(() => parts.flusher.flush());
     } catch (error) {
       this.#alarm(error);
     }

@@ -53,9 +53,9 @@ export class Checkpointer {
     this.#catchUp();
   }
 
-  /** True if it is time for a checkpoint of a log of this size. */
+  /** True if it is time for a checkpoint of a log of this size, and none is under way. */
   isDue(size: number): boolean {
-    if (size <= this.#signedSize) return false;
+    if (size <= this.#signedSize || this.#running) return false;
     return size - this.#signedSize >= CHECKPOINT_RECORDS || Date.now() - this.#signedAt >= CHECKPOINT_MS;
   }
 
@@ -63,9 +63,10 @@ export class Checkpointer {
    * Signs the log as it stands and keeps the checkpoint in it and beside it.
    * @param flush - brings all records to the disk first: a checkpoint must not outlive what it speaks of
    */
-  sign(flush: () => Promise<void>): Promise<void> {
-    this.#running ??= this.#sign(flush).finally(() => (this.#running = undefined));
-    return this.#running;
+  async sign(flush: () => Promise<void>): Promise<void> {
+    // One that is under way may have begun before the last records.
+    await this.#running?.catch(() => undefined);
+    await (this.#running ??= this.#sign(flush).finally(() => (this.#running = undefined)));
   }
 
   /** Goes on from the newest checkpoint, perhaps another process's: what it covers may be archived by now. */

@@ -19,10 +19,11 @@ export function processStart(): Date {
 }
 
 /** When the kernel began this process, in Unix milliseconds; undefined where it does not tell. See proc(5), `starttime`. */
-export function kernelStart(): number | undefined {
+function kernelStart(): number | undefined {
   try {
-    const uptime = Number(readFileSync("/proc/uptime", "latin1").split(" ")[0]);
+    // In this order, a process that is held up between them takes itself for older, which is bounded, and not for younger.
     const now = Date.now();
+    const uptime = Number(readFileSync("/proc/uptime", "latin1").split(" ")[0]);
     // The name, in parentheses, is the second field and may hold anything; the time is the 22nd.
     const fields = readFileSync("/proc/self/stat", "latin1")
       .replace(/^.*\) /s, "")

@@ -47,8 +47,9 @@ export function storeFull(detail: string): PeerageError {
 }
 
 /**
- * A replay store in memory. It forgets at exit, so it refuses every proof issued before it was made: the process before
- * may have admitted it.
+ * A replay store in memory. It forgets at exit, so it refuses every proof issued before `startedAt`, in whole seconds: the
+ * process before may have admitted it. What that one admitted in its last second or so may be used once more, so a guard
+ * that is started again at once keeps its proofs on disk.
  */
 export class MemoryReplayStore implements ReplayStore {
   readonly #maxEntries: number;

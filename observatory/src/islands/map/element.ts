@@ -199,9 +199,12 @@ export class MapElement extends HTMLElement {
 
   async #ask(names: StarMap["names"], missing: readonly number[]): Promise<void> {
     const found = await fetchNames(this.dataset["map"] ?? "", missing, this.#map?.orbit?.version).catch(() => []);
+    // Another map has taken its place meanwhile, whose agents have other numbers.
+    if (this.#map?.names !== names) return;
     for (const i of missing) this.#asking.delete(i);
     if (found === undefined) {
       this.#map = undefined;
+      this.#asking.clear();
       return this.connectedCallback();
     }
     for (const star of found) names.set(star.i, star);
