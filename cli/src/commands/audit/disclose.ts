@@ -47,7 +47,8 @@ export async function erase(context: Context, { words: [word = ""], options }: A
   const path = await findAuditFile(context, options);
   using reader = new AuditReader(path);
   const { seq, id } = decisionOf(reader, word);
-  if (!(await context.confirm(`erase the arguments of call #${seq}, ${id}, for good?`))) throw usage("nothing was erased", "--yes");
+  if (!(await context.confirm(`erase the arguments of call #${seq}, ${id}, for good?`)))
+    throw usage("nothing was erased", "--yes");
   const erased = eraseOpenings(path, id);
   return {
     data: { seq, id, erased },
