@@ -47,4 +47,16 @@ describe("a request to a registry", () => {
     const wrong = await registry((_, response) => void response.end("<html>"));
     await expect(request(wrong, "/")).rejects.toMatchObject({ code: "ERR_REGISTRY_RESPONSE" });
   });
+
+  it("calls a registry unreachable whose gateway says so in JSON, and takes the code that a registry names", async () => {
+    const says = (status: number, body: object): Promise<string> =>
+      registry((_, response) => void response.writeHead(status).end(JSON.stringify(body)));
+    for (const [status, body, code] of [
+      [502, { message: "Bad Gateway" }, "ERR_REGISTRY_UNREACHABLE"],
+      [503, { code: "ERR_REGISTRY_BUSY" }, "ERR_REGISTRY_BUSY"],
+      [400, { message: "no" }, "ERR_REGISTRY_RESPONSE"],
+    ] as const)
+      await expect(request(await says(status, body), "/"), String(status)).rejects.toMatchObject({ code });
+    expect((await request(await says(200, { ok: true }), "/")).body).toEqual({ ok: true });
+  });
 });
